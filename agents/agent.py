@@ -1,0 +1,32 @@
+"""What an agent is."""
+
+from typing import Any, Protocol, runtime_checkable
+
+import gymnasium as gym
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """Anything that acts; ``module:attribute`` names one from outside the project."""
+
+    def reset(self, seed: int) -> None:
+        """Starts an episode; all the agent's randomness derives from the seed."""
+
+    def act(self, observation: Any, info: dict[str, Any]) -> Any:
+        """The action for an observation and the info that came with it."""
+
+
+class RandomAgent:
+    """Uniform over the legal actions."""
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        self.space = env.action_space
+
+    def reset(self, seed: int) -> None:
+        """Seeds the choice of actions."""
+        self.space.seed(seed)
+
+    def act(self, observation: Any, info: dict[str, Any]) -> Any:
+        """Samples a legal action; reads ``observation["action_mask"]`` where there is one."""
+        mask = observation.get("action_mask") if isinstance(observation, dict) else None
+        return self.space.sample(mask)

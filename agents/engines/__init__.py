@@ -1,0 +1,1 @@
+"""Training engines: the embedded Stable-Baselines3 and the distributed RLlib."""

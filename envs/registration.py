@@ -1,0 +1,136 @@
+"""The one table of environment ids."""
+
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import gymnasium as gym
+
+from hardware_sim.errors import InputError, choose
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One environment id and what people need to know about it.
+
+    Attributes:
+        name: The id without version, such as ``"DevicePlacement-InceptionV3"``.
+        version: The version; a change that changes results raises it.
+        domain: The folder under ``envs/`` that holds the environment.
+        entry_point: ``"module:class"`` of the environment.
+        vector_entry_point: ``"module:class"`` of the natively vectorised class, if there is one.
+        backend: What is behind it, such as ``"simulator"``; deterministic unless it says real.
+        summary: One line for people.
+        kwargs: Constructor arguments; JSON-serialisable.
+        max_episode_steps: A step limit, where the environment has no end of its own.
+    """
+
+    name: str
+    version: int
+    domain: str
+    entry_point: str
+    vector_entry_point: str | None
+    backend: str
+    summary: str
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    max_episode_steps: int | None = None
+
+    @property
+    def id(self) -> str:
+        """The full id, ``Name-vN``."""
+        return f"{self.name}-v{self.version}"
+
+
+def _placement(name: str, summary: str, **kwargs: Any) -> Entry:
+    return Entry(
+        name=f"DevicePlacement-{name}",
+        version=0,
+        domain="placement",
+        entry_point="envs.placement.env:DevicePlacementEnv",
+        vector_entry_point="envs.placement.vector:DevicePlacementVectorEnv",
+        backend="simulator",
+        summary=summary,
+        kwargs=kwargs,
+    )
+
+
+ENTRIES: dict[str, Entry] = {
+    entry.id: entry
+    for entry in (
+        _placement(
+            "InceptionV3",
+            "a training step of Inception-V3, batch 32, on one Xeon and four K80 GPUs",
+            graphs=["inception_v3_training"],
+            cluster="xeon_4xk80",
+        ),
+    )
+}
+
+
+def register_all() -> None:
+    """Registers every id with Gymnasium; calling it again changes nothing."""
+    for entry in ENTRIES.values():
+        if entry.id not in gym.registry:
+            gym.register(
+                id=entry.id,
+                entry_point=entry.entry_point,
+                vector_entry_point=entry.vector_entry_point,
+                kwargs=entry.kwargs,
+                max_episode_steps=entry.max_episode_steps,
+            )
+
+
+def find(env_id: str) -> Entry:
+    """The table's entry for an id, with or without the leading ``envs:``.
+
+    Raises:
+        InputError: The id is not in the table; the message lists the ids.
+    """
+    return ENTRIES[choose("environment", env_id.removeprefix("envs:"), list(ENTRIES))]
+
+
+def training_settings(env_id: str) -> dict[str, Any]:
+    """The domain's training settings, from ``training.json`` beside the environment.
+
+    Returns:
+        ``{"extractor": "module:class" or null, "algo": default algorithm, "steps": default
+        number, "hyperparameters": {algorithm: {...}}, "search_space": {algorithm: {name: {...}}},
+        "seeds": {"train": [...], "validation": [...], "test": [...]}}``.
+    """
+    domain = find(env_id).domain
+    text = files("envs").joinpath(domain, "training.json").read_text()
+    settings: dict[str, Any] = json.loads(text)
+    return settings
+
+
+@cache
+def _references() -> dict[str, dict[str, Any]]:
+    path = files("envs").joinpath("references.json")
+    table: dict[str, dict[str, Any]] = json.loads(path.read_text())
+    return table
+
+
+def references(env_id: str) -> dict[str, Any]:
+    """Reference scores of an id, in the domain's own unit.
+
+    Returns:
+        ``{"unit": "s", "better": "lower", "random": {"score": x, "source": "..."},
+        "reference": {...}, "bound": {...}, ...}``; each entry names its source. ``reference`` is
+        what the normalised score calls 1.
+
+    Raises:
+        InputError: The id has no reference scores.
+    """
+    entry = find(env_id)
+    if entry.id not in _references():
+        raise InputError(f"{entry.id} has no reference scores in envs/references.json")
+    return _references()[entry.id]
+
+
+def normalised(env_id: str, score: float) -> float:
+    """(score - random) / (reference - random): 0 is random, 1 is the reference."""
+    table = references(env_id)
+    random, reference = table["random"]["score"], table["reference"]["score"]
+    return float((score - random) / (reference - random))

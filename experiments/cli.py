@@ -1,0 +1,50 @@
+"""The command line: one verb a module of this package."""
+
+import sys
+from importlib import import_module
+
+import click
+import typer
+from rich.console import Console
+
+from hardware_sim.errors import InputError
+
+VERBS = (
+    "list",
+    "train",
+    "evaluate",
+    "sweep",
+    "benchmark",
+    "report",
+    "verify",
+    "watch",
+    "place",
+    "demo",
+    "doctor",
+)
+
+app = typer.Typer(
+    name="gymworks",
+    help="Environments in which agents do real work: train, judge and inspect agents on them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+for _verb in VERBS:
+    _module = import_module(f"experiments.{'catalogue' if _verb == 'list' else _verb}")
+    app.command(_verb)(_module.command)
+
+
+def main() -> None:
+    """Runs the command line; bad input prints one line and exits with status 2."""
+    try:
+        status = app(standalone_mode=False)
+    except InputError as error:
+        Console(stderr=True, highlight=False).print(f"gymworks: {error}", markup=False, soft_wrap=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    sys.exit(status or 0)

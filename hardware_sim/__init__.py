@@ -1,0 +1,1 @@
+"""What computation costs: op graphs, devices and links, the makespan simulator and its bounds."""

@@ -1,0 +1,1 @@
+"""Neural networks written in torch, for capture as op graphs."""
