@@ -1,0 +1,333 @@
+"""A run: one folder that holds everything about one training."""
+
+import csv
+import io
+import json
+import math
+import re
+import shutil
+import subprocess
+import warnings
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from typing import Any, TypeVar
+
+from hardware_sim.errors import InputError
+from hardware_sim.files import write_json, write_text
+
+COLUMNS = (
+    "step",
+    "seconds",
+    "episodes",
+    "mean_reward",
+    "best_score",
+    "mean_score",
+    "steps_per_second",
+)
+LIBRARIES = ("gymworks", "gymnasium", "numpy", "torch", "stable-baselines3", "sb3-contrib", "ray")
+CHECKPOINT = re.compile(r"step-(\d{12})(\.\w+)?")
+
+T = TypeVar("T")
+
+
+class UnreadableCheckpointError(Exception):
+    """Raised by a checkpoint reader for a file that is truncated or not a checkpoint."""
+
+
+def _git_hash() -> str | None:
+    """The commit this code was run from, with ``+changes`` if edited; ``None`` if installed."""
+    folder = Path(__file__).resolve().parent
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()
+
+
+def provenance() -> dict[str, Any]:
+    """What produced a result: ``{"versions": {library: version}, "git": ..., "date": ...}``.
+
+    ``git`` is the commit hash or ``None``; ``date`` is UTC in ISO 8601.
+    """
+    versions = {"python": python_version()}
+    for library in LIBRARIES:
+        try:
+            versions[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return {
+        "versions": versions,
+        "git": _git_hash(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+class Run:
+    """A run folder: ``config.json``, ``metrics.csv``, ``checkpoints/``, ``best.json``.
+
+    Args:
+        folder: An existing run folder.
+
+    Raises:
+        InputError: The folder is missing or is no run.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        path = self.folder / "config.json"
+        if not path.is_file():
+            raise InputError(f"{self.folder} is not a run folder: it has no config.json")
+        try:
+            self.config: dict[str, Any] = json.loads(path.read_text())
+        except ValueError as error:
+            raise InputError(f"{path} is not readable JSON: {error}") from None
+        self._columns: list[str] | None = None
+        self._last_step = -1
+
+    @classmethod
+    def create(cls, folder: str | Path, config: dict[str, Any]) -> "Run":
+        """Makes the folder and writes ``config.json``, provenance included.
+
+        Raises:
+            InputError: The folder exists and is not empty; nothing is overwritten.
+        """
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(
+                f"{folder} exists; resume it (--resume), choose another folder (--run-dir) "
+                "or remove it"
+            )
+        write_json(folder / "config.json", config | provenance())
+        return cls(folder)
+
+    def update_config(self, changes: dict[str, Any]) -> None:
+        """Changes entries of ``config.json``, such as ``steps`` when a run is prolonged."""
+        self.config |= changes
+        write_json(self.folder / "config.json", self.config)
+
+    # Metrics -------------------------------------------------------------------------------
+
+    @property
+    def metrics_path(self) -> Path:
+        """``metrics.csv``."""
+        return self.folder / "metrics.csv"
+
+    def metrics(self) -> list[dict[str, float]]:
+        """The rows of ``metrics.csv``, oldest first; empty cells are left out.
+
+        A last line cut off by a kill is ignored.
+        """
+        if not self.metrics_path.exists():
+            return []
+        text = self.metrics_path.read_text()
+        complete = text[: text.rfind("\n") + 1]
+        return [
+            {key: float(value) for key, value in row.items() if value}
+            for row in csv.DictReader(io.StringIO(complete))
+        ]
+
+    def append_metrics(self, row: dict[str, float]) -> None:
+        """Appends a row; a new column is added to the header.
+
+        Args:
+            row: Values by column; ``step`` must be past that of every earlier row.
+
+        Raises:
+            ValueError: ``step`` is not past the last one (call :meth:`rewind` on resuming).
+        """
+        if self._columns is None:
+            self._read_header()
+        assert self._columns is not None
+        if row["step"] <= self._last_step:
+            raise ValueError(f"step {row['step']} is not past {self._last_step}")
+        new = [name for name in row if name not in self._columns]
+        if new or not self.metrics_path.exists():
+            self._columns += new
+            self._write_metrics([*self.metrics(), row])
+        else:
+            with self.metrics_path.open("a", newline="") as file:
+                self._writer(file).writerow(_cells(row))
+        self._last_step = int(row["step"])
+
+    def rewind(self, step: int) -> None:
+        """Drops the rows past a step, before training continues from there."""
+        self._read_header()
+        if self.metrics_path.exists():
+            kept = [row for row in self.metrics() if row["step"] <= step]
+            self._write_metrics(kept)
+            self._last_step = int(kept[-1]["step"]) if kept else -1
+
+    def _read_header(self) -> None:
+        rows = self.metrics()
+        self._last_step = int(rows[-1]["step"]) if rows else -1
+        self._columns = list(COLUMNS)
+        if self.metrics_path.exists():
+            with self.metrics_path.open(newline="") as file:
+                header = next(csv.reader(file), [])
+            self._columns += [name for name in header if name not in COLUMNS]
+
+    def _writer(self, file: Any) -> "csv.DictWriter[str]":
+        assert self._columns is not None
+        return csv.DictWriter(file, self._columns, restval="", lineterminator="\n")
+
+    def _write_metrics(self, rows: Iterable[dict[str, float]]) -> None:
+        text = io.StringIO()
+        writer = self._writer(text)
+        writer.writeheader()
+        writer.writerows(_cells(row) for row in rows)
+        write_text(self.metrics_path, text.getvalue())
+
+    # Checkpoints ---------------------------------------------------------------------------
+
+    def checkpoint_path(self, step: int, suffix: str = "") -> Path:
+        """Where the checkpoint of a step belongs; a file or a folder, as the engine likes.
+
+        Args:
+            step: Environment steps trained.
+            suffix: With its dot, such as ``".pt"``.
+        """
+        return self.folder / "checkpoints" / f"step-{step:012d}{suffix}"
+
+    @staticmethod
+    def checkpoint_step(path: Path) -> int:
+        """The step a checkpoint was taken at."""
+        match = CHECKPOINT.fullmatch(path.name)
+        assert match is not None, path
+        return int(match[1])
+
+    def checkpoints(self) -> list[Path]:
+        """Every checkpoint, newest first; unfinished ones (hidden names) are not listed."""
+        folder = self.folder / "checkpoints"
+        if not folder.is_dir():
+            return []
+        found = [path for path in folder.iterdir() if CHECKPOINT.fullmatch(path.name)]
+        return sorted(found, key=self.checkpoint_step, reverse=True)
+
+    def mark_best(self, step: int, quality: float) -> None:
+        """Names the checkpoint of a step the best if its quality (higher is better) is highest."""
+        path = self.folder / "checkpoints" / "best.json"
+        if math.isfinite(quality):
+            best = self._best_mark()
+            if best is None or quality > best["quality"]:
+                write_json(path, {"step": step, "quality": quality})
+
+    def _best_mark(self) -> dict[str, Any] | None:
+        try:
+            mark: dict[str, Any] = json.loads(
+                (self.folder / "checkpoints" / "best.json").read_text()
+            )
+        except (FileNotFoundError, ValueError):
+            return None
+        return mark
+
+    def best_checkpoint(self) -> Path | None:
+        """The checkpoint named best, if any is and it is still there."""
+        mark = self._best_mark()
+        steps = {self.checkpoint_step(path): path for path in self.checkpoints()}
+        return steps.get(mark["step"]) if mark else None
+
+    def prune(self, keep: int = 3) -> None:
+        """Removes all checkpoints but the newest ``keep`` and the best."""
+        best = self.best_checkpoint()
+        for path in self.checkpoints()[keep:]:
+            if path == best:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    def read_newest(self, read: Callable[[Path], T]) -> tuple[Path, T] | None:
+        """Reads the newest readable checkpoint, warning about each it has to skip.
+
+        Args:
+            read: Reads one; raises :class:`UnreadableCheckpointError` where it cannot.
+
+        Returns:
+            The path and what ``read`` returned, or ``None`` if the run has no checkpoint.
+
+        Raises:
+            InputError: There are checkpoints and none is readable.
+        """
+        return self._first_readable(self.checkpoints(), read)
+
+    def read_best(self, read: Callable[[Path], T]) -> tuple[Path, T]:
+        """Reads the best checkpoint, or else the newest readable one; see :meth:`read_newest`.
+
+        Raises:
+            InputError: None is readable, or the run has none.
+        """
+        best = self.best_checkpoint()
+        others = [path for path in self.checkpoints() if path != best]
+        found = self._first_readable([best, *others] if best else others, read)
+        if found is None:
+            raise InputError(f"{self.folder} has no checkpoint yet")
+        return found
+
+    def _first_readable(
+        self, paths: list[Path], read: Callable[[Path], T]
+    ) -> tuple[Path, T] | None:
+        broken = []
+        for path in paths:
+            try:
+                value = read(path)
+            except UnreadableCheckpointError as error:
+                broken.append(f"{path.name} ({error})")
+                continue
+            if broken:
+                warnings.warn(
+                    f"unreadable checkpoint {', '.join(broken)} in {self.folder}; "
+                    f"using {path.name}",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
+            return path, value
+        if broken:
+            raise InputError(f"no checkpoint in {self.folder} is readable: {', '.join(broken)}")
+        return None
+
+    # Results -------------------------------------------------------------------------------
+
+    def save_best_episode(self, episode: dict[str, Any]) -> None:
+        """Writes ``best.json``: ``{"env_id", "seed", "actions", "score", "return"}``."""
+        write_json(self.folder / "best.json", episode)
+
+    def best_episode(self) -> dict[str, Any] | None:
+        """The best training episode so far, from ``best.json``; replaying it gives its score."""
+        return self._read_json("best.json")
+
+    def save_result(self, result: dict[str, Any]) -> None:
+        """Writes ``result.json``, an evaluation of the run's agent."""
+        write_json(self.folder / "result.json", result)
+
+    def result(self) -> dict[str, Any] | None:
+        """The content of ``result.json``, if there is one."""
+        return self._read_json("result.json")
+
+    def _read_json(self, name: str) -> dict[str, Any] | None:
+        path = self.folder / name
+        if not path.exists():
+            return None
+        try:
+            value: dict[str, Any] = json.loads(path.read_text())
+        except ValueError as error:
+            raise InputError(f"{path} is not readable JSON: {error}") from None
+        return value
+
+
+def _cells(row: dict[str, float]) -> dict[str, str]:
+    """Cells of a row: whole numbers without a point, others to seven digits."""
+    return {
+        key: str(int(value)) if float(value).is_integer() else f"{value:.7g}"
+        for key, value in row.items()
+        if math.isfinite(value)
+    }
