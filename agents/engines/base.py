@@ -1,6 +1,5 @@
 """What every engine is asked to do and what it tells while doing it."""
 
-import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
@@ -170,14 +169,6 @@ def episode_seed(base: int, env_index: int, episode: int) -> int:
     return FIRST_EPISODE_SEED + int(state) % (2**31 - FIRST_EPISODE_SEED)
 
 
-def threads() -> int:
-    """Torch threads for training: the cores this process may use, at most 4.
-
-    The networks are small; beyond a few threads the synchronisation costs more than it gains.
-    """
-    return max(1, min(4, len(os.sched_getaffinity(0))))
-
-
 class EpisodeTracker:
     """Statistics of finished training episodes and the best one, kept replayable.
 
@@ -201,13 +192,17 @@ class EpisodeTracker:
         return -score if self._lower else score
 
     def record(
-        self, seed: int, actions: list[Any], episode_return: float, score: float | None
+        self,
+        seed: int,
+        actions: Callable[[], list[Any]],
+        episode_return: float,
+        score: float | None,
     ) -> None:
         """Counts a finished episode.
 
         Args:
             seed: The seed its reset was given.
-            actions: Its actions, JSON-serialisable.
+            actions: Gives its actions, JSON-serialisable; called for a new best alone.
             episode_return: The undiscounted sum of its rewards.
             score: ``info["score"]`` of its last step, if the environment has one.
         """
@@ -222,7 +217,7 @@ class EpisodeTracker:
             self._best = {
                 "env_id": self._env_id,
                 "seed": seed,
-                "actions": actions,
+                "actions": actions(),
                 "score": score,
                 "return": episode_return,
             }
