@@ -1,0 +1,182 @@
+"""Device placement, one decision a step (after Mirhoseini et al., ICML 2017)."""
+
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.placement.batch import PlacementBatch
+from envs.placement.drawing import picture
+from hardware_sim.errors import InputError, choose
+
+Observation = dict[str, NDArray[Any]]
+
+
+class DevicePlacementEnv(gym.Env[Observation, np.int64]):
+    """Places the groups of a network's ops on devices, one by one, so that a step takes least time.
+
+    ## Description
+
+    A neural network's step is a graph of ops, and a cluster has several devices that links
+    connect. Each decision puts the next group of co-located ops, in topological order, on a
+    device. When everything is placed, a discrete-event simulator runs the step: every device
+    works off its ready ops by priority, transfers queue on their links and overlap with compute,
+    and memory is tracked over time. Device placement was first learned by Mirhoseini et al.,
+    ICML 2017 (arXiv 1706.04972); visiting the groups in order is Placeto's formulation
+    (Addanki et al., NeurIPS 2019, arXiv 1906.08879).
+
+    ## Action Space
+
+    `Discrete(D)`: the device of the present group.
+
+    ## Observation Space
+
+    A `Dict` over `N` groups, `E` edges between groups and `D` devices, padded to the largest graph.
+
+    | key | shape | type | meaning |
+    | --- | --- | --- | --- |
+    | `nodes` | `(N, F)` | float32 | cost, traffic, position, degree, state |
+    | `edge_index` | `(E, 2)` | int32 | producer and consumer of each edge |
+    | `node_mask` | `(N,)` | int8 | 1 for a group, 0 for padding |
+    | `edge_mask` | `(E,)` | int8 | 1 for an edge, 0 for padding |
+    | `current` | `(F,)` | float32 | the row of `nodes` to be placed now; zeros at the end |
+    | `devices` | `(D, H)` | float32 | what the group would meet on each device |
+    | `action_mask` | `(D,)` | int8 | 1 where the device may be chosen |
+
+    The features are listed in `envs.placement.group_graph.NODE_FEATURES` and
+    `envs.placement.list_schedule.DEVICE_FEATURES`.
+
+    ## Rewards
+
+    The rewards of an episode sum to `-sqrt(makespan / single)`, where `single` is the time of the
+    whole step on the fastest single device. `info["reward"]` holds the two components:
+
+    - `estimate`: the growth of `-sqrt(length / single)` of a schedule that appends each group as
+      it is placed. A potential, so it changes no optimum (Ng et al., ICML 1999).
+    - `simulator`: at the last step, what the simulated makespan says beyond the estimate.
+
+    With `reward="final"` the estimate is left out. A placement that exceeds a device's memory
+    counts as ten single-device steps, or its makespan if that is longer.
+
+    At the last step `info["score"]` is the makespan in seconds (lower is better),
+    `info["is_success"]` says whether the placement fits and beats one device,
+    `info["placement"]` holds the device of each group and `info["peak_bytes"]` the peak memory of
+    each device.
+
+    ## Starting State
+
+    Nothing is placed. With several graphs one is drawn; `options={"graph": name}` picks it.
+
+    ## Episode End
+
+    Terminates when every group is placed, or at once when a masked-out device is chosen, which
+    counts as not fitting. There is no truncation.
+
+    ## Arguments
+
+    - `graphs`: names of shipped graphs or paths to graph files.
+    - `cluster`: name of a shipped cluster or path to a cluster file.
+    - `out_of_memory`: `"penalty"`, or `"mask"`, which allows a device only while all that was put
+      there is sure to fit whatever the order of execution (parameters, outputs and copies
+      together); where no device is left, the emptiest one is allowed.
+    - `reward`: `"shaped"` or `"final"`.
+    - `render_mode`: `"rgb_array"`.
+
+    >>> import gymnasium as gym
+    >>> env = gym.make("envs:DevicePlacement-InceptionV3-v0")
+    >>> observation, info = env.reset(seed=0)
+    >>> observation["devices"].shape
+    (5, 7)
+
+    ## Vectorized environment
+
+    `gym.make_vec("envs:DevicePlacement-InceptionV3-v0", num_envs=64)` makes the native class,
+    whose trajectories are the same.
+
+    ## Version History
+
+    - v0: first version.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+
+    def __init__(
+        self,
+        graphs: list[str],
+        cluster: str,
+        out_of_memory: str = "penalty",
+        reward: str = "shaped",
+        render_mode: str | None = None,
+    ) -> None:
+        if render_mode is not None:
+            choose("render_mode", render_mode, self.metadata["render_modes"])
+        self.render_mode = render_mode
+        self.core = PlacementBatch(graphs, cluster, out_of_memory, reward, batch=1)
+        self.observation_space, self.action_space = self.core.spaces()
+        self._ended = True
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts an episode.
+
+        Args:
+            seed: Seeds the draw of the graph.
+            options: ``{"graph": name}`` picks the graph.
+
+        Raises:
+            InputError: The graph is not one of this environment's.
+        """
+        super().reset(seed=seed)
+        graph = draw_graph(self.core, self.np_random, options)
+        self.core.begin(np.ones(1, np.bool_), np.array([graph]))
+        self._ended = False
+        return self._observation(), {"graph": self.core.names[graph]}
+
+    def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Places the present group.
+
+        Raises:
+            InputError: The action is no device, or the episode has ended.
+        """
+        if self._ended:
+            raise InputError("the episode has ended; call reset() before step()")
+        outcome = self.core.step(np.ones(1, np.bool_), np.array([action], np.int64))
+        info: dict[str, Any] = {
+            "reward": {
+                "estimate": float(outcome.estimate[0]),
+                "simulator": float(outcome.simulator[0]),
+            }
+        }
+        self._ended = bool(outcome.terminated[0])
+        if self._ended:
+            info["score"] = float(outcome.score_s[0])
+            info["is_success"] = bool(outcome.is_success[0])
+            info["placement"] = self.core.progress.device[0].copy()
+            info["peak_bytes"] = outcome.peak_bytes[0]
+        reward = float(outcome.estimate[0] + outcome.simulator[0])
+        return self._observation(), reward, self._ended, False, info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which devices may be chosen now, bool ``(D,)``."""
+        return self.core.mask[0].copy()
+
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """The graph coloured by device above the timeline, uint8 ``(height, width, 3)``."""
+        if self.render_mode is None:
+            gym.logger.warn('render() needs render_mode="rgb_array" at construction')
+            return None
+        return picture(self.core, 0)
+
+    def _observation(self) -> Observation:
+        return {key: value[0] for key, value in self.core.observe().items()}
+
+
+def draw_graph(
+    core: PlacementBatch, random: np.random.Generator, options: dict[str, Any] | None
+) -> int:
+    """The number of the graph of a new episode: the one asked for, or any."""
+    if options and "graph" in options:
+        return core.names.index(choose("graph", options["graph"], core.names))
+    return int(random.integers(len(core.names))) if len(core.names) > 1 else 0
