@@ -1,4 +1,4 @@
-"""Capturing modules, and deriving training graphs."""
+"""Capturing modules, and deriving training steps."""
 
 from importlib.resources import files
 
@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hardware_sim.capture import capture, training_step
+from hardware_sim.capture import capture
 from hardware_sim.errors import InputError
 from hardware_sim.graph import OpGraph
 from hardware_sim.networks.inception_v3 import InceptionV3, Unit
+from hardware_sim.training import training_step
 
 
 @pytest.fixture(scope="module")
