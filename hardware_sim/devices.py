@@ -22,7 +22,8 @@ class Device:
 
     Attributes:
         name: Such as ``"K80"``.
-        kind: ``"cpu"`` or ``"gpu"``; measured costs are looked up by it.
+        kind: ``"cpu"``, ``"gpu"`` or ``"unit"`` (an abstract processor of published task graphs);
+            measured costs are looked up by it.
         peak_flops: Peak fp32 rate, FLOP/s.
         memory_bandwidth: Bytes/s.
         memory_bytes: Capacity.
@@ -185,7 +186,7 @@ def _device(entry: str | dict[str, Any]) -> Device:
         raise InputError(f"device {entry['name']!r}: {wrong[0]} must be positive")
     return Device(
         name=entry["name"],
-        kind=choose("device kind", entry["kind"], ("cpu", "gpu")),
+        kind=choose("device kind", entry["kind"], ("cpu", "gpu", "unit")),
         peak_flops=entry["peak_tflops"] * 1e12,
         memory_bandwidth=entry["memory_gbs"] * 1e9,
         memory_bytes=int(entry["memory_gb"] * 2**30),

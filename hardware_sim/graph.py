@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -96,6 +97,9 @@ class OpGraph:
         count = len(ops)
         if count == 0:
             raise InputError(f"graph {name!r} has no ops; at least one is needed")
+        for field, labels in (("kinds", kinds), ("groups", groups)):
+            if labels is not None and len(labels) != count:
+                raise InputError(f"graph {name!r}: {len(labels)} {field} for {count} ops")
         index = {op: i for i, op in enumerate(ops)}
         if len(index) < count:
             repeated = next(op for i, op in enumerate(ops) if index[op] != i)
@@ -209,7 +213,7 @@ class OpGraph:
         try:
             data = path.read_bytes()
             value = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, zlib.error) as error:
             raise InputError(f"cannot read graph file {path}: {error}") from error
         return cls.from_json(value)
 
@@ -262,8 +266,14 @@ class OpGraph:
         )
 
 
+_LARGEST = 2.0**62
+"""Figures stay below this, so that sizes fit a 64-bit integer."""
+
+
 def _edge(name: str, index: dict[str, int], edge: tuple[str, str]) -> tuple[int, int]:
     """The edge as op numbers."""
+    if len(edge) != 2:
+        raise InputError(f"graph {name!r} has an edge {edge}; it must be (producer, consumer)")
     for op in edge:
         if op not in index:
             raise InputError(f"graph {name!r} has an edge {edge} to an unknown op {op!r}")
@@ -284,11 +294,11 @@ def _figures(
         raise InputError(
             f"graph {name!r}: {field} has shape {array.shape}, expected ({len(labels)},)"
         )
-    bad = np.flatnonzero(~(np.isfinite(array) & (array >= 0)))
+    bad = np.flatnonzero(~((array >= 0) & (array < _LARGEST)))
     if len(bad):
         raise InputError(
             f"graph {name!r}: {field} of {labels[bad[0]]!r} is {array[bad[0]]}; "
-            "it must be finite and not negative"
+            f"it must be finite, at least 0 and below {_LARGEST:g}"
         )
     return array
 
