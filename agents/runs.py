@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +17,7 @@ from platform import python_version
 from typing import Any, TypeVar
 
 from hardware_sim.errors import InputError
-from hardware_sim.files import write_json, write_text
+from hardware_sim.files import write_atomic, write_json, write_text
 
 COLUMNS = (
     "step",
@@ -106,13 +107,33 @@ class Run:
                 f"{folder} exists; resume it (--resume), choose another folder (--run-dir) "
                 "or remove it"
             )
-        write_json(folder / "config.json", config | provenance())
+        try:
+            write_json(folder / "config.json", config | provenance())
+        except OSError as error:
+            raise InputError(f"cannot write to {folder}: {error.strerror or error}") from error
         return cls(folder)
 
     def update_config(self, changes: dict[str, Any]) -> None:
         """Changes entries of ``config.json``, such as ``steps`` when a run is prolonged."""
         self.config |= changes
-        write_json(self.folder / "config.json", self.config)
+        path = self.folder / "config.json"
+        with self.writing(path):
+            write_json(path, self.config)
+
+    @contextmanager
+    def writing(self, path: Path) -> Iterator[None]:
+        """Turns a failure to write into one clear sentence; what was written before stays.
+
+        Raises:
+            InputError: The disk is full or the folder cannot be written.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise InputError(
+                f"cannot write {path}: {error.strerror or error}; earlier checkpoints of the run "
+                "are untouched: make room, then resume it"
+            ) from error
 
     # Metrics -------------------------------------------------------------------------------
 
@@ -154,7 +175,7 @@ class Run:
             self._columns += new
             self._write_metrics([*self.metrics(), row])
         else:
-            with self.metrics_path.open("a", newline="") as file:
+            with self.writing(self.metrics_path), self.metrics_path.open("a", newline="") as file:
                 self._writer(file).writerow(_cells(row))
         self._last_step = int(row["step"])
 
@@ -184,7 +205,8 @@ class Run:
         writer = self._writer(text)
         writer.writeheader()
         writer.writerows(_cells(row) for row in rows)
-        write_text(self.metrics_path, text.getvalue())
+        with self.writing(self.metrics_path):
+            write_text(self.metrics_path, text.getvalue())
 
     # Checkpoints ---------------------------------------------------------------------------
 
@@ -212,13 +234,33 @@ class Run:
         found = [path for path in folder.iterdir() if CHECKPOINT.fullmatch(path.name)]
         return sorted(found, key=self.checkpoint_step, reverse=True)
 
+    def save_checkpoint(self, step: int, suffix: str, data: bytes, quality: float) -> Path:
+        """Writes a checkpoint whole or not at all, marks it if it is the best, prunes old ones.
+
+        Args:
+            step: Environment steps trained.
+            suffix: With its dot.
+            data: The whole content.
+            quality: See :meth:`mark_best`.
+
+        Raises:
+            InputError: The disk is full or the folder cannot be written.
+        """
+        path = self.checkpoint_path(step, suffix)
+        with self.writing(path):
+            write_atomic(path, lambda file: file.write(data))
+        self.mark_best(step, quality)
+        self.prune()
+        return path
+
     def mark_best(self, step: int, quality: float) -> None:
         """Names the checkpoint of a step the best if its quality (higher is better) is highest."""
         path = self.folder / "checkpoints" / "best.json"
         if math.isfinite(quality):
             best = self._best_mark()
             if best is None or quality > best["quality"]:
-                write_json(path, {"step": step, "quality": quality})
+                with self.writing(path):
+                    write_json(path, {"step": step, "quality": quality})
 
     def _best_mark(self) -> dict[str, Any] | None:
         try:
@@ -236,9 +278,10 @@ class Run:
         return steps.get(mark["step"]) if mark else None
 
     def prune(self, keep: int = 3) -> None:
-        """Removes all checkpoints but the newest ``keep`` and the best."""
+        """Removes all checkpoints but the newest ``keep`` and the best, and unfinished ones."""
         best = self.best_checkpoint()
-        for path in self.checkpoints()[keep:]:
+        unfinished = list((self.folder / "checkpoints").glob(".step-*"))
+        for path in self.checkpoints()[keep:] + unfinished:
             if path == best:
                 continue
             if path.is_dir():
@@ -299,7 +342,9 @@ class Run:
 
     def save_best_episode(self, episode: dict[str, Any]) -> None:
         """Writes ``best.json``: ``{"env_id", "seed", "actions", "score", "return"}``."""
-        write_json(self.folder / "best.json", episode)
+        path = self.folder / "best.json"
+        with self.writing(path):
+            write_json(path, episode)
 
     def best_episode(self) -> dict[str, Any] | None:
         """The best training episode so far, from ``best.json``; replaying it gives its score."""
@@ -307,7 +352,9 @@ class Run:
 
     def save_result(self, result: dict[str, Any]) -> None:
         """Writes ``result.json``, an evaluation of the run's agent."""
-        write_json(self.folder / "result.json", result)
+        path = self.folder / "result.json"
+        with self.writing(path):
+            write_json(path, result)
 
     def result(self) -> dict[str, Any] | None:
         """The content of ``result.json``, if there is one."""

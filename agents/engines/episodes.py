@@ -78,7 +78,7 @@ class CopiesVecEnv(DummyVecEnv):
         seed: The run's seed.
     """
 
-    def __init__(self, makers: list[Callable[[], SeededEpisodes]], seed: int = 0) -> None:
+    def __init__(self, makers: Sequence[Callable[[], SeededEpisodes]], seed: int = 0) -> None:
         super().__init__([*makers])
         self.seed(seed)
 

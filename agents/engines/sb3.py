@@ -1,0 +1,257 @@
+"""Training with Stable-Baselines3 in this process: the default engine.
+
+Algorithms: ``ppo`` (with action masks wherever the environment has them), ``maskable_ppo``,
+``a2c``, ``dqn``, ``sac``. A checkpoint holds tensors, numbers and names, nothing that executes
+code on loading.
+"""
+
+import io
+import pickle
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+
+from agents.engines.base import EpisodeTracker, Progress, Report, TrainConfig
+from agents.engines.episodes import TrackedVecEnv
+from agents.engines.sb3_config import (
+    ALGORITHMS,
+    hyperparameters,
+    make_env,
+    make_envs,
+    network,
+    policy_class,
+    policy_kwargs,
+    resolve,
+)
+from agents.engines.sb3_policy import PolicyAgent
+from agents.runs import Run, UnreadableCheckpointError
+from hardware_sim.errors import InputError
+
+__all__ = ["ALGORITHMS", "load", "train"]
+
+SUFFIX = ".pt"
+REPORT_EVERY = 0.25  # seconds between reports within a rollout
+ROWS = 200  # rows of metrics.csv in a whole run, at most
+NEVER = 2**62  # iterations between Stable-Baselines3's own logs; ours are in metrics.csv
+MAX_THREADS = 4  # more only synchronise: the networks are small
+
+
+def train(config: TrainConfig, run: Run, report: Report) -> None:
+    """Trains, continuing from the run's newest readable checkpoint if there is one.
+
+    After a resume the weights, optimiser and step count continue; episodes and samples are drawn
+    from a new stream derived from seed and step, and a replay buffer starts empty.
+
+    Args:
+        config: What to train.
+        run: Where checkpoints, metrics and the best episode go.
+        report: Told of the progress, about four times a second.
+
+    Raises:
+        InputError: The algorithm, a hyperparameter or an argument of the environment does not
+            fit, no checkpoint is readable, or the disk is full.
+    """
+    torch.set_num_threads(min(torch.get_num_threads(), MAX_THREADS))
+    probe = make_env(config.env_id, config.env_kwargs)
+    name, algorithm = resolve(config.algo, probe)
+    probe.close()  # type: ignore[no-untyped-call]  # gymnasium's
+    found = run.read_newest(read)
+    start = found[1]["step"] if found else 0
+    run.rewind(start)
+    if start >= config.steps:
+        return
+    tracker = EpisodeTracker(run, config.env_id)
+    venv = TrackedVecEnv(make_envs(config, name == "maskable_ppo"), tracker)
+    try:
+        values = hyperparameters(config, name, venv)
+        described = network(config, values)
+        policy = policy_class(algorithm, venv.observation_space)
+        values |= {"policy_kwargs": policy_kwargs(described), "seed": _stream(config.seed, start)}
+        model = _construct(algorithm.cls, policy, venv, values)
+        if found:
+            _restore(model, found[1])
+        keeper = _Keeper(config, run, tracker, report, {"algo": name, "network": described})
+        try:
+            model.learn(config.steps - start, keeper, NEVER, reset_num_timesteps=not found)
+        finally:
+            # Also after Ctrl-C: what was learned so far is kept.
+            keeper.finish()
+    finally:
+        venv.close()
+
+
+def _stream(seed: int, start: int) -> int:
+    """The seed of a process that trains from a step; the run's own at the beginning."""
+    if start == 0:
+        return seed
+    return int(np.random.SeedSequence([seed, start]).generate_state(1)[0] >> 1)
+
+
+def _construct(
+    cls: type[BaseAlgorithm], policy: Any, venv: TrackedVecEnv, values: dict[str, Any]
+) -> BaseAlgorithm:
+    with warnings.catch_warnings():
+        # A last minibatch that is smaller than the others does no harm.
+        warnings.filterwarnings("ignore", message="You have specified a mini-batch size")
+        try:
+            return cls(policy, venv, **values)
+        except AssertionError as error:
+            raise InputError(f"{cls.__name__} refuses its hyperparameters: {error}") from error
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint.
+
+    Returns:
+        ``step``, ``algo``, ``network`` (see :func:`agents.engines.sb3_config.network`),
+        ``parameters`` (state dicts by name), ``variables`` (tensors by name) and ``updates``.
+
+    Raises:
+        UnreadableCheckpointError: It is truncated or not a checkpoint of this engine.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, ValueError) as error:
+        raise UnreadableCheckpointError(str(error).partition("\n")[0] or "empty") from error
+    if not isinstance(content, dict) or "parameters" not in content:
+        raise UnreadableCheckpointError("not a checkpoint of engine sb3")
+    return content
+
+
+def _serialise(model: BaseAlgorithm, described: dict[str, Any]) -> bytes:
+    _, variables = model._get_torch_save_params()
+    content = described | {
+        "step": model.num_timesteps,
+        "parameters": model.get_parameters(),
+        "variables": {name: getattr(model, name).detach() for name in variables},
+        "updates": getattr(model, "_n_updates", 0),
+    }
+    # Into memory first: on a full disk torch's own writer ends the process.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+def _restore(model: BaseAlgorithm, content: dict[str, Any]) -> None:
+    try:
+        model.set_parameters(content["parameters"], device=model.device)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"the checkpoint does not fit the configuration: {reason}") from error
+    for name, value in content["variables"].items():
+        getattr(model, name).data = value.to(model.device)
+    model.num_timesteps = content["step"]
+    model._n_updates = content["updates"]
+
+
+class _Keeper(BaseCallback):
+    """Writes metrics and checkpoints and reports progress, between rollouts."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        run: Run,
+        tracker: EpisodeTracker,
+        report: Report,
+        described: dict[str, Any],
+    ) -> None:
+        super().__init__()
+        self._config, self._run, self._tracker = config, run, tracker
+        self._report, self._described = report, described
+        rows = run.metrics()
+        self._seconds_before = rows[-1]["seconds"] if rows else 0.0
+        tracker.episodes = int(rows[-1]["episodes"]) if rows else 0
+
+    def _on_training_start(self) -> None:
+        self._began = self._reported = time.perf_counter()
+        self._start = self._saved = self._logged = self.model.num_timesteps
+        self._row: dict[str, float] = {}
+
+    def _on_rollout_start(self) -> None:
+        # Here the update that followed the last rollout is done: weights and losses are new.
+        step = self.model.num_timesteps
+        if step - self._logged >= max(1, self._config.steps // ROWS):
+            self._log()
+        if step - self._saved >= self._config.checkpoint_every:
+            self._save()
+
+    def _on_step(self) -> bool:
+        if time.perf_counter() - self._reported >= REPORT_EVERY:
+            self._tell()
+        return True
+
+    def _rate(self) -> float:
+        elapsed = time.perf_counter() - self._began
+        return (self.model.num_timesteps - self._start) / max(elapsed, 1e-9)
+
+    def _tell(self) -> None:
+        self._reported = time.perf_counter()
+        step, total = self.model.num_timesteps, self._config.steps
+        metrics = self._row | self._tracker.metrics()
+        self._report(Progress(step, total, self._rate(), metrics))
+
+    def _log(self) -> None:
+        self._logged = self.model.num_timesteps
+        losses = {
+            key.removeprefix("train/"): float(value)
+            for key, value in self.model.logger.name_to_value.items()
+            if key.startswith("train/") and isinstance(value, int | float | np.number)
+        }
+        self._row = {
+            "step": self._logged,
+            "seconds": self._seconds_before + time.perf_counter() - self._began,
+            "steps_per_second": self._rate(),
+            **self._tracker.metrics(),
+            **losses,
+        }
+        self._run.append_metrics(self._row)
+        self._tracker.save()
+        self._tell()
+
+    def _save(self) -> None:
+        self._saved = self.model.num_timesteps
+        data = _serialise(self.model, self._described)
+        self._run.save_checkpoint(self._saved, SUFFIX, data, self._tracker.quality())
+
+    def finish(self) -> None:
+        """Writes the last row and checkpoint, unless the training never began."""
+        if not hasattr(self, "_began"):
+            return
+        if self.model.num_timesteps > self._logged:
+            self._log()
+        if self.model.num_timesteps > self._saved:
+            self._save()
+
+
+def load(run: Run, env: gym.Env[Any, Any], deterministic: bool = True) -> PolicyAgent:
+    """The agent of the run's best checkpoint, or else of its newest readable one.
+
+    Args:
+        run: A run of this engine.
+        env: The environment it will act in.
+        deterministic: The most probable legal action; otherwise samples, seeded by ``reset``.
+
+    Raises:
+        InputError: No checkpoint is readable, or it was trained for other spaces.
+    """
+    path, content = run.read_best(read)
+    _, algorithm = resolve(content["algo"], env)
+    cls = policy_class(algorithm, env.observation_space)
+    kwargs = policy_kwargs(content["network"])
+    policy = cls(env.observation_space, env.action_space, lambda _: 0.0, **kwargs)
+    try:
+        policy.load_state_dict(content["parameters"]["policy"])
+    except RuntimeError as error:
+        trained = run.config.get("env_id")
+        raise InputError(
+            f"{path} was trained on {trained}, whose spaces differ from this environment's "
+            f"({str(error).splitlines()[-1].strip()})"
+        ) from error
+    return PolicyAgent(policy, env, deterministic)
