@@ -1,0 +1,50 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONPATH :=
+export MPLBACKEND := Agg
+
+.PHONY: demo test format lint types layers bench docs references clean browser
+
+demo: $(VENV)/core
+	$(BIN)/gymworks demo
+
+test: $(VENV)/dev browser
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+format: $(VENV)/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/dev
+	$(BIN)/python -m experiments.bench
+
+docs: $(VENV)/dev
+	$(BIN)/python -m experiments.docs
+
+references: $(VENV)/dev
+	$(BIN)/python -m experiments.references
+
+clean:
+	rm -rf $(VENV) build dist site runs *.egg-info
+
+$(VENV)/core: setup.cfg constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/dev: setup.cfg constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .[dev]
+	touch $@ $(VENV)/core
+
+# The report tests open pages in Chromium; where it is missing and may be installed, it is.
+browser:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	       && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; } \
+	  || { echo "Install Chromium and its driver first: apt-get install chromium chromium-driver"; exit 1; }
