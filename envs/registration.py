@@ -65,6 +65,43 @@ ENTRIES: dict[str, Entry] = {
             graphs=["inception_v3_training"],
             cluster="xeon_4xk80",
         ),
+        _placement(
+            "InceptionV3-2GPU",
+            "a training step of Inception-V3, batch 32, on one Xeon and two K80 GPUs",
+            graphs=["inception_v3_training"],
+            cluster="xeon_2xk80",
+        ),
+        _placement(
+            "InceptionV3-V100",
+            "inference of Inception-V3, batch 32, on four V100 GPUs with NVLink",
+            graphs=["inception_v3"],
+            cluster="4xv100_nvlink",
+        ),
+        _placement(
+            "NASNet",
+            "measured inference of NASNet-A, op by op, on four V100 GPUs with PCIe 3",
+            graphs=["pipedream_nasnetamobile"],
+            cluster="4xv100_pcie3",
+        ),
+        _placement(
+            "BERT24",
+            "a measured training step of BERT-24 on six V100 GPUs, memory respected",
+            graphs=["msr_bert24_training"],
+            cluster="6xv100_msr",
+            out_of_memory="mask",
+        ),
+        _placement(
+            "GPT2Decode",
+            "a traced decoding step of GPT-2 with sharded attention on twelve equal processors",
+            graphs=["dagbench_gpt2"],
+            cluster="12x_unit",
+        ),
+        _placement(
+            "Mixed",
+            "one of four networks an episode, on four V100 GPUs with PCIe 3",
+            graphs=["inception_v3", "pipedream_inception_v3", "pipedream_resnet50", "msr_bert_l3"],
+            cluster="4xv100_pcie3",
+        ),
     )
 }
 

@@ -7,6 +7,7 @@ work on ops: the first op of a group that is scheduled decides for the whole gro
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware_sim import library
 from hardware_sim.library import expert_placement
 from hardware_sim.problem import PlacementProblem
 
@@ -37,7 +38,8 @@ def expert(problem: PlacementProblem) -> Placement:
     section 4.1) for Inception-V3. Human placements of other graphs (Tarnawski et al., NeurIPS
     2020) are used where the cluster has the devices that they name.
     """
-    published = expert_placement(problem.graph.name)
+    name = problem.graph.name
+    published = expert_placement(name) if name in library.names() else None
     if published is not None and published.max() < problem.num_devices:
         return published
     devices = workers(problem)
