@@ -38,7 +38,7 @@ def random_search(problem: PlacementProblem, evaluations: int, seed: int) -> Sea
     _check(evaluations)
     rng = np.random.default_rng(seed)
     tried = rng.choice(workers(problem), (evaluations, problem.num_groups))
-    times = _times(problem, tried)
+    times = makespans(problem, tried)
     best = int(times.argmin())
     return SearchResult(tried[best], float(times[best]), evaluations, np.minimum.accumulate(times))
 
@@ -70,13 +70,13 @@ def annealing(
     _check(evaluations)
     rng = np.random.default_rng(seed)
     present = (single_device(problem) if start is None else start).copy()
-    time = float(_times(problem, present[None])[0])
+    time = float(makespans(problem, present[None])[0])
     best, best_time = present.copy(), time
     history = np.full(evaluations, time)
     cooling = np.geomspace(hottest, coldest, evaluations) * problem.single_device_s
     for i in range(1, evaluations):
         candidate = _neighbour(problem, present, rng)
-        candidate_time = float(_times(problem, candidate[None])[0])
+        candidate_time = float(makespans(problem, candidate[None])[0])
         if candidate_time <= time or rng.random() < np.exp((time - candidate_time) / cooling[i]):
             present, time = candidate, candidate_time
             if time < best_time:
@@ -102,7 +102,7 @@ def _neighbour(
     return candidate
 
 
-def _times(problem: PlacementProblem, placements: NDArray[np.int64]) -> NDArray[np.float64]:
+def makespans(problem: PlacementProblem, placements: NDArray[np.int64]) -> NDArray[np.float64]:
     """Makespans, with the environment's failing signal where the memory does not suffice."""
     result = evaluate(problem, placements)
     failing = np.maximum(result.makespan_s, OUT_OF_MEMORY_FACTOR * problem.single_device_s)

@@ -1,0 +1,81 @@
+"""Computes the reference scores of every placement id: ``python -m experiments.references``."""
+
+from importlib.resources import files
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from rich.progress import track
+
+from agents.baselines import placement_heuristics as heuristics
+from agents.baselines.placement_search import annealing, makespans
+from envs.placement.env import DevicePlacementEnv
+from envs.registration import ENTRIES
+from hardware_sim.bounds import lower_bound
+from hardware_sim.files import write_json
+from hardware_sim.problem import PlacementProblem
+
+RANDOM_PLACEMENTS = 1_000
+ANNEALING_EVALUATIONS = 20_000
+ANNEALING_SEEDS = range(5)
+
+
+def placement_references(problem: PlacementProblem) -> dict[str, dict[str, Any]]:
+    """Reference scores of one problem, each ``{"score": seconds, "source": text}``."""
+    rng = np.random.default_rng(0)
+    random = rng.integers(problem.num_devices, size=(RANDOM_PLACEMENTS, problem.num_groups))
+    annealed = [
+        annealing(problem, ANNEALING_EVALUATIONS, seed).makespan_s for seed in ANNEALING_SEEDS
+    ]
+    scores = {
+        "random": (
+            makespans(problem, random).mean(),
+            f"mean of {RANDOM_PLACEMENTS} uniform placements",
+        ),
+        "reference": (
+            np.mean(annealed),
+            f"simulated annealing, {ANNEALING_EVALUATIONS} evaluations, "
+            f"mean of {len(ANNEALING_SEEDS)} seeds",
+        ),
+        "bound": (lower_bound(problem).value_s, "proven lower bound (hardware_sim.bounds)"),
+        "single-device": (problem.single_device_s, "everything on the fastest device"),
+    }
+    for name, plan in (
+        ("expert", heuristics.expert),
+        ("heft", heuristics.heft),
+        ("etf", heuristics.etf),
+        ("min-cut", heuristics.min_cut),
+    ):
+        score = makespans(problem, plan(problem)[None])[0]
+        scores[name] = score, (plan.__doc__ or "").partition("\n")[0].rstrip(".")
+    return {
+        name: {"score": float(score), "source": source} for name, (score, source) in scores.items()
+    }
+
+
+def references(env_id: str) -> dict[str, Any]:
+    """The table's entry of an id; scores of several graphs are averaged."""
+    env = gym.make(f"envs:{env_id}")
+    placement = env.unwrapped
+    assert isinstance(placement, DevicePlacementEnv)
+    tables = [placement_references(graph.problem) for graph in placement.core.graphs]
+    env.close()
+    merged = {
+        name: {
+            "score": float(np.mean([table[name]["score"] for table in tables])),
+            "source": tables[0][name]["source"],
+        }
+        for name in tables[0]
+    }
+    return {"unit": "s", "better": "lower", **merged}
+
+
+def main() -> None:
+    """Writes ``envs/references.json``."""
+    ids = [entry.id for entry in ENTRIES.values() if entry.domain == "placement"]
+    table = {env_id: references(env_id) for env_id in track(ids, "references")}
+    write_json(str(files("envs").joinpath("references.json")), table)
+
+
+if __name__ == "__main__":
+    main()
