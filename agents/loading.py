@@ -1,0 +1,76 @@
+"""Agents by name: heuristics, trained runs and anybody's own."""
+
+import sys
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+import gymnasium as gym
+
+from agents.agent import Agent, RandomAgent
+from agents.baselines import BASELINES
+from agents.engines import engine
+from agents.runs import Run
+from envs.registration import ENTRIES
+from hardware_sim.errors import InputError
+
+
+def heuristics(env: gym.Env[Any, Any]) -> dict[str, str]:
+    """``"module:class"`` of the heuristics of an environment's domain, by name."""
+    name = env.spec.id if env.spec else ""
+    return BASELINES.get(ENTRIES[name].domain, {}) if name in ENTRIES else {}
+
+
+def load_agent(name: str, env: gym.Env[Any, Any], deterministic: bool = True) -> Agent:
+    """An agent for an environment.
+
+    Args:
+        name: ``"random"``, a heuristic of the environment's domain, the path of a run folder, or
+            ``"module:attribute"`` (the working folder is on the path): an object with ``act`` and
+            ``reset``, or a class or function that makes one from the environment.
+        env: The environment it will act in.
+        deterministic: Trained agents take their most probable action; otherwise they sample.
+
+    Raises:
+        InputError: There is no such agent, or it lacks ``act`` or ``reset``; the message says
+            what exists.
+    """
+    known = heuristics(env)
+    if name == "random":
+        return RandomAgent(env)
+    if name in known:
+        return _checked(name, resolve_name(known[name])(env))
+    if Path(name).is_dir():
+        run = Run(name)
+        if "engine" not in run.config:
+            raise InputError(f"{name} is not a training run: its config.json names no engine")
+        return engine(run.config["engine"]).load(run, env, deterministic)
+    if ":" in name:
+        return _checked(name, _foreign(name, env))
+    raise InputError(
+        f"unknown agent {name!r}; allowed: {', '.join(['random', *sorted(known)])}, "
+        "the path of a run folder, or module:attribute"
+    )
+
+
+def _foreign(name: str, env: gym.Env[Any, Any]) -> Any:
+    """What ``module:attribute`` names; classes and functions are called with the environment."""
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"agent {name!r} cannot be found: {error}") from error
+    ready = hasattr(found, "act") and not isinstance(found, type)
+    return found(env) if callable(found) and not ready else found
+
+
+def _checked(name: str, agent: Any) -> Agent:
+    missing = [part for part in ("act", "reset") if not callable(getattr(agent, part, None))]
+    if missing:
+        raise InputError(
+            f"agent {name!r} has no {' and no '.join(missing)}(); an agent has "
+            "act(observation, info) and reset(seed)"
+        )
+    checked: Agent = agent
+    return checked

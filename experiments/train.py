@@ -1,0 +1,251 @@
+"""``gymworks train``: trains an agent and keeps everything about it in a run folder."""
+
+import json
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from agents.engines import engine as find_engine
+from agents.engines.base import Progress as Report
+from agents.engines.base import TrainConfig, qualified, settings
+from agents.runs import Run
+from envs.registration import references
+from hardware_sim.errors import InputError, choose
+
+CHECKPOINTS = 20  # in a whole run, unless the caller says otherwise
+ENVS = {"dqn": 8, "sac": 8}  # parallel environments; others: 32
+CHANGEABLE = ("steps", "checkpoint_every", "address")  # on resuming
+
+
+def configure(
+    env_id: str,
+    engine: str = "sb3",
+    algo: str | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    num_envs: int | None = None,
+    env_kwargs: dict[str, Any] | None = None,
+    hyperparameters: dict[str, Any] | None = None,
+    checkpoint_every: int | None = None,
+    address: str | None = None,
+) -> TrainConfig:
+    """A training configuration, completed from the domain's ``training.json``.
+
+    Args:
+        env_id: The environment, with or without ``envs:``.
+        engine: ``"sb3"`` or ``"rllib"``.
+        algo: Its algorithm; ``None`` is the domain's.
+        steps: Environment steps; ``None`` is the domain's number.
+        seed: The run's seed.
+        num_envs: Parallel environments; ``None`` is what suits the algorithm.
+        env_kwargs: Arguments of the environment.
+        hyperparameters: Overrides of the domain's.
+        checkpoint_every: Steps between checkpoints; ``None`` is a twentieth of the run.
+        address: Ray cluster.
+
+    Raises:
+        InputError: Environment, engine or algorithm is unknown, or a number is out of range.
+    """
+    env_id = qualified(env_id)
+    defaults = settings(env_id)
+    algo = algo or str(defaults["algo"])
+    choose(f"algorithm of engine {engine}", algo, list(find_engine(engine).ALGORITHMS))
+    steps = int(defaults["steps"]) if steps is None else steps
+    return TrainConfig(
+        env_id=env_id,
+        engine=engine,
+        algo=algo,
+        steps=steps,
+        seed=seed,
+        num_envs=ENVS.get(algo, 32) if num_envs is None else num_envs,
+        env_kwargs=env_kwargs or {},
+        hyperparameters=hyperparameters or {},
+        checkpoint_every=checkpoint_every or max(1, steps // CHECKPOINTS),
+        address=address,
+    )
+
+
+def default_folder(config: TrainConfig) -> Path:
+    """``runs/<id>-<algo>-s<seed>``."""
+    name = config.env_id.rpartition(":")[2].replace("/", "-")
+    return Path("runs") / f"{name}-{config.algo}-s{config.seed}"
+
+
+def train(
+    config: TrainConfig,
+    run_dir: str | Path | None = None,
+    resume: bool = False,
+    quiet: bool = False,
+    report: Callable[[Report], None] | None = None,
+) -> Run:
+    """Trains an agent.
+
+    Args:
+        config: What to train.
+        run_dir: The run folder; ``None`` is :func:`default_folder`.
+        resume: Continue the run in that folder instead of beginning one.
+        quiet: Show no progress bar.
+        report: Told of the progress as well.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        InputError: The folder exists (or, resuming, holds no such run), the configuration does
+            not fit, or the disk is full.
+    """
+    folder = Path(run_dir) if run_dir is not None else default_folder(config)
+    engine = find_engine(config.engine)
+    run = _reopen(folder, config) if resume else Run.create(folder, config.to_json())
+    try:
+        with _display(config, quiet) as show:
+
+            def tell(progress: Report) -> None:
+                show(progress)
+                if report is not None:
+                    report(progress)
+
+            engine.train(config, run, tell)
+    except InputError:
+        if [path.name for path in folder.iterdir()] == ["config.json"]:
+            shutil.rmtree(folder)  # nothing was trained; the name is free for a better try
+        raise
+    return run
+
+
+def _reopen(folder: Path, config: TrainConfig) -> Run:
+    """The run to continue, which must have been started with the same configuration."""
+    run = Run(folder)
+    stored, asked = TrainConfig.from_json(run.config).to_json(), config.to_json()
+    for name, value in asked.items():
+        if value != stored[name] and name not in CHANGEABLE:
+            raise InputError(f"{folder} was started with {name} {stored[name]!r}, not {value!r}")
+    changes = {name: asked[name] for name in CHANGEABLE if asked[name] != stored[name]}
+    if changes:
+        run.update_config(changes)
+    return run
+
+
+@contextmanager
+def _display(config: TrainConfig, quiet: bool) -> Iterator[Callable[[Report], None]]:
+    """A live progress bar: steps, steps per second, best score, time left."""
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f} steps"),
+        TextColumn("{task.fields[state]}"),
+        console=Console(stderr=True),
+        disable=quiet,
+    )
+    unit = _unit(config.env_id)
+    name = config.env_id.rpartition(":")[2]
+    with bar:
+        task = bar.add_task(f"{name} {config.algo}", total=config.steps, state="starting")
+
+        def show(progress: Report) -> None:
+            done = min(progress.step, progress.total)
+            bar.update(task, completed=done, state=describe(progress, unit))
+
+        yield show
+
+
+def describe(progress: Report, unit: str = "") -> str:
+    """Speed, best score and time left in words, such as ``812/s, best 0.192 s, 0:01:20 left``."""
+    parts = [f"{progress.steps_per_second:,.0f}/s"]
+    if "best_score" in progress.metrics:
+        parts.append(f"best {progress.metrics['best_score']:.4g} {unit}".rstrip())
+    left = max(0, progress.total - progress.step) / max(progress.steps_per_second, 1e-9)
+    if left < 1e7:
+        parts.append(f"{timedelta(seconds=round(left))} left")
+    return ", ".join(parts)
+
+
+def _unit(env_id: str) -> str:
+    try:
+        return str(references(env_id)["unit"])
+    except InputError:
+        return ""
+
+
+def parse_settings(pairs: list[str]) -> dict[str, Any]:
+    """``["gamma=0.9", "policy_kwargs={...}"]`` as a dictionary; values are JSON or else text.
+
+    Raises:
+        InputError: A pair has no ``=``.
+    """
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise InputError(f"{pair!r} is no hyperparameter; allowed: key=value")
+        try:
+            values[key] = json.loads(text)
+        except ValueError:
+            values[key] = text
+    return values
+
+
+def command(
+    env_id: Annotated[str, typer.Argument(metavar="ID", help="Environment.")],
+    engine: Annotated[str | None, typer.Option(help="sb3 (default) or rllib.")] = None,
+    algo: Annotated[str | None, typer.Option(help="Algorithm; default: the domain's.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Environment steps in total.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Default 0.")] = None,
+    num_envs: Annotated[int | None, typer.Option(help="Parallel environments.")] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Default: runs/<id>-<algo>-s<seed>.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run.")] = False,
+    address: Annotated[str | None, typer.Option(help="Ray cluster (rllib).")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Hyperparameter, key=value; repeatable.")
+    ] = None,
+) -> None:
+    """Train an agent; everything about it is kept in one folder, and --resume continues it."""
+    given: dict[str, Any] = {
+        "engine": engine,
+        "algo": algo,
+        "steps": steps,
+        "seed": seed,
+        "num_envs": num_envs,
+        "address": address,
+        "hyperparameters": parse_settings(settings or []) or None,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if resume:
+        # The folder knows what it is; options only say what shall change.
+        run_dir = run_dir or default_folder(configure(env_id, **given))
+        stored = TrainConfig.from_json(Run(run_dir).config)
+        config = replace(stored, env_id=qualified(env_id), **given)
+    else:
+        config = configure(env_id, **given)
+    console = Console(highlight=False, soft_wrap=True)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: Console(stderr=True, soft_wrap=True).print(
+            f"gymworks: warning: {message}", markup=False
+        )
+        run = train(config, run_dir, resume, quiet)
+    if not quiet:
+        console.print(_summary(run, config), markup=False)
+
+
+def _summary(run: Run, config: TrainConfig) -> str:
+    rows = run.metrics()
+    last = rows[-1] if rows else {}
+    words = [f"{int(last.get('step', 0)):,} steps"]
+    words.append(f"{timedelta(seconds=round(last.get('seconds', 0)))}")
+    if "best_score" in last:
+        words.append(f"best {last['best_score']:.6g} {_unit(config.env_id)}".rstrip())
+    return (
+        f"{', '.join(words)}; kept in {run.folder}\n"
+        f"next: gymworks evaluate {config.env_id} --agent {run.folder}"
+    )
