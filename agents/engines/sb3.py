@@ -221,13 +221,13 @@ class _Keeper(BaseCallback):
         self._run.save_checkpoint(self._saved, SUFFIX, data, self._tracker.quality())
 
     def finish(self) -> None:
-        """Writes the last row and checkpoint, unless the training never began."""
+        """Writes the last checkpoint and row, unless the training never began."""
         if not hasattr(self, "_began"):
             return
-        if self.model.num_timesteps > self._logged:
-            self._log()
         if self.model.num_timesteps > self._saved:
             self._save()
+        if self.model.num_timesteps > self._logged:
+            self._log()
 
 
 def load(run: Run, env: gym.Env[Any, Any], deterministic: bool = True) -> PolicyAgent:
