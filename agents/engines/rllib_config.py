@@ -1,0 +1,208 @@
+"""From our training configuration to RLlib's."""
+
+from typing import Any
+
+import gymnasium as gym
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.rllib.algorithms.appo import APPOConfig
+from ray.rllib.algorithms.bc import BCConfig
+from ray.rllib.algorithms.dqn import DQNConfig
+from ray.rllib.algorithms.impala import IMPALAConfig
+from ray.rllib.algorithms.marwil import MARWILConfig
+from ray.rllib.algorithms.ppo import PPOConfig
+from ray.rllib.algorithms.sac import SACConfig
+from ray.rllib.connectors.env_to_module import FlattenObservations
+from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+
+from agents.engines.base import TrainConfig, settings
+from agents.engines.rllib_callbacks import EpisodeLog
+from agents.engines.rllib_env import TrainingEnv, TrainingTeam
+from agents.engines.rllib_offline import DictPreLearner, demonstrations
+from agents.engines.teams import is_team, policies
+from agents.policies.rllib_module import MASK, MaskedActorCritic, MaskedQ
+from hardware_sim.errors import InputError
+
+ALGORITHMS: dict[str, type[AlgorithmConfig]] = {
+    "ppo": PPOConfig,
+    "appo": APPOConfig,
+    "impala": IMPALAConfig,
+    "dqn": DQNConfig,
+    "sac": SACConfig,
+    "bc": BCConfig,
+    "marwil": MARWILConfig,
+}
+OFFLINE = ("bc", "marwil")
+
+NEUTRAL = {
+    "learning_rate": "lr",
+    "entropy": "entropy_coeff",
+    "clip": "clip_param",
+    "lambda": "lambda_",
+    "epochs": "num_epochs",
+    "minibatch": "minibatch_size",
+}
+"""Engine-neutral names of search spaces and what RLlib calls them; ``gamma`` is ``gamma``."""
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "ppo": {
+        "train_batch_size_per_learner": 2048,
+        "minibatch_size": 256,
+        "num_epochs": 8,
+        "lr": 3e-4,
+    },
+    "appo": {"train_batch_size_per_learner": 512, "rollout_fragment_length": 16},
+    "impala": {"train_batch_size_per_learner": 512, "rollout_fragment_length": 16},
+    "dqn": {"num_steps_sampled_before_learning_starts": 1000},
+    "sac": {"num_steps_sampled_before_learning_starts": 1000},
+    "bc": {"train_batch_size_per_learner": 256, "lr": 1e-3},
+    "marwil": {"train_batch_size_per_learner": 256, "lr": 1e-3, "beta": 1.0},
+}
+"""Ours where RLlib's defaults are meant for clusters."""
+
+MODEL = {"features_dim": 128, "hidden": [64]}
+
+
+def hyperparameters(config: TrainConfig) -> dict[str, Any]:
+    """RLlib's settings of a run: our defaults, the domain's, then the caller's, later ones win."""
+    of_domain = settings(config.env_id)["hyperparameters"].get("rllib", {}).get(config.algo, {})
+    merged = DEFAULTS[config.algo] | of_domain | config.hyperparameters
+    return {NEUTRAL.get(name, name): value for name, value in merged.items()}
+
+
+def build(config: TrainConfig, step: int = 0) -> AlgorithmConfig:
+    """RLlib's configuration of a run.
+
+    Args:
+        config: The run.
+        step: Steps that lie behind it. A resumed run must not repeat the episodes of its
+            beginning, and its batches are no larger than what is left.
+
+    Raises:
+        InputError: An unknown hyperparameter, a value RLlib refuses, or an algorithm that cannot
+            act in the environment.
+    """
+    values = hyperparameters(config)
+    model = {name: values.pop(name, default) for name, default in MODEL.items()}
+    model["extractor"] = settings(config.env_id)["extractor"]
+    demonstrated = values.pop("input", None)
+    target = ALGORITHMS[config.algo]()
+    _check_names(target, values, config.algo)
+    _place(target, config, step)
+    if config.algo in OFFLINE:
+        _offline(target, config, demonstrated)
+    try:
+        target.update_from_dict(_fitted(values, max(1, config.steps - step)))
+        _policies(target, config, model)
+        target.validate()
+    except (ValueError, TypeError) as error:
+        raise InputError(f"RLlib's {config.algo} refuses its settings: {error}") from error
+    return target
+
+
+def _check_names(target: AlgorithmConfig, values: dict[str, Any], algo: str) -> None:
+    known = set(dir(target)) | target.to_dict().keys()
+    for name in values:
+        if name not in known:
+            raise InputError(
+                f"unknown hyperparameter {name!r} of RLlib's {algo}; allowed: {', '.join(NEUTRAL)}"
+                f", gamma, {', '.join(MODEL)} and RLlib's own settings"
+            )
+
+
+def _fitted(values: dict[str, Any], steps: int) -> dict[str, Any]:
+    """Batches no larger than the steps left, minibatches than a batch, warm-up than a quarter."""
+    fitted = dict(values)
+    for name, most in (
+        ("train_batch_size_per_learner", steps),
+        ("num_steps_sampled_before_learning_starts", steps // 4),
+    ):
+        if name in fitted:
+            fitted[name] = min(int(fitted[name]), most)
+    if "minibatch_size" in fitted and "train_batch_size_per_learner" in fitted:
+        batch = fitted["train_batch_size_per_learner"]
+        fitted["minibatch_size"] = min(int(fitted["minibatch_size"]), batch)
+    return fitted
+
+
+def _place(target: AlgorithmConfig, config: TrainConfig, step: int) -> None:
+    """Environment, runners and learners: all in this process unless a cluster was named."""
+    runners = 2 if config.address else 0
+    target.environment(
+        TrainingTeam if is_team(config.env_id) else TrainingEnv,
+        env_config={"env_id": config.env_id, "env_kwargs": config.env_kwargs},
+    )
+    target.env_runners(
+        num_env_runners=runners,
+        # RLlib 2.60 vectorises multi-agent environments one by one only.
+        num_envs_per_env_runner=1
+        if is_team(config.env_id)
+        else max(1, config.num_envs // max(1, runners)),
+    )
+    target.learners(num_learners=0)
+    target.callbacks(EpisodeLog)
+    target.debugging(seed=(config.seed + step) % 2**31, log_level="ERROR")
+    target.reporting(
+        min_time_s_per_iteration=0,
+        # The algorithms without batches of their own return after each fragment otherwise.
+        min_sample_timesteps_per_iteration=0
+        if config.algo in ("ppo", *OFFLINE)
+        else min(1000, max(1, config.steps - step)),
+    )
+
+
+def spaces(config: TrainConfig) -> tuple[gym.Space[Any], gym.Space[Any]]:
+    """Observation and action space; Dicts by agent for a team."""
+    env = (TrainingTeam if is_team(config.env_id) else TrainingEnv)(
+        {"env_id": config.env_id, "env_kwargs": config.env_kwargs}
+    )
+    env.close()
+    return env.observation_space, env.action_space
+
+
+def _policies(target: AlgorithmConfig, config: TrainConfig, model: dict[str, Any]) -> None:
+    observation_space, action_space = spaces(config)
+    if config.algo == "sac":
+        _default_networks(target, observation_space, action_space)
+        return
+    module = MaskedQ if config.algo == "dqn" else MaskedActorCritic
+    spec = RLModuleSpec(module_class=module)
+    if is_team(config.env_id):
+        names = policies(observation_space, action_space)
+        target.multi_agent(
+            policies=set(names.values()),
+            policy_mapping_fn=lambda agent, *_, **__: names[agent],
+        )
+        specs = {
+            name: RLModuleSpec(module_class=module, model_config=model) for name in names.values()
+        }
+        target.rl_module(rl_module_spec=MultiRLModuleSpec(rl_module_specs=specs))
+        return
+    target.rl_module(rl_module_spec=spec, model_config=model)
+
+
+def _default_networks(
+    target: AlgorithmConfig, observation_space: gym.Space[Any], action_space: gym.Space[Any]
+) -> None:
+    """SAC with RLlib's own networks on flat observations."""
+    if isinstance(observation_space, gym.spaces.Dict):
+        if MASK in observation_space.spaces:
+            raise InputError("sac knows no action masks; allowed here: ppo, appo, impala, dqn")
+        target.env_runners(env_to_module_connector=_flatten)
+
+
+def _flatten(env: Any, spaces: Any, device: Any) -> FlattenObservations:
+    return FlattenObservations()
+
+
+def _offline(target: AlgorithmConfig, config: TrainConfig, demonstrated: Any) -> None:
+    observation_space, action_space = spaces(config)
+    target.environment(observation_space=observation_space, action_space=action_space)
+    target.offline_data(
+        input_=demonstrations(config.algo, demonstrated),
+        input_read_method="read_parquet",
+        prelearner_class=DictPreLearner,
+        dataset_num_iters_per_learner=1,
+        map_batches_kwargs={"concurrency": 1, "num_cpus": 0},
+        iter_batches_kwargs={"prefetch_batches": 1},
+    )

@@ -1,0 +1,93 @@
+"""Demonstrations: parquet rows (obs, actions, ...) for RLlib's BC and MARWIL.
+
+One row is one transition, with RLlib's column names: ``obs`` and ``actions`` always, ``rewards``,
+``new_obs``, ``terminateds``, ``truncateds`` for MARWIL. An observation that is an array is a list
+of numbers; one that is a Dict is a struct of such lists, nested ones for matrices.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pyarrow.parquet
+from numpy.typing import NDArray
+from ray.rllib.offline.offline_prelearner import OfflinePreLearner
+
+from hardware_sim.errors import InputError
+
+COLUMNS = {
+    "bc": ("obs", "actions"),
+    "marwil": ("obs", "actions", "rewards", "new_obs", "terminateds", "truncateds"),
+}
+
+
+def demonstrations(algo: str, given: str | Path | None) -> list[str]:
+    """The parquet files of a run's ``input``, checked.
+
+    Args:
+        algo: ``"bc"`` or ``"marwil"``.
+        given: A parquet file, or a folder of them.
+
+    Raises:
+        InputError: Nothing was given, nothing is there, a file is no parquet or lacks a column.
+    """
+    if given is None:
+        raise InputError(
+            f'{algo} learns from demonstrations: give hyperparameters {{"input": "FOLDER"}} with '
+            f"parquet files of the columns {', '.join(COLUMNS[algo])}"
+        )
+    path = Path(given).resolve()
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not files or not all(file.is_file() for file in files):
+        raise InputError(f"no parquet file at {path}")
+    for file in files:
+        try:
+            columns = pyarrow.parquet.read_schema(file).names
+        except pyarrow.ArrowInvalid as error:
+            raise InputError(f"{file} is not a parquet file: {error}") from error
+        missing = [name for name in COLUMNS[algo] if name not in columns]
+        if missing:
+            raise InputError(f"{file} lacks the columns {', '.join(missing)}, which {algo} reads")
+    return [str(file) for file in files]
+
+
+def restore(space: gym.Space[Any], value: Any) -> Any:
+    """An observation as the space has it, from what parquet made of it.
+
+    Args:
+        space: A Dict, or a space of arrays.
+        value: Nested lists or arrays; for a Dict a mapping of such.
+    """
+    if isinstance(space, gym.spaces.Dict):
+        return {name: restore(part, value[name]) for name, part in space.items()}
+    return np.asarray(_flat(value), dtype=space.dtype).reshape(space.shape or ())
+
+
+def _flat(value: Any) -> Any:
+    """Plain lists where arrow left arrays of arrays, which numpy cannot make a matrix of."""
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        return [_flat(item) for item in value]
+    return value
+
+
+class DictPreLearner(OfflinePreLearner):  # type: ignore[misc]  # Ray's base class is untyped
+    """RLlib's reader of rows, with observations put back into the shape of their space."""
+
+    def _map_to_episodes(
+        self, batch: dict[str, NDArray[Any]], to_numpy: bool = False, **kwargs: Any
+    ) -> dict[str, Any]:
+        space = self.observation_space
+        columns = dict(batch)
+        count = len(columns["obs"])
+        columns["obs"] = [restore(space, value) for value in batch["obs"]]
+        columns["new_obs"] = (
+            [restore(space, value) for value in batch["new_obs"]]
+            if "new_obs" in batch
+            else columns["obs"]
+        )
+        columns.setdefault("rewards", np.zeros(count, dtype=np.float32))
+        columns.setdefault("terminateds", np.zeros(count, dtype=bool))
+        columns.setdefault("truncateds", np.zeros(count, dtype=bool))
+        episodes: dict[str, Any] = super()._map_to_episodes(columns, to_numpy, **kwargs)
+        return episodes

@@ -1,0 +1,77 @@
+"""A Ray session that is there while it is needed and gone afterwards."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ray
+
+import agents
+from hardware_sim.errors import InputError
+
+OBJECT_STORE = 150 * 2**20
+"""Bytes of shared memory for a local session; rollouts of the padded observations are small."""
+
+
+def python_path() -> str:
+    """What worker processes need on ``PYTHONPATH`` to import what this process imports.
+
+    Our packages' parent and the working folder (where ``module:attribute`` names are looked up)
+    come first; whatever was on the path already follows.
+    """
+    ours = [str(Path(agents.__file__).resolve().parent.parent), os.getcwd()]
+    theirs = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    return os.pathsep.join(dict.fromkeys(ours + theirs))
+
+
+@contextmanager
+def session(address: str | None = None, num_cpus: int | None = None) -> Iterator[None]:
+    """Connects to Ray, or starts it on this machine, and undoes exactly that at the end.
+
+    Inside a Ray worker, or where the caller has a session already, nothing is started or stopped.
+
+    Args:
+        address: A running cluster (``"host:port"``, ``"auto"``); None starts a local one.
+        num_cpus: CPUs of a local session; None takes all of this machine's.
+
+    Raises:
+        InputError: There is no cluster at the address.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    # Ray's dashboard, usage reports and duplicated-log notes are noise in a command line.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DEDUP_LOGS", "1")
+    options: dict[str, object] = {
+        "address": address or "local",
+        "logging_level": logging.ERROR,
+        "log_to_driver": False,
+        "ignore_reinit_error": True,
+        "runtime_env": {"env_vars": {"PYTHONPATH": python_path()}},
+    }
+    if address is None:
+        options |= {
+            "num_cpus": num_cpus or os.cpu_count(),
+            "object_store_memory": OBJECT_STORE,
+            "include_dashboard": False,
+        }
+    try:
+        ray.init(**options)
+    except ConnectionError as error:
+        raise InputError(f"no Ray cluster answers at {address!r}: {error}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def quiet() -> None:
+    """Leaves only errors of Ray's own loggers on the terminal; progress is shown by the caller."""
+    for name in ("ray", "ray.rllib", "ray.tune", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if "absl" in sys.modules:
+        logging.getLogger("absl").setLevel(logging.ERROR)

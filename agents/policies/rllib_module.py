@@ -1,0 +1,202 @@
+"""RLlib modules for padded Dict observations with an action mask.
+
+Both modules build the extractor that ``training.json`` names (the class Stable-Baselines3 uses
+too), put small heads on it and mask what the environment forbids. They need no catalog, so that
+graphs, matrices and integer arrays in the observation are the extractor's business alone.
+"""
+
+from pkgutil import resolve_name
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from ray.rllib.core.columns import Columns
+from ray.rllib.core.distribution.torch.torch_distribution import (
+    TorchCategorical,
+    TorchDiagGaussian,
+    TorchMultiCategorical,
+)
+from ray.rllib.core.learner.utils import make_target_network
+from ray.rllib.core.rl_module.apis import (
+    TARGET_NETWORK_ACTION_DIST_INPUTS,
+    InferenceOnlyAPI,
+    QNetAPI,
+    TargetNetworkAPI,
+    ValueFunctionAPI,
+)
+from ray.rllib.core.rl_module.torch import TorchRLModule
+from ray.rllib.utils.schedules.scheduler import Scheduler
+from torch import Tensor, nn
+
+from agents.engines.base import DEFAULT_EXTRACTOR
+from agents.policies.masked import masked_logits
+from hardware_sim.errors import InputError
+
+MASK = "action_mask"
+Q_VALUES, NEXT_Q_VALUES, TARGET_Q_VALUES = "qf_preds", "qf_next_preds", "qf_target_next_preds"
+"""RLlib's names of what its DQN loss reads."""
+
+
+def build_extractor(settings: dict[str, Any], space: gym.Space[Any]) -> Any:
+    """The extractor that ``settings["extractor"]`` names; None is the flat one."""
+    extractor = resolve_name(settings["extractor"] or DEFAULT_EXTRACTOR)
+    return extractor(space, settings["features_dim"])
+
+
+def _head(inputs: int, hidden: list[int], outputs: int) -> nn.Sequential:
+    """A tanh network; its last layer starts small, so that the first policy is near uniform."""
+    layers: list[nn.Module] = []
+    for width in hidden:
+        layers += [nn.Linear(inputs, width), nn.Tanh()]
+        inputs = width
+    last = nn.Linear(inputs, outputs)
+    nn.init.orthogonal_(last.weight, gain=0.01)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(*layers, last)
+
+
+class MaskedActorCritic(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI, TargetNetworkAPI):
+    """Policy and value heads on one shared extractor, for PPO, APPO, IMPALA, BC and MARWIL.
+
+    ``model_config`` keys: ``extractor`` ("module:class" or None for the flat one),
+    ``features_dim`` (int) and ``hidden`` (widths of each head). Actions are Discrete,
+    MultiDiscrete (its masks lie one after the other in ``action_mask``) or 1-D Box.
+    """
+
+    def setup(self) -> None:
+        """Builds the networks; called once by RLlib."""
+        space, settings = self.action_space, self.model_config
+        if isinstance(space, gym.spaces.Discrete):
+            outputs, self.action_dist_cls = int(space.n), TorchCategorical
+        elif isinstance(space, gym.spaces.MultiDiscrete):
+            counts = [int(count) for count in space.nvec]
+            outputs = sum(counts)
+            self.action_dist_cls = TorchMultiCategorical.get_partial_dist_cls(
+                space=space, input_lens=counts
+            )
+        elif isinstance(space, gym.spaces.Box):
+            outputs, self.action_dist_cls = 2 * int(np.prod(space.shape)), TorchDiagGaussian
+        else:
+            raise InputError(f"RLlib policies act in Discrete, MultiDiscrete or Box, not {space}")
+        self.extractor = build_extractor(settings, self.observation_space)
+        features = self.extractor.features_dim
+        self.policy = _head(features, settings["hidden"], outputs)
+        self.value = _head(features, settings["hidden"], 1)
+
+    def _logits(self, policy: nn.Module, features: Tensor, observation: Any) -> Tensor:
+        logits: Tensor = policy(features)
+        if isinstance(observation, dict) and MASK in observation:
+            return masked_logits(logits, observation[MASK])
+        return logits
+
+    def _forward(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
+        features = self.extractor(batch[Columns.OBS])
+        return {Columns.ACTION_DIST_INPUTS: self._logits(self.policy, features, batch[Columns.OBS])}
+
+    def _forward_train(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
+        features = self.extractor(batch[Columns.OBS])
+        logits = self._logits(self.policy, features, batch[Columns.OBS])
+        return {Columns.ACTION_DIST_INPUTS: logits, Columns.EMBEDDINGS: features}
+
+    def compute_values(self, batch: dict[str, Any], embeddings: Tensor | None = None) -> Tensor:
+        """State values, shape (batch,); ``embeddings`` are the features if already computed."""
+        features = self.extractor(batch[Columns.OBS]) if embeddings is None else embeddings
+        values: Tensor = self.value(features)
+        return values.squeeze(-1)
+
+    def make_target_networks(self) -> None:
+        """Copies the policy for APPO's proximal term."""
+        self._old_extractor = make_target_network(self.extractor)
+        self._old_policy = make_target_network(self.policy)
+
+    def get_target_network_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
+        """Pairs (network, its slow copy)."""
+        return [(self.extractor, self._old_extractor), (self.policy, self._old_policy)]
+
+    def forward_target(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """The slow policy's masked logits."""
+        observation = batch[Columns.OBS]
+        logits = self._logits(self._old_policy, self._old_extractor(observation), observation)
+        return {TARGET_NETWORK_ACTION_DIST_INPUTS: logits}
+
+    def get_non_inference_attributes(self) -> list[str]:
+        """What runners need not hold."""
+        return ["value", "_old_extractor", "_old_policy"]
+
+
+class MaskedQ(TorchRLModule, InferenceOnlyAPI, QNetAPI, TargetNetworkAPI):
+    """Action values for DQN; an illegal action's value is minus infinity.
+
+    RLlib's DQN loss takes the maximum over the next state's actions and replaces infinities, so
+    masked values never enter a target. ``model_config`` keys are those of
+    :class:`MaskedActorCritic`, plus RLlib's own ``epsilon`` and ``double_q``.
+    """
+
+    def setup(self) -> None:
+        """Builds the networks; called once by RLlib."""
+        settings = self.model_config
+        if not isinstance(self.action_space, gym.spaces.Discrete):
+            raise InputError(f"dqn acts in Discrete spaces, not {self.action_space}")
+        self.epsilon = Scheduler(
+            fixed_value_or_schedule=settings["epsilon"], framework=self.framework
+        )
+        self.extractor = build_extractor(settings, self.observation_space)
+        self.head = _head(self.extractor.features_dim, settings["hidden"], int(self.action_space.n))
+
+    def _values(self, extractor: nn.Module, head: nn.Module, observation: Any) -> Tensor:
+        values: Tensor = head(extractor(observation))
+        return values.masked_fill(~self._legal(observation, values), -torch.inf)
+
+    @staticmethod
+    def _legal(observation: Any, values: Tensor) -> Tensor:
+        if isinstance(observation, dict) and MASK in observation:
+            return observation[MASK].bool()  # type: ignore[no-any-return]
+        return torch.ones_like(values, dtype=torch.bool)
+
+    def compute_q_values(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """``{"qf_preds": values of shape (batch, actions)}``."""
+        return {Q_VALUES: self._values(self.extractor, self.head, batch[Columns.OBS])}
+
+    def make_target_networks(self) -> None:
+        """Copies the network for the bootstrap target."""
+        self._target_extractor = make_target_network(self.extractor)
+        self._target_head = make_target_network(self.head)
+
+    def get_target_network_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
+        """Pairs (network, its slow copy)."""
+        return [(self.extractor, self._target_extractor), (self.head, self._target_head)]
+
+    def forward_target(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """Values by the slow copy."""
+        values = self._values(self._target_extractor, self._target_head, batch[Columns.OBS])
+        return {Q_VALUES: values}
+
+    def get_non_inference_attributes(self) -> list[str]:
+        """What runners need not hold."""
+        return ["_target_extractor", "_target_head"]
+
+    def _forward_inference(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {Columns.ACTIONS: self.compute_q_values(batch)[Q_VALUES].argmax(-1)}
+
+    def _forward_exploration(self, batch: dict[str, Any], t: int = 0, **_: Any) -> dict[str, Any]:
+        """Epsilon-greedy, where the random action is uniform over the legal ones."""
+        with torch.no_grad():
+            values = self.compute_q_values(batch)[Q_VALUES]
+        self.epsilon.update(t)
+        legal = self._legal(batch[Columns.OBS], values).float()
+        # RLlib steps an environment once more after its end and ignores the action; there the
+        # mask may be empty, and multinomial needs some weight.
+        legal[legal.sum(-1) == 0] = 1.0
+        random = torch.multinomial(legal, 1).squeeze(-1)
+        explore = torch.rand(len(values)) < self.epsilon.get_current_value()
+        return {Columns.ACTIONS: torch.where(explore, random, values.argmax(-1))}
+
+    def _forward_train(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
+        values = self.compute_q_values(batch)[Q_VALUES]
+        following = {Columns.OBS: batch[Columns.NEXT_OBS]}
+        return {
+            Q_VALUES: values,
+            NEXT_Q_VALUES: self.compute_q_values(following)[Q_VALUES],
+            TARGET_Q_VALUES: self.forward_target(following)[Q_VALUES],
+        }

@@ -1,0 +1,306 @@
+"""``gymworks sweep``: hyperparameter search with Ray Tune and ASHA, over either engine."""
+
+import csv
+import io
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from hardware_sim.errors import InputError
+from hardware_sim.files import write_atomic, write_text
+
+if TYPE_CHECKING:
+    from ray.tune import ResultGrid, Tuner
+
+    from agents.engines.base import TrainConfig
+    from agents.runs import Run
+
+FORMAT = 1
+TUNE = "tune"  # Ray Tune's own folder within the sweep's
+RETRIES = 3  # of a trial whose worker or machine died
+SNAPSHOT_EVERY = "5"  # seconds between Tune's notes of where the sweep stands
+
+
+def sweep(
+    config: "TrainConfig",
+    trials: int,
+    folder: str | Path,
+    resume: bool = False,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Searches hyperparameters; every trial is a run folder of its own.
+
+    Trials are random draws from the domain's search space. ASHA stops those that are behind at
+    the same number of steps. The folder must be on storage that all machines of a cluster see.
+
+    Args:
+        config: The training that is varied; its ``address`` names a Ray cluster.
+        trials: How many; ignored on resuming.
+        folder: The sweep's folder.
+        resume: Continue the sweep in that folder, after a kill or with failed trials.
+        quiet: No progress bar.
+
+    Returns:
+        The content of ``result.json``: ``{"format": 1, "env_id", "engine", "algo", "steps",
+        "search_space", "best": index or None, "trials": [{"trial", "hyperparameters", "status":
+        "finished", "stopped" or "failed", "step", "mean_reward", "best_score", "run"}, ...]}``.
+
+    Raises:
+        InputError: The folder exists (or, resuming, is no sweep), the domain has no search space
+            for the algorithm, or Ray is not installed.
+    """
+    try:
+        import ray.tune  # noqa: F401  # asked for here, to say what to install
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"a sweep needs {error.name}, which is not installed: pip install 'gymworks[rllib]'"
+        ) from None
+    from agents.engines.rllib_session import quiet as quiet_ray
+    from agents.engines.rllib_session import session
+
+    folder = Path(folder).resolve()
+    run = _reopened(folder, config) if resume else _created(folder, config, trials)
+    # Ray reads these when it is imported into the driver or when an experiment starts.
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", SNAPSHOT_EVERY)
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    quiet_ray()
+    with session(config.address), _display(run.config, folder, quiet):
+        grid = _tuner(run.config, folder).fit()
+    result = _collect(run.config, folder, grid)
+    run.save_result(result)
+    write_text(folder / "results.csv", _as_csv(result))
+    _draw(result, folder / "parallel_coordinates.png")
+    return result
+
+
+def _created(folder: Path, config: "TrainConfig", trials: int) -> "Run":
+    from agents.engines.base import settings
+    from agents.runs import Run
+    from experiments.sweep_trials import sample
+
+    if trials < 1:
+        raise InputError(f"trials is {trials}; allowed: at least 1")
+    spaces = settings(config.env_id)["search_space"]
+    if config.algo not in spaces:
+        raise InputError(
+            f"{config.env_id} declares no search space for {config.algo}; "
+            f"allowed: {', '.join(spaces) or 'none, its training.json has no search_space'}"
+        )
+    space = spaces[config.algo]
+    plan = {"search_space": space, "assignments": sample(space, trials, config.seed)}
+    return Run.create(folder, config.to_json() | plan)
+
+
+def _reopened(folder: Path, config: "TrainConfig") -> "Run":
+    from agents.runs import Run
+
+    run = Run(folder)
+    if "assignments" not in run.config:
+        raise InputError(f"{folder} is a training run, not a sweep")
+    for name in ("env_id", "engine", "algo"):
+        if run.config[name] != getattr(config, name):
+            raise InputError(
+                f"{folder} sweeps {name} {run.config[name]!r}, not {getattr(config, name)!r}"
+            )
+    return run
+
+
+def _tuner(config: dict[str, Any], folder: Path) -> "Tuner":
+    """Tune's experiment: restored where it left a snapshot, new otherwise."""
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler
+
+    from experiments.sweep_trials import OBJECTIVE, run_trial
+
+    trainable = tune.with_resources(run_trial, {"cpu": 1})
+    place = folder / TUNE
+    if tune.Tuner.can_restore(str(place)):
+        return tune.Tuner.restore(
+            str(place), trainable, resume_unfinished=True, resume_errored=True
+        )
+    steps = config["steps"]
+    return tune.Tuner(
+        trainable,
+        param_space={
+            "folder": str(folder),
+            "trial": tune.grid_search(list(range(len(config["assignments"])))),
+        },
+        tune_config=tune.TuneConfig(
+            scheduler=ASHAScheduler(
+                time_attr="step",
+                metric=OBJECTIVE,
+                mode="max",
+                # Engines end by themselves, a little past the number of steps; cut there, a
+                # trial would lose its last checkpoint.
+                max_t=2 * steps,
+                grace_period=max(1, steps // 8),
+                reduction_factor=3,
+            ),
+        ),
+        run_config=tune.RunConfig(
+            name=TUNE,
+            storage_path=str(folder),
+            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            verbose=0,
+        ),
+    )
+
+
+def _progress_of(folder: Path, index: int) -> dict[str, Any]:
+    """What a trial last told, ``{}`` before its first word."""
+    from experiments.sweep_trials import trial_folder
+
+    try:
+        told: dict[str, Any] = json.loads((trial_folder(folder, index) / "trial.json").read_text())
+    except FileNotFoundError:
+        return {}
+    return told
+
+
+def _collect(config: dict[str, Any], folder: Path, grid: "ResultGrid") -> dict[str, Any]:
+    from experiments.sweep_trials import OBJECTIVE, trial_folder
+
+    failed = {result.config["trial"] for result in grid if result.error and result.config}
+    trials = []
+    for index, chosen in enumerate(config["assignments"]):
+        told = _progress_of(folder, index)
+        step = int(told.get("step", 0))
+        ended = "finished" if step >= config["steps"] else "stopped"
+        trials.append(
+            {
+                "trial": index,
+                "hyperparameters": chosen,
+                "status": "failed" if index in failed else ended,
+                "step": step,
+                OBJECTIVE: told.get(OBJECTIVE),
+                "best_score": told.get("best_score"),
+                "run": str(trial_folder(folder, index).relative_to(folder)),
+            }
+        )
+    judged = [trial for trial in trials if trial[OBJECTIVE] is not None]
+    # A trial that was stopped early may have been ahead only because others had learned longer.
+    furthest = [trial for trial in judged if trial["status"] == "finished"] or judged
+    best = max(furthest, key=lambda trial: float(trial[OBJECTIVE]), default=None)
+    kept = {name: config[name] for name in ("env_id", "engine", "algo", "steps", "search_space")}
+    return {"format": FORMAT} | kept | {"best": best and best["trial"], "trials": trials}
+
+
+def _as_csv(result: dict[str, Any]) -> str:
+    text = io.StringIO()
+    rows = [trial["hyperparameters"] | trial for trial in result["trials"]]
+    columns = [name for name in rows[0] if name != "hyperparameters"]
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _draw(result: dict[str, Any], path: Path) -> None:
+    from experiments.sweep_figure import parallel_coordinates
+
+    figure = parallel_coordinates(result)
+    write_atomic(path, lambda file: figure.savefig(file, format="png", dpi=150))
+
+
+@contextmanager
+def _display(config: dict[str, Any], folder: Path, quiet: bool) -> Iterator[None]:
+    """A live bar over the steps of all trials, read from their folders."""
+    count, steps = len(config["assignments"]), config["steps"]
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f} steps, {task.fields[state]}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=quiet,
+    )
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(1.0):
+            told = [_progress_of(folder, index) for index in range(count)]
+            done = sum(min(steps, int(trial.get("step", 0))) for trial in told)
+            begun = sum(bool(trial) for trial in told)
+            bar.update(task, completed=done, state=f"{begun} of {count} trials begun")
+
+    with bar:
+        task = bar.add_task(f"sweep {config['algo']}", total=count * steps, state="starting")
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+
+
+def table(result: dict[str, Any]) -> Table:
+    """The trials of a result, best first."""
+    from experiments.sweep_trials import OBJECTIVE
+
+    names = list(result["search_space"])
+    shown = Table(title=f"{result['env_id']} {result['algo']} ({result['engine']})")
+    for name in ("trial", *names, "steps", "mean reward", "best score", "status"):
+        shown.add_column(name.replace("_", " "), justify="left" if name == "status" else "right")
+    worst = -float("inf")
+    ranked = sorted(
+        result["trials"],
+        key=lambda trial: worst if trial[OBJECTIVE] is None else trial[OBJECTIVE],
+        reverse=True,
+    )
+    for trial in ranked:
+        values = [trial["hyperparameters"][name] for name in names]
+        best = trial["trial"] == result["best"]
+        shown.add_row(
+            str(trial["trial"]),
+            *(_cell(value) for value in values),
+            f"{trial['step']:,}",
+            _cell(trial[OBJECTIVE]),
+            _cell(trial["best_score"]),
+            trial["status"] + (" (best)" if best else ""),
+            style="bold" if best else None,
+        )
+    return shown
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def command(
+    env_id: Annotated[str, typer.Argument(metavar="ID", help="Environment.")],
+    engine: Annotated[str, typer.Option(help="sb3 or rllib.")] = "sb3",
+    algo: Annotated[str | None, typer.Option(help="Algorithm; the domain's by default.")] = None,
+    trials: Annotated[int, typer.Option(help="How many settings to try.")] = 8,
+    steps: Annotated[int | None, typer.Option(help="Environment steps of each trial.")] = None,
+    seed: Annotated[int, typer.Option(help="Seeds the draws and the trials.")] = 0,
+    run_dir: Annotated[Path | None, typer.Option(help="Folder of the sweep.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a sweep.")] = False,
+    address: Annotated[str | None, typer.Option(help="Ray cluster, host:port.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only the result.")] = False,
+) -> None:
+    """Searches an algorithm's hyperparameters with Ray Tune; resumable, also after a kill."""
+    from experiments.train import configure
+
+    config = configure(env_id, engine, algo, steps, seed, address=address)
+    name = config.env_id.rpartition(":")[2].replace("/", "-")
+    folder = run_dir or Path("runs") / f"{name}-{config.algo}-sweep"
+    result = sweep(config, trials, folder, resume, quiet)
+    console = Console()
+    console.print(table(result))
+    if result["best"] is not None:
+        best = folder / result["trials"][result["best"]]["run"]
+        console.print(f"best trial: {best}, picture: {folder / 'parallel_coordinates.png'}")
