@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -252,7 +252,8 @@ def table(result: dict[str, Any]) -> Table:
     names = list(result["search_space"])
     shown = Table(title=f"{result['env_id']} {result['algo']} ({result['engine']})")
     for name in ("trial", *names, "steps", "mean reward", "best score", "status"):
-        shown.add_column(name.replace("_", " "), justify="left" if name == "status" else "right")
+        side: Literal["left", "right"] = "left" if name == "status" else "right"
+        shown.add_column(name.replace("_", " "), justify=side, no_wrap=name != "status")
     worst = -float("inf")
     ranked = sorted(
         result["trials"],
@@ -277,7 +278,7 @@ def table(result: dict[str, Any]) -> Table:
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def command(

@@ -45,7 +45,7 @@ class _Scale:
     def _text(self, number: float) -> str:
         if self.kind == "choice":
             return str(self.choices[int(number)])
-        return f"{10**number if self.kind == 'loguniform' else number:.3g}"
+        return f"{10**number if self.kind == 'loguniform' else number:.4g}"
 
 
 def parallel_coordinates(results: dict[str, Any]) -> Figure:
@@ -95,4 +95,12 @@ def _draw_axes(axes: Axes, scales: list[_Scale]) -> None:
     for x, scale in enumerate(scales):
         axes.axvline(x, color="0.7", linewidth=1.0, zorder=0)
         for at, text in scale.labels():
-            axes.annotate(text, (x, at), (4, 0), textcoords="offset points", va="center", size=8)
+            axes.annotate(
+                text,
+                (x, at),
+                (5, 0),
+                textcoords="offset points",
+                va="center",
+                size=8,
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+            )

@@ -83,7 +83,7 @@ def run_trial(assignment: dict[str, Any]) -> None:
     base = TrainConfig.from_json(sweep)
     chosen = sweep["assignments"][index]
     config = replace(
-        base, seed=base.seed + index, hyperparameters=base.hyperparameters | chosen, address=None
+        base, hyperparameters=base.hyperparameters | chosen, address=None
     )
     place = trial_folder(folder, index)
     exists = (place / "config.json").is_file()

@@ -1,0 +1,265 @@
+"""The RLlib engine, with a real Ray session on this machine."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+import ray
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE))
+
+import rllib_toys  # noqa: E402
+
+from agents.engines import rllib  # noqa: E402
+from agents.engines.base import Progress, TrainConfig  # noqa: E402
+from agents.engines.rllib_session import session  # noqa: E402
+from agents.runs import Run  # noqa: E402
+from hardware_sim.errors import InputError  # noqa: E402
+
+CHAIN = "rllib_toys:Chain-v0"
+REACH = "rllib_toys:Reach-v0"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One session for all tests, started where neither the packages nor the toys are."""
+    before, path = Path.cwd(), os.environ.get("PYTHONPATH")
+    os.chdir(tmp_path_factory.mktemp("elsewhere"))
+    os.environ["PYTHONPATH"] = str(HERE)
+    with session(num_cpus=3):
+        os.chdir(before)
+        yield
+    assert not ray.is_initialized()
+    os.environ.pop("PYTHONPATH")
+    if path is not None:
+        os.environ["PYTHONPATH"] = path
+
+
+def start(folder: Path, algo: str, env_id: str = CHAIN, **settings: Any) -> TrainConfig:
+    defaults: dict[str, Any] = {"steps": 400, "num_envs": 4, "checkpoint_every": 200}
+    config = TrainConfig(env_id, "rllib", algo, seed=3, **(defaults | settings))
+    Run.create(folder, config.to_json())
+    return config
+
+
+def train(folder: Path, algo: str, env_id: str = CHAIN, **settings: Any) -> list[Progress]:
+    config = start(folder, algo, env_id, **settings)
+    reports: list[Progress] = []
+    rllib.train(config, Run(folder), reports.append)
+    return reports
+
+
+def play(folder: Path, env: gym.Env[Any, Any], seed: int = 0) -> float:
+    agent = rllib.load(Run(folder), env)
+    agent.reset(seed)
+    observation, info = env.reset(seed=seed)
+    total, over = 0.0, False
+    while not over:
+        observation, reward, terminated, truncated, info = env.step(agent.act(observation, info))
+        total, over = total + float(reward), terminated or truncated
+    return total
+
+
+@pytest.mark.parametrize("algo", ["ppo", "appo", "impala", "dqn"])
+def test_masked_algorithms_train_and_act_legally(algo: str, tmp_path: Path) -> None:
+    # The environment raises on an illegal action, in training as in play.
+    reports = train(tmp_path / "run", algo)
+    assert reports[-1].step >= 400
+    assert reports[-1].metrics["best_score"] >= 1
+    run = Run(tmp_path / "run")
+    assert Run.checkpoint_step(run.checkpoints()[0]) == reports[-1].step
+    rows = run.metrics()
+    assert [row["step"] for row in rows] == sorted({row["step"] for row in rows})
+    assert any(name in rows[-1] for name in ("total_loss", "vf_loss"))
+    assert 0 <= play(tmp_path / "run", rllib_toys.Chain()) <= 6
+
+
+def test_dqn_learns_what_the_mask_allows(tmp_path: Path) -> None:
+    reports = train(tmp_path / "run", "dqn", steps=3000, hyperparameters={"learning_rate": 3e-3})
+    assert play(tmp_path / "run", rllib_toys.Chain()) >= 5
+    assert reports[-1].metrics["mean_reward"] > reports[0].metrics["mean_reward"]
+
+
+def test_best_episode_replays_from_its_seed(tmp_path: Path) -> None:
+    train(tmp_path / "run", "ppo", CHAIN)
+    best = Run(tmp_path / "run").best_episode()
+    assert best is not None
+    env = rllib_toys.Chain()
+    env.reset(seed=best["seed"])
+    total, info = 0.0, {}
+    for action in best["actions"]:
+        _, reward, _, _, info = env.step(action)
+        total += reward
+    assert total == best["return"]
+    assert info["score"] == best["score"]
+
+
+def test_resume_continues_past_a_truncated_checkpoint(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    config = start(folder, "ppo", hyperparameters={"train_batch_size_per_learner": 200})
+    rllib.train(config, Run(folder), lambda _: None)
+    newest = Run(folder).checkpoints()[0]
+    for file in newest.rglob("module_state.pkl"):
+        file.write_bytes(file.read_bytes()[:100])
+    before = Run(folder).metrics()
+    longer = TrainConfig.from_json(config.to_json() | {"steps": 600})
+    reports: list[Progress] = []
+    with pytest.warns(RuntimeWarning, match=f"unreadable checkpoint {newest.name}"):
+        rllib.train(longer, Run(folder), reports.append)
+    assert [report.step for report in reports] == [400, 600]
+    assert Run(folder).metrics()[0] == before[0]
+    assert reports[-1].metrics["episodes"] > before[0]["episodes"]
+
+
+def test_finished_run_is_left_alone(tmp_path: Path) -> None:
+    train(tmp_path / "run", "ppo")
+    reports: list[Progress] = []
+    rllib.train(
+        TrainConfig.from_json(Run(tmp_path / "run").config), Run(tmp_path / "run"), reports.append
+    )
+    assert reports == []
+
+
+def test_runners_in_other_processes_find_the_environment(tmp_path: Path) -> None:
+    reports = train(tmp_path / "run", "ppo", hyperparameters={"num_env_runners": 1})
+    assert reports[-1].metrics["episodes"] > 10
+
+
+@pytest.mark.parametrize(("algo", "kind"), [("ppo", "box"), ("ppo", "pair"), ("sac", "box")])
+def test_other_action_spaces(algo: str, kind: str, tmp_path: Path) -> None:
+    # The environment raises unless its action space contains the action.
+    train(tmp_path / "run", algo, REACH, steps=100, env_kwargs={"actions": kind})
+    assert play(tmp_path / "run", rllib_toys.Reach(kind)) < 0
+
+
+def demonstrations(folder: Path, episodes: int = 400) -> Path:
+    env, rows = rllib_toys.Chain(), []
+
+    def plain(observation: dict[str, Any]) -> dict[str, Any]:
+        return {name: value.tolist() for name, value in observation.items()}
+
+    for episode in range(episodes):
+        observation, _ = env.reset(seed=episode)
+        over = False
+        while not over:
+            action = (env.time + 1) % 4
+            following, reward, over, _, _ = env.step(action)
+            rows.append(
+                {
+                    "obs": plain(observation),
+                    "actions": action,
+                    "rewards": reward,
+                    "new_obs": plain(following),
+                    "terminateds": over,
+                    "truncateds": False,
+                }
+            )
+            observation = following
+    folder.mkdir()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "part.parquet")
+    return folder
+
+
+@pytest.mark.parametrize("algo", ["bc", "marwil"])
+def test_demonstrations_are_imitated(algo: str, tmp_path: Path) -> None:
+    data = demonstrations(tmp_path / "data")
+    hyperparameters = {
+        "input": str(data),
+        "learning_rate": 0.01,
+        "train_batch_size_per_learner": 64,
+    }
+    train(tmp_path / "run", algo, steps=4800, hyperparameters=hyperparameters)
+    assert play(tmp_path / "run", rllib_toys.Chain()) == 6
+
+
+def test_team_trains_through_the_multi_agent_interface(tmp_path: Path) -> None:
+    reports = train(tmp_path / "run", "ppo", "rllib_toys:Pair", steps=300)
+    assert reports[-1].metrics["episodes"] >= 50
+    best = Run(tmp_path / "run").best_episode()
+    assert best is not None
+    env = rllib_toys.Pair()
+    env.reset(seed=best["seed"])
+    total = sum(sum(env.step(actions)[1].values()) for actions in best["actions"])
+    assert total == best["return"]
+    agent = rllib.load(Run(tmp_path / "run"), env)  # type: ignore[arg-type]
+    agent.reset(0)
+    actions = agent.act(env.reset(seed=1)[0], {})
+    assert all(env.action_space(name).contains(action) for name, action in actions.items())
+    assert set(actions) == {"left", "right"}
+
+
+def test_placement_trains(tmp_path: Path) -> None:
+    reports = train(tmp_path / "run", "ppo", "envs:DevicePlacement-InceptionV3-v0", steps=500)
+    assert reports[-1].metrics["best_score"] > 0
+    env = gym.make("envs:DevicePlacement-InceptionV3-v0")
+    assert play(tmp_path / "run", env) < 0
+
+
+def test_loading_needs_no_session(tmp_path: Path) -> None:
+    train(tmp_path / "run", "ppo")
+    code = (
+        "import ray, rllib_toys\n"
+        "from agents.engines import rllib\n"
+        "from agents.runs import Run\n"
+        "env = rllib_toys.Chain()\n"
+        f"agent = rllib.load(Run({str(tmp_path / 'run')!r}), env)\n"
+        "agent.reset(0)\n"
+        "action = agent.act(*env.reset(seed=0))\n"
+        "assert action in (1, 2, 3), action\n"
+        "assert not ray.is_initialized()\n"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}"}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+
+
+def test_sampled_actions_follow_the_seed(tmp_path: Path) -> None:
+    train(tmp_path / "run", "ppo")
+    env = rllib_toys.Chain()
+    observation, info = env.reset(seed=0)
+    agent = rllib.load(Run(tmp_path / "run"), env, deterministic=False)
+
+    def draws(seed: int) -> list[int]:
+        agent.reset(seed)
+        return [int(agent.act(observation, info)) for _ in range(30)]
+
+    assert draws(1) == draws(1)
+    assert draws(1) != draws(2)
+    assert set(draws(1)) <= set(np.flatnonzero(observation["action_mask"]).tolist())
+
+
+@pytest.mark.parametrize(
+    ("algo", "env_id", "hyperparameters", "message"),
+    [
+        ("a3c", CHAIN, {}, "unknown algorithm of engine rllib 'a3c'.*allowed: appo, bc"),
+        ("bc", CHAIN, {}, "bc learns from demonstrations"),
+        ("marwil", CHAIN, {"input": "/nowhere"}, "no parquet file at /nowhere"),
+        ("ppo", CHAIN, {"learning_speed": 1}, "unknown hyperparameter 'learning_speed'"),
+        ("ppo", CHAIN, {"lambda": "high"}, "refuses"),
+        ("sac", CHAIN, {}, "sac knows no action masks"),
+        ("dqn", REACH, {}, "dqn acts in Discrete spaces"),
+    ],
+)
+def test_bad_input_is_one_clear_error(
+    algo: str, env_id: str, hyperparameters: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    config = start(tmp_path / "run", algo, env_id, hyperparameters=hyperparameters)
+    with pytest.raises(InputError, match=message):
+        rllib.train(config, Run(tmp_path / "run"), lambda _: None)
+
+
+def test_parquet_without_a_column_is_refused(tmp_path: Path) -> None:
+    table = pyarrow.Table.from_pylist([{"obs": [1.0], "rewards": 0.0}])
+    pyarrow.parquet.write_table(table, tmp_path / "part.parquet")
+    config = start(tmp_path / "run", "bc", hyperparameters={"input": str(tmp_path)})
+    with pytest.raises(InputError, match="lacks the columns actions"):
+        rllib.train(config, Run(tmp_path / "run"), lambda _: None)
