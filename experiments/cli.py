@@ -40,7 +40,9 @@ def main() -> None:
     try:
         status = app(standalone_mode=False)
     except InputError as error:
-        Console(stderr=True, highlight=False).print(f"gymworks: {error}", markup=False, soft_wrap=True)
+        Console(stderr=True, highlight=False).print(
+            f"gymworks: {error}", markup=False, soft_wrap=True
+        )
         sys.exit(2)
     except click.ClickException as error:
         error.show()

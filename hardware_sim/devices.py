@@ -137,7 +137,7 @@ class Cluster:
             raise InputError(
                 f"cluster {name!r} has {count} devices; 1 to {MAX_DEVICES} are allowed"
             )
-        keys: dict[tuple[int, int], tuple[int, ...]] = {}
+        keys: dict[tuple[int, int], tuple[int, int, int]] = {}
         latency, per_byte = np.zeros((count, count)), np.zeros((count, count))
         for number, (entry, link, sharing) in enumerate(links):
             members = entry["devices"]
@@ -148,8 +148,8 @@ class Cluster:
             for source in members:
                 for target in members:
                     if source != target:
-                        key = (number, source) if sharing == "sender" else (number, source, target)
-                        keys[source, target] = key
+                        alone = target if sharing == "pair" else -1
+                        keys[source, target] = number, source, alone
                         latency[source, target] = link["latency_us"] * 1e-6
                         per_byte[source, target] = 1e-9 / link["gbs"]
         number_of = {key: i for i, key in enumerate(dict.fromkeys(keys[p] for p in sorted(keys)))}
@@ -200,7 +200,7 @@ def _link(entry: str | dict[str, Any]) -> dict[str, Any]:
     """A link from its name in the table, or a description with ``gbs`` and ``latency_us``."""
     if isinstance(entry, str):
         table = _table("links.json")
-        entry = table[choose("link", entry, list(table))]
+        return _link(table[choose("link", entry, list(table))])
     if not (entry["gbs"] > 0 and entry["latency_us"] >= 0):
         raise InputError(f"link {entry}: gbs must be positive and latency_us not negative")
     return entry

@@ -1,21 +1,18 @@
 """Baselines for device placement, as agents: each plans at the first step and then follows it."""
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import gymnasium as gym
-import numpy as np
 
 from agents.baselines import placement_heuristics, placement_search
+from agents.baselines.placement_heuristics import Placement
 from envs.placement.env import DevicePlacementEnv
-from envs.placement.group_graph import GroupGraph
 from hardware_sim.errors import InputError
 from hardware_sim.problem import PlacementProblem
 
-Plan = np.ndarray[Any, np.dtype[np.int64]]
 
-
-class PlannedAgent:
+class PlannedAgent(ABC):
     """Places every group where a plan made once an episode says.
 
     Args:
@@ -25,15 +22,12 @@ class PlannedAgent:
         InputError: The environment is of another domain.
     """
 
-    plan: ClassVar[Callable[[PlacementProblem], Plan]]
-
     def __init__(self, env: gym.Env[Any, Any]) -> None:
-        core = getattr(env.unwrapped, "core", None)
-        if not isinstance(env.unwrapped, DevicePlacementEnv) or core is None:
+        if not isinstance(env.unwrapped, DevicePlacementEnv):
             raise InputError(f"{type(self).__name__} places networks on devices; got {env}")
-        self.core = core
+        self.core = env.unwrapped.core
         self.seed = 0
-        self._placement: Plan | None = None
+        self._placement: Placement | None = None
 
     def reset(self, seed: int) -> None:
         """Forgets the plan of the last episode; a search is seeded."""
@@ -42,50 +36,62 @@ class PlannedAgent:
 
     def act(self, observation: Any, info: dict[str, Any]) -> int:
         """The planned device of the present group."""
-        graph: GroupGraph = self.core.graphs[self.core.progress.graph[0]]
+        graph = self.core.graphs[self.core.progress.graph[0]]
         if self._placement is None:
-            self._placement = self.make_plan(graph.problem)
+            self._placement = self.plan(graph.problem)
         return int(self._placement[self.core.progress.step[0]])
 
-    def make_plan(self, problem: PlacementProblem) -> Plan:
-        """The device of each group."""
-        return type(self).plan(problem)
+    @abstractmethod
+    def plan(self, problem: PlacementProblem) -> Placement:
+        """The device of each group, int64 ``(G,)``."""
 
 
 class SingleDevice(PlannedAgent):
     """Everything on the device that is fastest alone."""
 
-    plan = staticmethod(placement_heuristics.single_device)
+    def plan(self, problem: PlacementProblem) -> Placement:
+        """See :func:`agents.baselines.placement_heuristics.single_device`."""
+        return placement_heuristics.single_device(problem)
 
 
 class RoundRobin(PlannedAgent):
     """Groups dealt out in turn."""
 
-    plan = staticmethod(placement_heuristics.round_robin)
+    def plan(self, problem: PlacementProblem) -> Placement:
+        """See :func:`agents.baselines.placement_heuristics.round_robin`."""
+        return placement_heuristics.round_robin(problem)
 
 
 class Expert(PlannedAgent):
     """The published human placement, or contiguous parts of equal length."""
 
-    plan = staticmethod(placement_heuristics.expert)
+    def plan(self, problem: PlacementProblem) -> Placement:
+        """See :func:`agents.baselines.placement_heuristics.expert`."""
+        return placement_heuristics.expert(problem)
 
 
 class Heft(PlannedAgent):
     """Heterogeneous earliest finish time."""
 
-    plan = staticmethod(placement_heuristics.heft)
+    def plan(self, problem: PlacementProblem) -> Placement:
+        """See :func:`agents.baselines.placement_heuristics.heft`."""
+        return placement_heuristics.heft(problem)
 
 
 class Etf(PlannedAgent):
     """Earliest task first."""
 
-    plan = staticmethod(placement_heuristics.etf)
+    def plan(self, problem: PlacementProblem) -> Placement:
+        """See :func:`agents.baselines.placement_heuristics.etf`."""
+        return placement_heuristics.etf(problem)
 
 
 class MinCut(PlannedAgent):
     """Least traffic between balanced parts."""
 
-    plan = staticmethod(placement_heuristics.min_cut)
+    def plan(self, problem: PlacementProblem) -> Placement:
+        """See :func:`agents.baselines.placement_heuristics.min_cut`."""
+        return placement_heuristics.min_cut(problem)
 
 
 class Annealing(PlannedAgent):
@@ -93,7 +99,7 @@ class Annealing(PlannedAgent):
 
     evaluations: ClassVar[int] = 5_000
 
-    def make_plan(self, problem: PlacementProblem) -> Plan:
+    def plan(self, problem: PlacementProblem) -> Placement:
         """The best placement that annealing finds in ``evaluations`` simulations."""
         return placement_search.annealing(problem, self.evaluations, self.seed).placement
 
@@ -103,6 +109,6 @@ class RandomSearch(PlannedAgent):
 
     evaluations: ClassVar[int] = 5_000
 
-    def make_plan(self, problem: PlacementProblem) -> Plan:
+    def plan(self, problem: PlacementProblem) -> Placement:
         """The best of ``evaluations`` random placements."""
         return placement_search.random_search(problem, self.evaluations, self.seed).placement

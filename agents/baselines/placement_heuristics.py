@@ -100,7 +100,9 @@ def min_cut(problem: PlacementProblem, imbalance: float = 1.1, passes: int = 8) 
     """
     devices = workers(problem)
     groups = problem.graph.groups
-    work = np.bincount(groups, weights=problem.compute_s[:, devices].mean(axis=1))
+    work: NDArray[np.float64] = np.bincount(
+        groups, weights=problem.compute_s[:, devices].mean(axis=1)
+    ).astype(np.float64)
     weight = np.zeros((problem.num_groups, problem.num_groups))
     pairs = groups[problem.graph.edges]
     np.add.at(weight, (pairs[:, 0], pairs[:, 1]), problem.graph.edge_bytes)
@@ -114,7 +116,8 @@ def min_cut(problem: PlacementProblem, imbalance: float = 1.1, passes: int = 8) 
         if better is None:
             break
         part = better
-    return devices[part]
+    placement: Placement = devices[part]
+    return placement
 
 
 def _fiduccia_mattheyses(
@@ -153,7 +156,7 @@ def _fiduccia_mattheyses(
 
 def _mean_upward_rank(problem: PlacementProblem) -> NDArray[np.float64]:
     """Upward rank with mean costs and mean transfer times (Topcuoglu et al. 2002, eq. 3)."""
-    rank = problem.compute_s.mean(axis=1)
+    rank: NDArray[np.float64] = problem.compute_s.mean(axis=1)
     cost = rank.copy()
     other = ~np.eye(problem.num_devices, dtype=np.bool_)
     cluster = problem.cluster

@@ -78,19 +78,22 @@ class PlacementBatch:
         self.nodes = np.zeros((batch, groups, width), np.float32)
         self.mask = np.ones((batch, devices), np.bool_)
 
-    def spaces(self) -> tuple[spaces.Dict, spaces.Discrete]:
+    def spaces(self) -> tuple[spaces.Dict, "spaces.Discrete[np.int64]"]:
         """Observation and action space of one row."""
         edges = self.static["edge_index"].shape[1]
         width = self.nodes.shape[2]
-        limits = {"low": 0.0, "high": LARGEST_FEATURE, "dtype": np.float32}
+
+        def features(*shape: int) -> spaces.Box:
+            return spaces.Box(0.0, LARGEST_FEATURE, shape, np.float32)
+
         observation = spaces.Dict(
             {
-                "nodes": spaces.Box(shape=(self.groups, width), **limits),
+                "nodes": features(self.groups, width),
                 "edge_index": spaces.Box(0, self.groups - 1, (edges, 2), np.int32),
                 "node_mask": spaces.Box(0, 1, (self.groups,), np.int8),
                 "edge_mask": spaces.Box(0, 1, (edges,), np.int8),
-                "current": spaces.Box(shape=(width,), **limits),
-                "devices": spaces.Box(shape=(self.devices, len(DEVICE_FEATURES)), **limits),
+                "current": features(width),
+                "devices": features(self.devices, len(DEVICE_FEATURES)),
                 "action_mask": spaces.Box(0, 1, (self.devices,), np.int8),
             }
         )
@@ -119,7 +122,7 @@ class PlacementBatch:
         legal = rows & ~illegal
         self._mark(legal, actions)
         list_schedule.place(self.tables, self.progress, legal, actions)
-        complete = legal & (self.progress.step == self.tables.count[self.progress.graph])
+        complete = legal & (self.progress.step == self.tables.groups[self.progress.graph])
         score, fits, peak = self._simulate(complete)
         single = self.tables.single_device_s[self.progress.graph]
         failed = illegal | (complete & ~fits)
@@ -144,7 +147,7 @@ class PlacementBatch:
         finish, arrival, share = np.empty((3, self.batch, self.devices))
         list_schedule.look_ahead(self.tables, self.progress, finish, arrival, share)
         graph, step = self.progress.graph, self.progress.step
-        open_rows = step < self.tables.count[graph]
+        open_rows = step < self.tables.groups[graph]
         group = np.minimum(step, self.groups - 1)
         self._update_mask(graph, group, open_rows)
         current = self.nodes[np.arange(self.batch), group] * open_rows[:, None]
@@ -161,7 +164,7 @@ class PlacementBatch:
 
     def placement(self, row: int) -> NDArray[np.int64]:
         """The device of each group of a row's graph so far; -1 where not placed."""
-        return self.progress.device[row, : self.tables.count[self.progress.graph[row]]].copy()
+        return self.progress.device[row, : self.tables.groups[self.progress.graph[row]]].copy()
 
     def _mark(self, rows: NDArray[np.bool_], actions: NDArray[np.int64]) -> None:
         """Updates the flags of the nodes that are about to be placed."""
@@ -170,7 +173,7 @@ class PlacementBatch:
         self.nodes[index, group, flags] = 1.0
         self.nodes[index, group, flags + 1] = 0.0
         self.nodes[index, group, flags + len(NODE_FLAGS) + actions[index]] = 1.0
-        more = group + 1 < self.tables.count[self.progress.graph[index]]
+        more = group + 1 < self.tables.groups[self.progress.graph[index]]
         self.nodes[index[more], group[more] + 1, flags + 1] = 1.0
 
     def _simulate(
@@ -181,7 +184,7 @@ class PlacementBatch:
         peak = np.zeros((self.batch, self.devices), np.int64)
         for k in np.unique(self.progress.graph[rows]) if rows.any() else ():
             index = np.flatnonzero(rows & (self.progress.graph == k))
-            placements = self.progress.device[index, : self.tables.count[k]]
+            placements = self.progress.device[index, : self.tables.groups[k]]
             result = evaluate(self.graphs[k].problem, placements)
             score[index], fits[index] = result.makespan_s, result.fits
             peak[index] = result.peak_bytes

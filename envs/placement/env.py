@@ -1,6 +1,6 @@
 """Device placement, one decision a step (after Mirhoseini et al., ICML 2017)."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -99,7 +99,7 @@ class DevicePlacementEnv(gym.Env[Observation, np.int64]):
     - v0: first version.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class DevicePlacementEnv(gym.Env[Observation, np.int64]):
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which devices may be chosen now, bool ``(D,)``."""
-        return self.core.mask[0].copy()
+        return np.array(self.core.mask[0])
 
     def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
         """The graph coloured by device above the timeline, uint8 ``(height, width, 3)``."""

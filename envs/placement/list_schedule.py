@@ -36,7 +36,7 @@ DEVICE_FEATURES = (
 class Tables(NamedTuple):
     """The graphs and the cluster."""
 
-    count: NDArray[np.int64]  # (K,), groups of each graph
+    groups: NDArray[np.int64]  # (K,), groups of each graph
     cost_s: NDArray[np.float64]  # (K, N, D)
     in_offsets: NDArray[np.int64]  # (K, N + 1)
     producers: NDArray[np.int64]  # (K, E)
@@ -72,7 +72,7 @@ def stack(graphs: Sequence[GroupGraph]) -> Tables:
     edges = max(max(len(graph.edges) for graph in graphs), 1)
     shape, devices = len(graphs), first.num_devices
     tables = Tables(
-        count=np.array([len(graph) for graph in graphs], np.int64),
+        groups=np.array([len(graph) for graph in graphs], np.int64),
         cost_s=np.zeros((shape, groups, devices)),
         in_offsets=np.zeros((shape, groups + 1), np.int64),
         producers=np.zeros((shape, edges), np.int64),
@@ -177,14 +177,14 @@ def look_ahead(
     Writes the earliest finish, the arrival of the last input (seconds), and the share of the
     input bytes that needs no transfer. Rows with nothing left to place get zeros.
     """
-    count, cost_s, in_offsets, producers, in_bytes, _ = t[:6]
+    groups, cost_s, in_offsets, producers, in_bytes, _ = t[:6]
     channel, latency_s, seconds_per_byte = t[9:]
     graph, step, device, finish_s, arrival_s, device_free_s, channel_free_s = p[:7]
     free_s = np.empty(channel_free_s.shape[1])
     finish[:], arrival[:], share[:] = 0.0, 0.0, 0.0
     for b in range(len(graph)):
         k, g = graph[b], step[b]
-        if g == count[k]:
+        if g == groups[k]:
             continue
         total = 0.0
         for e in range(in_offsets[k, g], in_offsets[k, g + 1]):

@@ -1,6 +1,6 @@
 """The natively vectorised device placement environment."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from gymnasium.utils import seeding
@@ -34,7 +34,7 @@ class DevicePlacementVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray
         InputError: As for the single environment.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {
         **DevicePlacementEnv.metadata,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
@@ -124,7 +124,7 @@ class DevicePlacementVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray
         """Which devices each row may choose now, bool ``(num_envs, D)``."""
         return self.core.mask.copy()
 
-    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+    def render(self) -> tuple[Any, ...] | None:
         """A picture a row, as the single environment draws it."""
         if self.render_mode is None:
             return None
