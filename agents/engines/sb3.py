@@ -6,9 +6,12 @@ code on loading.
 """
 
 import io
+import os
 import pickle
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +43,6 @@ SUFFIX = ".pt"
 REPORT_EVERY = 0.25  # seconds between reports within a rollout
 ROWS = 200  # rows of metrics.csv in a whole run, at most
 NEVER = 2**62  # iterations between Stable-Baselines3's own logs; ours are in metrics.csv
-MAX_THREADS = 4  # more only synchronise: the networks are small
 
 
 def train(config: TrainConfig, run: Run, report: Report) -> None:
@@ -58,10 +60,29 @@ def train(config: TrainConfig, run: Run, report: Report) -> None:
         InputError: The algorithm, a hyperparameter or an argument of the environment does not
             fit, no checkpoint is readable, or the disk is full.
     """
-    torch.set_num_threads(min(torch.get_num_threads(), MAX_THREADS))
+    with _threads():
+        _train(config, run, report)
+
+
+@contextmanager
+def _threads() -> Iterator[None]:
+    """One torch thread while training, or as many as ``OMP_NUM_THREADS`` says.
+
+    The networks are small: two threads gain little on idle cores, and on busy ones they wait for
+    each other so much that training takes ten times as long.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if "OMP_NUM_THREADS" in os.environ else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _train(config: TrainConfig, run: Run, report: Report) -> None:
     probe = make_env(config.env_id, config.env_kwargs)
     name, algorithm = resolve(config.algo, probe)
-    probe.close()  # type: ignore[no-untyped-call]  # gymnasium's
+    probe.close()
     found = run.read_newest(read)
     start = found[1]["step"] if found else 0
     run.rewind(start)
@@ -177,10 +198,12 @@ class _Keeper(BaseCallback):
     def _on_rollout_start(self) -> None:
         # Here the update that followed the last rollout is done: weights and losses are new.
         step = self.model.num_timesteps
-        if step - self._logged >= max(1, self._config.steps // ROWS):
+        due = step - self._saved >= self._config.checkpoint_every
+        if due or step - self._logged >= max(1, self._config.steps // ROWS):
             self._log()
-        if step - self._saved >= self._config.checkpoint_every:
-            self._save()
+            if due:
+                self._save()
+            self._tell()
 
     def _on_step(self) -> bool:
         if time.perf_counter() - self._reported >= REPORT_EVERY:
@@ -213,7 +236,6 @@ class _Keeper(BaseCallback):
         }
         self._run.append_metrics(self._row)
         self._tracker.save()
-        self._tell()
 
     def _save(self) -> None:
         self._saved = self.model.num_timesteps
@@ -221,13 +243,14 @@ class _Keeper(BaseCallback):
         self._run.save_checkpoint(self._saved, SUFFIX, data, self._tracker.quality())
 
     def finish(self) -> None:
-        """Writes the last checkpoint and row, unless the training never began."""
+        """Writes the last row and checkpoint, unless the training never began."""
         if not hasattr(self, "_began"):
             return
-        if self.model.num_timesteps > self._saved:
-            self._save()
         if self.model.num_timesteps > self._logged:
             self._log()
+        if self.model.num_timesteps > self._saved:
+            self._save()
+            self._tell()
 
 
 def load(run: Run, env: gym.Env[Any, Any], deterministic: bool = True) -> PolicyAgent:

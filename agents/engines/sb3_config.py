@@ -56,7 +56,8 @@ ALGORITHMS: dict[str, Algorithm] = {
 OBSERVATIONS = (spaces.Box, spaces.Discrete, spaces.MultiBinary, spaces.MultiDiscrete)
 OURS = ("self", "policy", "env", "seed", "verbose", "tensorboard_log", "_init_setup_model")
 REPLAY_BYTES = 2**30
-ROLLOUT = 2048
+CLIPPED = (PPO, MaskablePPO)
+ROLLOUT = 2048  # steps of all environments together between updates
 
 
 def make_env(env_id: str, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
@@ -166,8 +167,9 @@ def _number(value: Any) -> bool:
 
 def _defaults(algorithm: Algorithm, config: TrainConfig, envs: VecEnv) -> dict[str, Any]:
     """Ours where Stable-Baselines3's defaults are meant for one environment and flat vectors."""
-    if algorithm.cls in (PPO, MaskablePPO):
-        return {"device": "cpu", "n_steps": max(2, ROLLOUT // config.num_envs)}
+    if algorithm.cls in CLIPPED:
+        n_steps = max(2, ROLLOUT // config.num_envs)
+        return {"device": "cpu", "n_steps": n_steps, "batch_size": 256, "n_epochs": 8}
     if issubclass(algorithm.cls, OnPolicyAlgorithm):
         return {"device": "cpu"}
     space = envs.observation_space
@@ -182,9 +184,9 @@ def _fitted(values: dict[str, Any], algorithm: Algorithm, config: TrainConfig) -
     if issubclass(algorithm.cls, OnPolicyAlgorithm) and "n_steps" in values:
         longest = max(2, -(-config.steps // config.num_envs))
         values["n_steps"] = min(values["n_steps"], longest)
-        if "batch_size" in inspect.signature(algorithm.cls).parameters:
+        if algorithm.cls in CLIPPED:
             rollout = values["n_steps"] * config.num_envs
-            values["batch_size"] = min(values.get("batch_size", 64), rollout)
+            values["batch_size"] = min(values["batch_size"], rollout)
     return values
 
 
