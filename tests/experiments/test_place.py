@@ -1,0 +1,68 @@
+"""``gymworks place`` from the command line."""
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from experiments import place
+from hardware_sim.errors import InputError
+
+APP = typer.Typer()
+APP.command()(place.command)
+
+
+def call(*arguments):
+    return CliRunner().invoke(APP, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("method", place.METHODS)
+def test_every_method_writes_a_device_for_every_op(tmp_path, method):
+    output = tmp_path / "placement.json"
+    result = call(
+        "msr_bert24", "--cluster", "6xv100_msr", "--method", method, "--evaluations", 50,
+        "-o", output,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "no placement can be faster" in result.output
+    written = json.loads(output.read_text())
+    assert len(written["device"]) == 32
+    assert written["makespan_s"] > 0
+
+
+def test_a_picture_is_written(tmp_path):
+    picture = tmp_path / "timeline.png"
+    assert call("inception_v3", "--method", "heft", "--picture", picture).exit_code == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_list_names_what_is_shipped():
+    output = call("list").output
+    assert "inception_v3" in output
+    assert "xeon_4xk80" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["vgg99"], "unknown graph"),
+        (["inception_v3", "--cluster", "moon"], "unknown cluster"),
+        (["inception_v3", "--method", "magic"], "unknown method"),
+        (["inception_v3", "--evaluations", "0"], "at least 1"),
+    ],
+)
+def test_bad_input_is_named(arguments, message):
+    result = call(*arguments)
+    assert isinstance(result.exception, InputError)
+    assert message in str(result.exception)
+
+
+def test_a_cyclic_graph_file_is_refused(tmp_path):
+    path = tmp_path / "cycle.json"
+    path.write_text(
+        json.dumps({"name": "loop", "ops": ["a", "b"], "edges": [["a", "b"], ["b", "a"]]})
+    )
+    result = call(path)
+    assert isinstance(result.exception, InputError)
+    assert "cycle" in str(result.exception)
