@@ -1,0 +1,88 @@
+"""The conformance kit: what every environment here keeps, as checks that anybody can call.
+
+::
+
+    from envs.testing import check
+
+    check("my_package:MyEnv-v0")          # an id, or any callable that makes the environment
+    check(MyEnv, skip=["check_info_contract"])
+
+Each check takes an id or a factory, returns one line that says what it saw, and raises
+``AssertionError`` with a sentence that names the environment, what was expected and what was seen.
+"""
+
+from collections.abc import Callable, Collection
+
+import gymnasium as gym
+
+from envs.testing.actions import check_bad_actions, check_info_contract, check_masks
+from envs.testing.determinism import (
+    check_determinism_across_processes,
+    check_pickle,
+    check_returned_data,
+)
+from envs.testing.interface import (
+    check_bad_arguments,
+    check_gymnasium,
+    check_render_modes,
+    check_spec_json,
+)
+from envs.testing.resources import check_close, check_long_rollout_memory
+from envs.testing.subject import Subject, Target
+from envs.testing.vector import check_vector_equals_single
+from hardware_sim.errors import choose
+
+CHECKS: dict[str, Callable[[Target], str]] = {
+    function.__name__: function
+    for function in (
+        check_gymnasium,
+        check_spec_json,
+        check_bad_arguments,
+        check_determinism_across_processes,
+        check_pickle,
+        check_returned_data,
+        check_masks,
+        check_bad_actions,
+        check_info_contract,
+        check_render_modes,
+        check_vector_equals_single,
+        check_long_rollout_memory,
+        check_close,
+    )
+}
+"""Every check by name, in the order in which :func:`check` runs them."""
+
+
+def check(target: Target, skip: Collection[str] = ()) -> dict[str, str]:
+    """Runs every check on an environment.
+
+    Args:
+        target: An id such as ``"module:Name-v0"``, or a callable that makes the environment and
+            passes keyword arguments on.
+        skip: Names of checks to leave out.
+
+    Returns:
+        What each check saw, by name.
+
+    Raises:
+        AssertionError: One or more checks failed; the message has one sentence for each.
+        gymnasium.error.Error: The id is not registered.
+        InputError: ``skip`` names no check.
+    """
+    for name in skip:
+        choose("check", name, list(CHECKS))
+    Subject.of(target)
+    seen, failures = {}, []
+    for name, function in CHECKS.items():
+        if name in skip:
+            continue
+        try:
+            seen[name] = function(target)
+        except (AssertionError, gym.error.DependencyNotInstalled) as failure:
+            failures.append(f"{name}: {failure}")
+    if failures:
+        raise AssertionError("\n".join(failures))
+    return seen
+
+
+__all__ = ["CHECKS", "Target", "check", *CHECKS]
