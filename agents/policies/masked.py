@@ -1,5 +1,7 @@
 """A categorical distribution over the legal actions, sound for any finite logits."""
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -33,9 +35,13 @@ def masked_logits(logits: Tensor, mask: Mask) -> Tensor:
     Returns:
         A tensor like ``logits``; the input is unchanged and gradients flow to legal entries.
     """
+    return _fill(logits, _legal(logits, mask))
+
+
+def _fill(logits: Tensor, legal: Tensor) -> Tensor:
     limits = torch.finfo(logits.dtype)
     bounded = logits.clamp(limits.min / 2, limits.max / 2)
-    return torch.where(_legal(logits, mask), bounded, limits.min)
+    return torch.where(legal, bounded, limits.min)
 
 
 class MaskedCategorical:
@@ -49,9 +55,6 @@ class MaskedCategorical:
     Args:
         logits: Raw logits (..., actions).
         mask: Nonzero where an action is legal; ``None`` is all legal.
-
-    Attributes:
-        logits: Log-probabilities (..., actions); finite, hugely negative where illegal.
     """
 
     def __init__(self, logits: Tensor, mask: Mask = None) -> None:
@@ -61,8 +64,13 @@ class MaskedCategorical:
     def apply_masking(self, mask: Mask) -> None:
         """Replaces the mask; ``None`` removes it."""
         self._mask = _legal(self._raw, mask)
-        logits = torch.log_softmax(masked_logits(self._raw, mask), dim=-1)
-        self.logits = logits.clamp_min(torch.finfo(logits.dtype).min)
+        self.__dict__.pop("logits", None)
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """Log-probabilities (..., actions); finite, hugely negative where illegal."""
+        logits = torch.log_softmax(_fill(self._raw, self._mask), dim=-1)
+        return logits.clamp_min(torch.finfo(logits.dtype).min)
 
     @property
     def probs(self) -> Tensor:
