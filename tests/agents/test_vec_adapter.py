@@ -202,3 +202,30 @@ def test_environment_without_masks_has_none() -> None:
     env = NativeVecEnv(SyncVectorEnv([lambda: gym.make("CartPole-v1")] * 2), seed=0)
     env.reset()
     assert not is_masking_supported(env)
+
+
+def test_placement_equals_copies_step_by_step() -> None:
+    env_id = "envs:DevicePlacement-InceptionV3-v0"
+    native: VecEnv = NativeVecEnv(gym.make_vec(env_id, 3), seed=4)
+    other: VecEnv = CopiesVecEnv(
+        [lambda i=i: MaskedEpisodes(gym.make(env_id), i) for i in range(3)], seed=4
+    )
+    assert_equal_observations(native.reset(), other.reset())
+    rng = np.random.default_rng(4)
+    scores = []
+    for _ in range(300):
+        actions = random_legal(get_action_masks(other), rng)
+        got, wanted = native.step(actions), other.step(actions)
+        assert_equal_observations(got[0], wanted[0])
+        np.testing.assert_array_equal(got[1].astype(np.float32), wanted[1])
+        np.testing.assert_array_equal(got[2], wanted[2])
+        for i in np.flatnonzero(got[2]):
+            assert_equal_observations(
+                got[3][i]["terminal_observation"], wanted[3][i]["terminal_observation"]
+            )
+            for key in ("score", "is_success", "episode_seed", "TimeLimit.truncated"):
+                assert got[3][i][key] == wanted[3][i][key], key
+            np.testing.assert_array_equal(got[3][i]["placement"], wanted[3][i]["placement"])
+            scores.append(got[3][i]["score"])
+    assert len(scores) >= 6
+    assert len(set(scores)) == len(scores)

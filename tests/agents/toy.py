@@ -28,7 +28,7 @@ class LineEnv(gym.Env[Any, Any]):
     the number of steps.
     """
 
-    metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012 - as gymnasium declares it
+    metadata = {"render_modes": ["rgb_array"]}
 
     def __init__(self, noise: float = 0.1, render_mode: str | None = None) -> None:
         self.noise, self.render_mode = noise, render_mode
@@ -68,7 +68,7 @@ class LineEnv(gym.Env[Any, Any]):
 class LineVectorEnv(VectorEnv[Any, Any, Any]):
     """The same in arrays, NEXT_STEP autoreset, ``reset_mask`` supported."""
 
-    metadata = {  # noqa: RUF012 - as gymnasium declares it
+    metadata = {
         "render_modes": ["rgb_array"],
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
@@ -148,10 +148,10 @@ class PointEnv(gym.Env[Any, Any]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         super().reset(seed=seed)
         self.point = self.np_random.uniform(-1, 1, 1).astype(np.float32)
-        return self.point, {}
+        return self.point.copy(), {}
 
     def step(self, action: np.ndarray) -> Any:
-        return self.point, -float(abs(action - self.point)[0]), True, False, {}
+        return self.point.copy(), -float(abs(action - self.point)[0]), True, False, {}
 
 
 gym.register("Line-v0", f"{__name__}:LineEnv", vector_entry_point=f"{__name__}:LineVectorEnv")
