@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +16,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from agents.engines.base import TrainConfig, settings
+from agents.runs import Run
+from experiments.sweep_trials import OBJECTIVE, run_trial, sample, trial_folder
+from experiments.train import configure
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_atomic, write_text
 
 if TYPE_CHECKING:
     from ray.tune import ResultGrid, Tuner
-
-    from agents.engines.base import TrainConfig
-    from agents.runs import Run
 
 FORMAT = 1
 TUNE = "tune"  # Ray Tune's own folder within the sweep's
@@ -31,7 +33,7 @@ SNAPSHOT_EVERY = "5"  # seconds between Tune's notes of where the sweep stands
 
 
 def sweep(
-    config: "TrainConfig",
+    config: TrainConfig,
     trials: int,
     folder: str | Path,
     resume: bool = False,
@@ -56,7 +58,7 @@ def sweep(
 
     Raises:
         InputError: The folder exists (or, resuming, is no sweep), the domain has no search space
-            for the algorithm, or Ray is not installed.
+            for the algorithm, Ray is not installed, or every trial failed.
     """
     try:
         import ray.tune  # noqa: F401  # asked for here, to say what to install
@@ -74,20 +76,24 @@ def sweep(
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", SNAPSHOT_EVERY)
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     quiet_ray()
-    with session(config.address), _display(run.config, folder, quiet):
-        grid = _tuner(run.config, folder).fit()
+    try:
+        with session(config.address), _display(run.config, folder, quiet):
+            grid = _tuner(run.config, folder).fit()
+    except InputError:
+        if [path.name for path in folder.iterdir()] == ["config.json"]:
+            shutil.rmtree(folder)  # nothing was tried; the name is free for a better try
+        raise
     result = _collect(run.config, folder, grid)
     run.save_result(result)
     write_text(folder / "results.csv", _as_csv(result))
     _draw(result, folder / "parallel_coordinates.png")
+    if all(trial["status"] == "failed" for trial in result["trials"]):
+        reason = str(grid.errors[0]).strip().splitlines()[-1]
+        raise InputError(f"every trial failed, the first with: {reason}")
     return result
 
 
-def _created(folder: Path, config: "TrainConfig", trials: int) -> "Run":
-    from agents.engines.base import settings
-    from agents.runs import Run
-    from experiments.sweep_trials import sample
-
+def _created(folder: Path, config: TrainConfig, trials: int) -> Run:
     if trials < 1:
         raise InputError(f"trials is {trials}; allowed: at least 1")
     spaces = settings(config.env_id)["search_space"]
@@ -101,9 +107,7 @@ def _created(folder: Path, config: "TrainConfig", trials: int) -> "Run":
     return Run.create(folder, config.to_json() | plan)
 
 
-def _reopened(folder: Path, config: "TrainConfig") -> "Run":
-    from agents.runs import Run
-
+def _reopened(folder: Path, config: TrainConfig) -> Run:
     run = Run(folder)
     if "assignments" not in run.config:
         raise InputError(f"{folder} is a training run, not a sweep")
@@ -119,8 +123,6 @@ def _tuner(config: dict[str, Any], folder: Path) -> "Tuner":
     """Tune's experiment: restored where it left a snapshot, new otherwise."""
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
-
-    from experiments.sweep_trials import OBJECTIVE, run_trial
 
     trainable = tune.with_resources(run_trial, {"cpu": 1})
     place = folder / TUNE
@@ -158,8 +160,6 @@ def _tuner(config: dict[str, Any], folder: Path) -> "Tuner":
 
 def _progress_of(folder: Path, index: int) -> dict[str, Any]:
     """What a trial last told, ``{}`` before its first word."""
-    from experiments.sweep_trials import trial_folder
-
     try:
         told: dict[str, Any] = json.loads((trial_folder(folder, index) / "trial.json").read_text())
     except FileNotFoundError:
@@ -168,8 +168,6 @@ def _progress_of(folder: Path, index: int) -> dict[str, Any]:
 
 
 def _collect(config: dict[str, Any], folder: Path, grid: "ResultGrid") -> dict[str, Any]:
-    from experiments.sweep_trials import OBJECTIVE, trial_folder
-
     failed = {result.config["trial"] for result in grid if result.error and result.config}
     trials = []
     for index, chosen in enumerate(config["assignments"]):
@@ -247,8 +245,6 @@ def _display(config: dict[str, Any], folder: Path, quiet: bool) -> Iterator[None
 
 def table(result: dict[str, Any]) -> Table:
     """The trials of a result, best first."""
-    from experiments.sweep_trials import OBJECTIVE
-
     names = list(result["search_space"])
     shown = Table(title=f"{result['env_id']} {result['algo']} ({result['engine']})")
     for name in ("trial", *names, "steps", "mean reward", "best score", "status"):
@@ -294,8 +290,6 @@ def command(
     quiet: Annotated[bool, typer.Option("--quiet", help="Only the result.")] = False,
 ) -> None:
     """Searches an algorithm's hyperparameters with Ray Tune; resumable, also after a kill."""
-    from experiments.train import configure
-
     config = configure(env_id, engine, algo, steps, seed, address=address)
     name = config.env_id.rpartition(":")[2].replace("/", "-")
     folder = run_dir or Path("runs") / f"{name}-{config.algo}-sweep"

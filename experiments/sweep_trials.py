@@ -82,9 +82,7 @@ def run_trial(assignment: dict[str, Any]) -> None:
     sweep = Run(folder).config
     base = TrainConfig.from_json(sweep)
     chosen = sweep["assignments"][index]
-    config = replace(
-        base, hyperparameters=base.hyperparameters | chosen, address=None
-    )
+    config = replace(base, hyperparameters=base.hyperparameters | chosen, address=None)
     place = trial_folder(folder, index)
     exists = (place / "config.json").is_file()
     run = Run(place) if exists else Run.create(place, config.to_json())

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from agents.engines import engine as find_engine
 from agents.engines.base import Progress as Report
 from agents.engines.base import TrainConfig, qualified, settings
+from agents.engines.teams import is_team
 from agents.runs import Run
 from envs.registration import references
 from hardware_sim.errors import InputError, choose
@@ -56,6 +57,8 @@ def configure(
         InputError: Environment, engine or algorithm is unknown, or a number is out of range.
     """
     env_id = qualified(env_id)
+    if engine != "rllib" and is_team(env_id):
+        raise InputError(f"{env_id} is a team of agents, which only engine rllib trains")
     defaults = settings(env_id)
     algo = algo or str(defaults["algo"])
     choose(f"algorithm of engine {engine}", algo, list(find_engine(engine).ALGORITHMS))

@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from agents.agent import Agent
+from agents.engines.teams import is_team
 from agents.runs import Run
 from envs.registration import ENTRIES, references, training_settings
 from hardware_sim.errors import InputError
@@ -117,13 +118,15 @@ def qualified(env_id: str) -> str:
     """The id under which any process finds the environment.
 
     Ids of the table get the ``envs:`` prefix, so that worker processes import the package; other
-    ids (``CartPole-v1``, ``module:Name-v0``) stay as they are.
+    ids (``CartPole-v1``, ``module:Name-v0``) and teams (``module:attribute``) stay as they are.
 
     Raises:
         InputError: Gymnasium does not know the id; the message lists ours.
     """
     if env_id.removeprefix("envs:") in ENTRIES:
         return "envs:" + env_id.removeprefix("envs:")
+    if is_team(env_id):
+        return env_id
     module, colon, name = env_id.rpartition(":")
     try:
         if colon:

@@ -108,6 +108,8 @@ def _check_names(target: AlgorithmConfig, values: dict[str, Any], algo: str) -> 
                 f"unknown hyperparameter {name!r} of RLlib's {algo}; allowed: {', '.join(NEUTRAL)}"
                 f", gamma, {', '.join(MODEL)} and RLlib's own settings"
             )
+        if isinstance(values[name], str) and name in ("gamma", *NEUTRAL.values()):
+            raise InputError(f"hyperparameter {name} is {values[name]!r}; allowed: a number")
 
 
 def _fitted(values: dict[str, Any], steps: int) -> dict[str, Any]:

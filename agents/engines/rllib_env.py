@@ -46,7 +46,7 @@ class TrainingEnv(SeededEpisodes):
         return observation, reward, terminated, truncated, info
 
 
-class TrainingTeam(ParallelPettingZooEnv):  # type: ignore[misc]  # Ray's wrappers are untyped
+class TrainingTeam(ParallelPettingZooEnv):
     """A PettingZoo parallel environment with the stream of seeds of :class:`TrainingEnv`.
 
     Every agent's last info holds ``episode`` (return summed over agents, length),

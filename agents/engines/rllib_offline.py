@@ -44,7 +44,7 @@ def demonstrations(algo: str, given: str | Path | None) -> list[str]:
     for file in files:
         try:
             columns = pyarrow.parquet.read_schema(file).names
-        except pyarrow.ArrowInvalid as error:
+        except pyarrow.lib.ArrowInvalid as error:
             raise InputError(f"{file} is not a parquet file: {error}") from error
         missing = [name for name in COLUMNS[algo] if name not in columns]
         if missing:
@@ -71,14 +71,14 @@ def _flat(value: Any) -> Any:
     return value
 
 
-class DictPreLearner(OfflinePreLearner):  # type: ignore[misc]  # Ray's base class is untyped
+class DictPreLearner(OfflinePreLearner):
     """RLlib's reader of rows, with observations put back into the shape of their space."""
 
     def _map_to_episodes(
         self, batch: dict[str, NDArray[Any]], to_numpy: bool = False, **kwargs: Any
     ) -> dict[str, Any]:
         space = self.observation_space
-        columns = dict(batch)
+        columns: dict[str, Any] = dict(batch)
         count = len(columns["obs"])
         columns["obs"] = [restore(space, value) for value in batch["obs"]]
         columns["new_obs"] = (

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,8 @@ def session(address: str | None = None, num_cpus: int | None = None) -> Iterator
     # Ray's dashboard, usage reports and duplicated-log notes are noise in a command line.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS", "1")
+    if address is not None:
+        _check_reachable(address)
     options: dict[str, object] = {
         "address": address or "local",
         "logging_level": logging.ERROR,
@@ -67,6 +70,17 @@ def session(address: str | None = None, num_cpus: int | None = None) -> Iterator
         yield
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself retries for ten minutes, and then ends the process, if nobody answers."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if address in ("auto", "local") or not colon:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Ray cluster answers at {address!r}: {error}") from error
 
 
 def quiet() -> None:

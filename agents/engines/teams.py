@@ -1,6 +1,8 @@
 """Teams: PettingZoo environments, named ``module:attribute``, which only RLlib trains."""
 
+import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -11,11 +13,14 @@ from hardware_sim.errors import InputError
 def is_team(env_id: str) -> bool:
     """Whether the id is ``module:attribute`` with an attribute of that name, a PettingZoo maker.
 
-    ``envs:Name-v0`` is no such id, for no attribute has a dash in its name.
+    ``envs:Name-v0`` is no such id, for no attribute has a dash in its name. The working folder is
+    put on the path, as for agents that are named so.
     """
     module, colon, attribute = env_id.partition(":")
     if not colon or not attribute.isidentifier():
         return False
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
     try:
         return hasattr(import_module(module), attribute)
     except ImportError:

@@ -86,8 +86,8 @@ class Reach(gym.Env[dict[str, Any], Any]):
 class Pair(ParallelEnv[str, Any, int]):
     """Two agents with different spaces; each is paid for choosing what it sees."""
 
-    metadata = {"name": "pair_v0"}  # noqa: RUF012  # PettingZoo's own form
-    possible_agents = ["left", "right"]  # noqa: RUF012
+    metadata = {"name": "pair_v0"}  # PettingZoo's own form
+    possible_agents = ["left", "right"]
 
     def __init__(self, length: int = 5) -> None:
         self.length = length

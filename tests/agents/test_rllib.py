@@ -23,7 +23,9 @@ import rllib_toys  # noqa: E402
 from agents.engines import rllib  # noqa: E402
 from agents.engines.base import Progress, TrainConfig  # noqa: E402
 from agents.engines.rllib_session import session  # noqa: E402
+from agents.engines.teams import make_team  # noqa: E402
 from agents.runs import Run  # noqa: E402
+from experiments.train import configure  # noqa: E402
 from hardware_sim.errors import InputError  # noqa: E402
 
 CHAIN = "rllib_toys:Chain-v0"
@@ -198,6 +200,14 @@ def test_team_trains_through_the_multi_agent_interface(tmp_path: Path) -> None:
     assert set(actions) == {"left", "right"}
 
 
+def test_team_belongs_to_this_engine() -> None:
+    with pytest.raises(InputError, match="only engine rllib trains"):
+        configure("rllib_toys:Pair", engine="sb3")
+    assert configure("rllib_toys:Pair", engine="rllib", steps=10).env_id == "rllib_toys:Pair"
+    with pytest.raises(InputError, match="makes a Reach, not a PettingZoo ParallelEnv"):
+        make_team("rllib_toys:Reach", {})
+
+
 def test_placement_trains(tmp_path: Path) -> None:
     reports = train(tmp_path / "run", "ppo", "envs:DevicePlacement-InceptionV3-v0", steps=500)
     assert reports[-1].metrics["best_score"] > 0
@@ -244,7 +254,8 @@ def test_sampled_actions_follow_the_seed(tmp_path: Path) -> None:
         ("bc", CHAIN, {}, "bc learns from demonstrations"),
         ("marwil", CHAIN, {"input": "/nowhere"}, "no parquet file at /nowhere"),
         ("ppo", CHAIN, {"learning_speed": 1}, "unknown hyperparameter 'learning_speed'"),
-        ("ppo", CHAIN, {"lambda": "high"}, "refuses"),
+        ("ppo", CHAIN, {"lambda": "high"}, "lambda_ is 'high'; allowed: a number"),
+        ("ppo", CHAIN, {"entropy": [[5, 0.1], [9, 0]]}, "RLlib's ppo refuses its settings"),
         ("sac", CHAIN, {}, "sac knows no action masks"),
         ("dqn", REACH, {}, "dqn acts in Discrete spaces"),
     ],
