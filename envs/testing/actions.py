@@ -175,7 +175,7 @@ def check_bad_actions(target: Target, seed: int = 0) -> str:
 def _outside(space: gym.Space[Any]) -> Iterator[Any]:
     """Actions that are not in a space."""
     if isinstance(space, gym.spaces.Discrete):
-        yield from (int(space.start) - 1, int(space.start + space.n), float(space.start) + 0.5)
+        yield from (int(space.start) - 1, int(space.start) + int(space.n), int(space.start) + 0.5)
     elif isinstance(space, gym.spaces.MultiDiscrete):
         start = np.asarray(space.start, np.float64)
         for bad, dtype in ((-1.0, np.int64), (float(space.nvec.flat[-1]), np.int64), (0.5, None)):

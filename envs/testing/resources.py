@@ -101,7 +101,13 @@ def check_close(target: Target, steps: int = 5, seed: int = 0) -> str:
     files, threads = _open_files(), set(threading.enumerate())
     env, processes = _use(subject, steps, seed)
     env.close()
-    env.close()
+    try:
+        env.close()
+    except (ValueError, RuntimeError, LookupError, AttributeError, TypeError, OSError) as error:
+        raise AssertionError(
+            f"{subject.name}: expected a second close() to do nothing; it raised "
+            f"{type(error).__name__}: {error}"
+        ) from error
     left = {
         "process": _wait_for(processes),
         "file": [path for fd, path in _open_files().items() if files.get(fd) != path],

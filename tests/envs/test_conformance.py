@@ -1,0 +1,75 @@
+"""Every registered id keeps the contract; a new one is covered by being registered."""
+
+import subprocess
+import sys
+from functools import cache
+
+import gymnasium as gym
+import pytest
+from gymnasium.spaces import flatten, flatten_space, unflatten
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from envs.registration import ENTRIES, references
+from envs.testing import CHECKS
+from envs.testing.trajectory import leaves
+
+IDS = [f"envs:{name}" for name in ENTRIES]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("env_id", IDS)
+def test_conformance(env_id: str, check: str) -> None:
+    assert CHECKS[check](env_id)
+
+
+@cache
+def spaces(env_id: str) -> tuple[gym.Space, gym.Space]:
+    env = gym.make(env_id)
+    env.close()
+    return env.observation_space, env.action_space
+
+
+@pytest.mark.parametrize("env_id", IDS)
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_samples_lie_in_their_space_and_survive_flattening(env_id: str, seed: int) -> None:
+    for space in spaces(env_id):
+        space.seed(seed)
+        sample = space.sample()
+        assert space.contains(sample)
+        flat = flatten(space, sample)
+        assert flatten_space(space).contains(flat)
+        restored = unflatten(space, flat)
+        assert space.contains(restored)
+        assert list(leaves(restored, "sample")) == list(leaves(sample, "sample"))
+
+
+@pytest.mark.parametrize("env_id", IDS)
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_same_seed_samples_the_same(env_id: str, seed: int) -> None:
+    for space in spaces(env_id):
+        space.seed(seed)
+        first = list(leaves(space.sample(), "sample"))
+        space.seed(seed)
+        assert list(leaves(space.sample(), "sample")) == first
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_reference_scores_name_their_source_and_respect_the_bound(env_id: str) -> None:
+    table = references(env_id)
+    sign = {"lower": 1.0, "higher": -1.0}[table.pop("better")]
+    assert table.pop("unit")
+    assert {"random", "reference"} <= set(table)
+    assert all(row["source"] for row in table.values())
+    reference, random = sign * table["reference"]["score"], sign * table["random"]["score"]
+    assert reference < random
+    if "bound" in table:
+        bound = sign * table["bound"]["score"]
+        assert all(bound <= sign * row["score"] * (1 + 1e-9) for row in table.values())
+
+
+def test_an_id_works_without_importing_the_package_first() -> None:
+    code = f"import gymnasium; gymnasium.make({IDS[0]!r}).reset(seed=0)"
+    subprocess.run([sys.executable, "-c", code], check=True)
