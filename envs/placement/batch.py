@@ -107,12 +107,17 @@ class PlacementBatch:
         self.nodes[rows, :, : len(NODE_FEATURES)] = self.static["features"][graph]
         self.nodes[rows, 0, len(NODE_FEATURES) + 1] = 1.0
 
-    def step(self, rows: NDArray[np.bool_], actions: NDArray[np.int64]) -> Outcome:
+    def step(self, rows: NDArray[np.bool_], actions: NDArray[np.integer]) -> Outcome:
         """Places the next group of the given rows.
 
         Raises:
-            InputError: An action of these rows is no device.
+            InputError: An action of these rows is no device, or there is not one for each row.
         """
+        if actions.shape != (self.batch,) or actions.dtype.kind not in "iu":
+            raise InputError(
+                f"actions are {actions.dtype} {actions.shape}; expected integers ({self.batch},)"
+            )
+        actions = actions.astype(np.int64, copy=False)
         chosen = actions[rows]
         if chosen.size and not 0 <= chosen.min() <= chosen.max() < self.devices:
             raise InputError(

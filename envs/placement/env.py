@@ -142,7 +142,7 @@ class DevicePlacementEnv(gym.Env[Observation, np.int64]):
         """
         if self._ended:
             raise InputError("the episode has ended; call reset() before step()")
-        outcome = self.core.step(np.ones(1, np.bool_), np.array([action], np.int64))
+        outcome = self.core.step(np.ones(1, np.bool_), np.asarray([action]))
         info: dict[str, Any] = {
             "reward": {
                 "estimate": float(outcome.estimate[0]),

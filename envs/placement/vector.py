@@ -94,10 +94,10 @@ class DevicePlacementVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray
         """Places the present group of every row; rows that had ended start anew instead.
 
         Raises:
-            InputError: An action is no device.
+            InputError: An action is no device, or there is not one for each row.
         """
         starting = self.ended
-        outcome = self.core.step(~starting, np.asarray(actions, np.int64))
+        outcome = self.core.step(~starting, np.asarray(actions))
         info = self._begin(starting, None) if starting.any() else {}
         rows = ~starting
         info["reward"] = {
