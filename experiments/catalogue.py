@@ -1,0 +1,101 @@
+"""``gymworks list``: every environment, what it takes and gives, and its reference scores."""
+
+import json
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def catalogue() -> list[dict[str, Any]]:
+    """What there is to know about each registered id.
+
+    Returns:
+        For each id its ``id``, ``domain``, ``backend``, ``summary``, ``vectorised`` (whether it
+        has a native vector class), ``observation`` and ``action`` (see :func:`describe`; ``None``
+        where a library is missing, and ``needs`` says which) and ``references``.
+    """
+    from envs.registration import ENTRIES
+
+    return [_row(env_id) for env_id in ENTRIES]
+
+
+def _row(env_id: str) -> dict[str, Any]:
+    import gymnasium as gym
+
+    from envs.registration import ENTRIES, references
+    from hardware_sim.errors import InputError
+
+    entry = ENTRIES[env_id]
+    row: dict[str, Any] = {
+        "id": env_id,
+        "domain": entry.domain,
+        "summary": entry.summary,
+        "backend": entry.backend,
+        "vectorised": entry.vector_entry_point is not None,
+        "observation": None,
+        "action": None,
+        "references": {},
+        "needs": "",
+    }
+    with suppress(InputError):  # an id may be older than its scores
+        row["references"] = references(env_id)
+    try:
+        env = gym.make(f"envs:{env_id}")
+    except (ImportError, gym.error.DependencyNotInstalled, InputError) as error:
+        return {**row, "needs": str(error)}
+    row |= {"observation": describe(env.observation_space), "action": describe(env.action_space)}
+    env.close()
+    return row
+
+
+def describe(space: Any) -> Any:
+    """A space in words: ``"Discrete(5)"``, ``"float32 (125, 17)"``; a dictionary for a Dict."""
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Dict):
+        return {name: describe(part) for name, part in space.items()}
+    if isinstance(space, spaces.Box):
+        return f"{space.dtype} {space.shape}"
+    if isinstance(space, spaces.MultiDiscrete):
+        return f"MultiDiscrete({space.nvec.tolist()})"
+    return str(space)
+
+
+def _observation(words: Any) -> str:
+    """An observation on few lines: the entries of a Dict with their shapes."""
+    if not isinstance(words, dict):
+        return str(words or "")
+    parts = [f"{name} {str(text).partition(' ')[2] or text}" for name, text in words.items()]
+    return ", ".join(parts)
+
+
+def _scores(references: dict[str, Any]) -> str:
+    """Random, reference and bound, with their unit."""
+    shown = [
+        f"{name} {references[name]['score']:.4g}"
+        for name in ("random", "reference", "bound")
+        if name in references
+    ]
+    return f"{', '.join(shown)} {references['unit']}" if shown else "none yet"
+
+
+def command(
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+) -> None:
+    """List the environments: what they take and give, what is behind them, reference scores."""
+    rows = catalogue()
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    table = Table()
+    for heading in ("id", "domain", "action", "observation", "backend", "scores"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("id", "domain"))
+    for row in rows:
+        what = row["needs"] or _observation(row["observation"])
+        scores = _scores(row["references"])
+        table.add_row(row["id"], row["domain"], row["action"], what, row["backend"], scores)
+        table.add_section()
+    Console(highlight=False).print(table)

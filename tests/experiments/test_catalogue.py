@@ -1,0 +1,59 @@
+"""``gymworks list`` shows every id, for people and as JSON."""
+
+import json
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+from typer import Typer
+from typer.testing import CliRunner
+
+from envs.registration import ENTRIES, Entry
+from experiments.catalogue import command, describe
+
+app = Typer()
+app.command()(command)
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_json_has_everything_about_every_id() -> None:
+    rows = json.loads(run("--json"))
+    assert [row["id"] for row in rows] == list(ENTRIES)
+    for row in rows:
+        env = gym.make(f"envs:{row['id']}")
+        assert row["observation"] == describe(env.observation_space)
+        assert row["action"] == str(env.action_space)
+        assert row["domain"] == ENTRIES[row["id"]].domain
+        assert row["references"]["reference"]["source"]
+        assert row["needs"] == ""
+
+
+def test_the_table_names_every_id_whole() -> None:
+    table = run()
+    for env_id, entry in ENTRIES.items():
+        assert env_id in table
+        assert entry.backend in table
+    assert "nodes (125, 15)" in table.replace("\n", "")
+
+
+def test_a_missing_library_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = Entry("Lost", 0, "lost", "no_such_library:Env", None, "real", "needs what is not there")
+    monkeypatch.setitem(ENTRIES, lost.id, lost)
+    gym.register(lost.id, lost.entry_point)
+    rows = json.loads(run("--json"))
+    gym.registry.pop(lost.id)
+    assert rows[-1]["needs"] == "No module named 'no_such_library'"
+    assert rows[-1]["references"] == {}
+    assert rows[0]["needs"] == ""
+
+
+def test_spaces_in_words() -> None:
+    assert describe(spaces.Box(0, 1, (3,), np.float32)) == "float32 (3,)"
+    assert describe(spaces.MultiDiscrete([2, 3])) == "MultiDiscrete([2, 3])"
+    assert describe(spaces.Dict({"a": spaces.Discrete(2)})) == {"a": "Discrete(2)"}
