@@ -1,5 +1,6 @@
 """The RLlib engine: for clusters, sweeps, demonstrations and teams of agents."""
 
+import os
 import shutil
 import time
 import warnings
@@ -21,11 +22,11 @@ from agents.agent import Agent
 from agents.engines.base import EpisodeTracker, Progress, Report, TrainConfig
 from agents.engines.rllib_agent import CORRUPTION, ModuleAgent, TeamAgent, read_module
 from agents.engines.rllib_callbacks import EPISODES
-from agents.engines.rllib_config import ALGORITHMS, OFFLINE, build, spaces
+from agents.engines.rllib_config import ALGORITHMS, OFFLINE, build, hyperparameters, spaces
 from agents.engines.rllib_session import quiet, session
 from agents.engines.teams import is_team, policies
 from agents.runs import Run, UnreadableCheckpointError
-from hardware_sim.errors import choose
+from hardware_sim.errors import InputError, choose
 
 __all__ = ["ALGORITHMS", "load", "train"]
 
@@ -44,11 +45,17 @@ def train(config: TrainConfig, run: Run, report: Report) -> None:
         report: Called after each iteration.
 
     Raises:
-        InputError: The configuration cannot be trained; see ``rllib_config.build``.
+        InputError: The configuration cannot be trained (see ``rllib_config.build``), no checkpoint
+            is readable, or the disk is full.
     """
     choose("algorithm of engine rllib", config.algo, list(ALGORITHMS))
     quiet()
-    with session(config.address), warnings.catch_warnings():
+    runners = hyperparameters(config).get("num_env_runners", 0)
+    if not isinstance(runners, int) or runners < 0:
+        raise InputError(f"num_env_runners is {runners!r}; allowed: 0 or more")
+    # With fewer CPUs than processes Ray would wait for ever.
+    processors = max(1 + runners, os.cpu_count() or 1)
+    with session(config.address, processors), warnings.catch_warnings():
         # RLlib registers an environment of the same name for each algorithm of a process.
         warnings.filterwarnings("ignore", "(?s).*Overriding environment rllib-")
         warnings.filterwarnings("ignore", category=DeprecationWarning)
@@ -148,9 +155,9 @@ def _save(algorithm: Algorithm, run: Run, step: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     try:
         algorithm.save_to_path(hidden.resolve())
-    except OSError:
+    except OSError as error:
         shutil.rmtree(hidden, ignore_errors=True)
-        raise
+        raise InputError(f"cannot write a checkpoint to {final}: {error.strerror}") from error
     hidden.rename(final)
 
 

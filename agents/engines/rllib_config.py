@@ -3,6 +3,7 @@
 from typing import Any
 
 import gymnasium as gym
+import ray
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.algorithms.appo import APPOConfig
 from ray.rllib.algorithms.bc import BCConfig
@@ -34,15 +35,25 @@ ALGORITHMS: dict[str, type[AlgorithmConfig]] = {
 }
 OFFLINE = ("bc", "marwil")
 
-NEUTRAL = {
-    "learning_rate": "lr",
-    "entropy": "entropy_coeff",
-    "clip": "clip_param",
-    "lambda": "lambda_",
-    "epochs": "num_epochs",
-    "minibatch": "minibatch_size",
+_Names = dict[str, tuple[str, ...]]
+_ANY: _Names = {"learning_rate": ("lr",), "gamma": ("gamma",)}
+_BATCH: _Names = {"minibatch": ("train_batch_size_per_learner",)}
+_ROUNDS: _Names = {
+    "entropy": ("entropy_coeff",),
+    "epochs": ("num_epochs",),
+    "minibatch": ("minibatch_size",),
 }
-"""Engine-neutral names of search spaces and what RLlib calls them; ``gamma`` is ``gamma``."""
+_CLIPPED: _Names = {"clip": ("clip_param",), "lambda": ("lambda_",)}
+NEUTRAL: dict[str, _Names] = {
+    "ppo": _ANY | _ROUNDS | _CLIPPED,
+    "appo": _ANY | _ROUNDS | _CLIPPED,
+    "impala": _ANY | _ROUNDS,
+    "dqn": _ANY | _BATCH,
+    "sac": _ANY | _BATCH | {"learning_rate": ("actor_lr", "critic_lr", "alpha_lr")},
+    "bc": _ANY | _BATCH,
+    "marwil": _ANY | _BATCH,
+}
+"""Engine-neutral names of search spaces and what an algorithm of RLlib calls them."""
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "ppo": {
@@ -66,8 +77,13 @@ MODEL = {"features_dim": 128, "hidden": [64]}
 def hyperparameters(config: TrainConfig) -> dict[str, Any]:
     """RLlib's settings of a run: our defaults, the domain's, then the caller's, later ones win."""
     of_domain = settings(config.env_id)["hyperparameters"].get("rllib", {}).get(config.algo, {})
-    merged = DEFAULTS[config.algo] | of_domain | config.hyperparameters
-    return {NEUTRAL.get(name, name): value for name, value in merged.items()}
+    neutral = NEUTRAL[config.algo]
+    return {
+        name: value
+        for source in (DEFAULTS[config.algo], of_domain, config.hyperparameters)
+        for given, value in source.items()
+        for name in neutral.get(given, (given,))
+    }
 
 
 def build(config: TrainConfig, step: int = 0) -> AlgorithmConfig:
@@ -95,21 +111,24 @@ def build(config: TrainConfig, step: int = 0) -> AlgorithmConfig:
         target.update_from_dict(_fitted(values, max(1, config.steps - step)))
         _policies(target, config, model)
         target.validate()
+    except InputError:
+        raise
     except (ValueError, TypeError) as error:
         raise InputError(f"RLlib's {config.algo} refuses its settings: {error}") from error
     return target
 
 
 def _check_names(target: AlgorithmConfig, values: dict[str, Any], algo: str) -> None:
-    known = set(dir(target)) | target.to_dict().keys()
-    for name in values:
+    known = {name.lstrip("_") for name in vars(target)}
+    numbers = {name for names in NEUTRAL[algo].values() for name in names}
+    for name, value in values.items():
         if name not in known:
             raise InputError(
-                f"unknown hyperparameter {name!r} of RLlib's {algo}; allowed: {', '.join(NEUTRAL)}"
-                f", gamma, {', '.join(MODEL)} and RLlib's own settings"
+                f"unknown hyperparameter {name!r} of RLlib's {algo}; allowed: "
+                f"{', '.join([*NEUTRAL[algo], *MODEL])} and RLlib's own settings"
             )
-        if isinstance(values[name], str) and name in ("gamma", *NEUTRAL.values()):
-            raise InputError(f"hyperparameter {name} is {values[name]!r}; allowed: a number")
+        if isinstance(value, str) and name in numbers:
+            raise InputError(f"hyperparameter {name} is {value!r}; allowed: a number")
 
 
 def _fitted(values: dict[str, Any], steps: int) -> dict[str, Any]:
@@ -129,7 +148,11 @@ def _fitted(values: dict[str, Any], steps: int) -> dict[str, Any]:
 
 def _place(target: AlgorithmConfig, config: TrainConfig, step: int) -> None:
     """Environment, runners and learners: all in this process unless a cluster was named."""
-    runners = 2 if config.address else 0
+    runners = 0
+    if config.address is not None:
+        # One CPU is left to the learner, which is in this process.
+        processors = int(ray.cluster_resources()["CPU"])
+        runners = max(1, min(config.num_envs, processors - 1))
     target.environment(
         TrainingTeam if is_team(config.env_id) else TrainingEnv,
         env_config={"env_id": config.env_id, "env_kwargs": config.env_kwargs},

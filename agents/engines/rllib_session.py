@@ -3,7 +3,6 @@
 import logging
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,9 +43,8 @@ def session(address: str | None = None, num_cpus: int | None = None) -> Iterator
     if ray.is_initialized():
         yield
         return
-    # Ray's dashboard, usage reports and duplicated-log notes are noise in a command line.
+    # Usage reports are nobody's business and need a network.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_DEDUP_LOGS", "1")
     if address is not None:
         _check_reachable(address)
     options: dict[str, object] = {
@@ -87,5 +85,3 @@ def quiet() -> None:
     """Leaves only errors of Ray's own loggers on the terminal; progress is shown by the caller."""
     for name in ("ray", "ray.rllib", "ray.tune", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    if "absl" in sys.modules:
-        logging.getLogger("absl").setLevel(logging.ERROR)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 import ray
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -22,6 +24,7 @@ import rllib_toys  # noqa: E402
 
 from agents.engines import rllib  # noqa: E402
 from agents.engines.base import Progress, TrainConfig  # noqa: E402
+from agents.engines.rllib_config import build  # noqa: E402
 from agents.engines.rllib_session import session  # noqa: E402
 from agents.engines.teams import make_team  # noqa: E402
 from agents.runs import Run  # noqa: E402
@@ -256,8 +259,10 @@ def test_sampled_actions_follow_the_seed(tmp_path: Path) -> None:
         ("ppo", CHAIN, {"learning_speed": 1}, "unknown hyperparameter 'learning_speed'"),
         ("ppo", CHAIN, {"lambda": "high"}, "lambda_ is 'high'; allowed: a number"),
         ("ppo", CHAIN, {"entropy": [[5, 0.1], [9, 0]]}, "RLlib's ppo refuses its settings"),
-        ("sac", CHAIN, {}, "sac knows no action masks"),
-        ("dqn", REACH, {}, "dqn acts in Discrete spaces"),
+        ("ppo", CHAIN, {"num_env_runners": "two"}, "num_env_runners is 'two'"),
+        ("dqn", CHAIN, {"clip": 0.2}, "unknown hyperparameter 'clip' of RLlib's dqn"),
+        ("sac", CHAIN, {}, "^sac knows no action masks"),
+        ("dqn", REACH, {}, "^dqn acts in Discrete spaces"),
     ],
 )
 def test_bad_input_is_one_clear_error(
@@ -266,6 +271,27 @@ def test_bad_input_is_one_clear_error(
     config = start(tmp_path / "run", algo, env_id, hyperparameters=hyperparameters)
     with pytest.raises(InputError, match=message):
         rllib.train(config, Run(tmp_path / "run"), lambda _: None)
+
+
+def test_unwritable_checkpoint_is_one_clear_error(tmp_path: Path) -> None:
+    config = start(tmp_path / "run", "ppo")
+    (tmp_path / "run" / "checkpoints").write_text("in the way")
+    with pytest.raises(InputError, match="cannot write a checkpoint to"):
+        rllib.train(config, Run(tmp_path / "run"), lambda _: None)
+
+
+def test_neutral_names_reach_each_algorithm() -> None:
+    given = {"learning_rate": 0.5, "minibatch": 7}
+
+    def settings_of(algo: str) -> AlgorithmConfig:
+        config = TrainConfig(CHAIN if algo == "dqn" else REACH, "rllib", algo, 400, 0)
+        return build(replace(config, hyperparameters=given))
+
+    assert settings_of("ppo").lr == 0.5
+    assert settings_of("ppo").minibatch_size == 7
+    assert settings_of("dqn").train_batch_size_per_learner == 7
+    sac = settings_of("sac")
+    assert (sac.actor_lr, sac.critic_lr, sac.alpha_lr) == (0.5, 0.5, 0.5)
 
 
 def test_parquet_without_a_column_is_refused(tmp_path: Path) -> None:
