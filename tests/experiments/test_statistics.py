@@ -1,0 +1,75 @@
+"""Our aggregates against rliable's, and against cases worked out by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rliable import metrics
+from rliable.library import create_performance_profile, get_interval_estimates
+
+from experiments import statistics
+from hardware_sim.errors import InputError
+
+
+def scores(runs, tasks, seed):
+    return np.random.default_rng(seed).normal(0.7, 0.4, (runs, tasks))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_aggregates_equal_rliables(runs, tasks, seed):
+    x = scores(runs, tasks, seed)
+    assert statistics.iqm(x) == pytest.approx(metrics.aggregate_iqm(x))
+    assert statistics.mean(x) == pytest.approx(metrics.aggregate_mean(x))
+    assert statistics.median(x) == pytest.approx(metrics.aggregate_median(x))
+    assert statistics.optimality_gap(x) == pytest.approx(metrics.aggregate_optimality_gap(x))
+
+
+def test_probability_of_improvement_equals_rliables():
+    x, y = scores(5, 3, 0), scores(7, 3, 1)
+    x[0] = y[0]
+    expected = metrics.probability_of_improvement(x, y)
+    assert statistics.probability_of_improvement(x, y) == pytest.approx(expected)
+
+
+def test_performance_profiles_equal_rliables():
+    x = scores(6, 4, 2)
+    levels = np.linspace(0, 1.5, 9)
+    profiles, _ = create_performance_profile({"x": x}, levels, reps=10)
+    assert statistics.performance_profile(x, levels) == pytest.approx(profiles["x"])
+
+
+def test_bootstrap_intervals_agree_with_rliables():
+    x = scores(10, 4, 3)
+    _, theirs = get_interval_estimates(
+        {"x": x}, lambda s: np.array([metrics.aggregate_iqm(s)]), reps=4_000,
+        random_state=np.random.RandomState(0),
+    )  # fmt: skip
+    ours = statistics.stratified_bootstrap(x, repetitions=4_000)
+    width = ours[1] - ours[0]
+    assert np.abs(np.array(ours) - theirs["x"].ravel()).max() < 0.05 * width
+
+
+def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end():
+    assert statistics.iqm([0.0, 1.0, 2.0, 100.0]) == 1.5
+    assert statistics.iqm([5.0]) == 5.0
+
+
+def test_intervals_repeat_cover_the_aggregate_and_shrink_with_runs():
+    few, many = scores(5, 4, 4), scores(80, 4, 4)
+    low, high = statistics.stratified_bootstrap(few)
+    assert statistics.stratified_bootstrap(few) == (low, high)
+    assert low <= statistics.iqm(few) <= high
+    narrow = statistics.stratified_bootstrap(many)
+    assert narrow[1] - narrow[0] < high - low
+
+
+@pytest.mark.parametrize("bad", [[], [[[1.0]]], [np.nan]])
+def test_bad_scores_are_refused(bad):
+    with pytest.raises(InputError):
+        statistics.iqm(bad)
+
+
+def test_tasks_must_match():
+    with pytest.raises(InputError, match="2 and 3 tasks"):
+        statistics.probability_of_improvement(scores(2, 2, 0), scores(2, 3, 0))
