@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import os
 import shutil
 import threading
@@ -18,7 +17,7 @@ from rich.table import Table
 
 from agents.engines.base import TrainConfig, settings
 from agents.runs import Run
-from experiments.sweep_trials import OBJECTIVE, run_trial, sample, trial_folder
+from experiments.sweep_trials import OBJECTIVE, progress_of, run_trial, sample, trial_folder
 from experiments.train import configure
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_atomic, write_text
@@ -158,20 +157,11 @@ def _tuner(config: dict[str, Any], folder: Path) -> "Tuner":
     )
 
 
-def _progress_of(folder: Path, index: int) -> dict[str, Any]:
-    """What a trial last told, ``{}`` before its first word."""
-    try:
-        told: dict[str, Any] = json.loads((trial_folder(folder, index) / "trial.json").read_text())
-    except FileNotFoundError:
-        return {}
-    return told
-
-
 def _collect(config: dict[str, Any], folder: Path, grid: "ResultGrid") -> dict[str, Any]:
     failed = {result.config["trial"] for result in grid if result.error and result.config}
     trials = []
     for index, chosen in enumerate(config["assignments"]):
-        told = _progress_of(folder, index)
+        told = progress_of(folder, index)
         step = int(told.get("step", 0))
         ended = "finished" if step >= config["steps"] else "stopped"
         trials.append(
@@ -227,7 +217,7 @@ def _display(config: dict[str, Any], folder: Path, quiet: bool) -> Iterator[None
 
     def watch() -> None:
         while not over.wait(1.0):
-            told = [_progress_of(folder, index) for index in range(count)]
+            told = [progress_of(folder, index) for index in range(count)]
             done = sum(min(steps, int(trial.get("step", 0))) for trial in told)
             begun = sum(bool(trial) for trial in told)
             bar.update(task, completed=done, state=f"{begun} of {count} trials begun")

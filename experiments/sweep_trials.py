@@ -1,5 +1,6 @@
 """The trials of a sweep: what is tried, and one trial as Ray Tune runs it."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ KINDS = ("loguniform", "uniform", "choice")
 OBJECTIVE = "mean_reward"
 """What trials are compared by: the mean return of recent training episodes, higher is better."""
 
+TOLD = "trial.json"  # in a trial's folder: the metrics it last told
 REPORTS = 50  # to Tune in a whole trial, at most
 
 
@@ -67,6 +69,15 @@ def trial_folder(folder: str | Path, index: int) -> Path:
     return Path(folder) / "trials" / f"{index:03d}"
 
 
+def progress_of(folder: str | Path, index: int) -> dict[str, Any]:
+    """The metrics a trial last told, ``{}`` before its first word."""
+    try:
+        told: dict[str, Any] = json.loads((trial_folder(folder, index) / TOLD).read_text())
+    except FileNotFoundError:
+        return {}
+    return told
+
+
 def run_trial(assignment: dict[str, Any]) -> None:
     """Trains one trial in its own run folder and tells Tune; the function Tune calls in a worker.
 
@@ -96,7 +107,15 @@ def run_trial(assignment: dict[str, Any]) -> None:
             reported = step
             known = {key: float(number) for key, number in progress.metrics.items()}
             # Before Tune, which may end this process for good when told.
-            write_json(place / "trial.json", {"step": step} | known)
+            write_json(place / TOLD, {"step": step} | known)
             tune.report({"step": step, OBJECTIVE: value})
 
     engine(config.engine).train(config, run, report)
+    rows = run.metrics()
+    if rows:
+        write_json(place / TOLD, rows[-1])
+    if math.isinf(reported):
+        # It had been finished before a kill, or no episode ever ended; Tune wants a word even so.
+        told = progress_of(folder, index)
+        value = told.get(OBJECTIVE, -math.inf)
+        tune.report({"step": int(told.get("step", config.steps)), OBJECTIVE: value})

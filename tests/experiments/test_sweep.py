@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -211,6 +212,19 @@ def test_cluster_that_loses_a_machine_finishes(tmp_path: Path) -> None:
     (state,) = folder.glob("tune/experiment_state-*.json")
     trials = [json.loads(metadata) for _, metadata in json.loads(state.read_text())["trial_data"]]
     assert sum(trial["num_failures"] for trial in trials) >= 1
+
+
+def test_trials_that_were_finished_or_tell_nothing_end_well(tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    # Shorter than an episode: no trial ever has a mean reward.
+    settings = config(steps=64, hyperparameters={"n_steps": 16, "batch_size": 16})
+    result = sweep(settings, 2, folder, quiet=True)
+    assert [trial["status"] for trial in result["trials"]] == ["finished", "finished"]
+    assert result["best"] is None
+    # As after a kill between a trial's end and Tune's note of it.
+    shutil.rmtree(folder / "tune")
+    again = sweep(settings, 2, folder, resume=True, quiet=True)
+    assert again == result
 
 
 def test_rllib_trials(tmp_path: Path) -> None:
