@@ -1,0 +1,64 @@
+"""``gymworks demo``: trains a placement agent, judges it against every baseline, and reports."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from experiments.placement_comparison import Row
+    from hardware_sim.problem import PlacementProblem
+
+ENV_ID = "envs:DevicePlacement-InceptionV3-v0"
+TITLE = "A training step of Inception-V3 on one Xeon and four K80 GPUs, simulated"
+
+
+def command(
+    steps: Annotated[
+        int | None, typer.Option(help="Training steps; a step places one group.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Run folder; a new one under runs/ by default.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Trains an agent to place Inception-V3, and compares it with every baseline."""
+    from experiments.placement_comparison import as_json, compare, write_comparison
+    from experiments.train import configure, train
+
+    console = Console()
+    config = configure(ENV_ID, steps=steps, seed=seed)
+    run = train(config, run_dir or _new_folder(), quiet=quiet)
+    with console.status("every baseline with as many simulations"):
+        problem, rows = compare(ENV_ID, run)
+    run.save_result({"env_id": ENV_ID, **as_json(problem, rows)})
+    _print(console, problem, rows)
+    report = write_comparison(TITLE, problem, rows, run)
+    console.print(f"Run folder: {run.folder}. Report: {report}", soft_wrap=True)
+
+
+def _new_folder() -> Path:
+    """The first free ``runs/demo-N``."""
+    number = 1
+    while Path(f"runs/demo-{number}").exists():
+        number += 1
+    return Path(f"runs/demo-{number}")
+
+
+def _print(console: Console, problem: "PlacementProblem", rows: list["Row"]) -> None:
+    from experiments.placement_comparison import as_table, verdict
+
+    columns, cells = as_table(problem, rows)
+    table = Table(
+        title=TITLE, caption=f"the last {problem.num_devices} columns: peak memory per device"
+    )
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right")
+    for row, line in zip(rows, cells, strict=True):
+        style = "bold" if row.name.startswith("PPO") else "dim" if row.placement is None else None
+        table.add_row(*line, style=style)
+    console.print(table)
+    console.print(verdict(rows))
