@@ -18,6 +18,7 @@ KINDS = ("loguniform", "uniform", "choice")
 OBJECTIVE = "mean_reward"
 """What trials are compared by: the mean return of recent training episodes, higher is better."""
 
+WORST = -1e30  # what a trial without a finished episode counts; ASHA cannot compare infinities
 TOLD = "trial.json"  # in a trial's folder: the metrics it last told
 REPORTS = 50  # to Tune in a whole trial, at most
 
@@ -117,5 +118,5 @@ def run_trial(assignment: dict[str, Any]) -> None:
     if math.isinf(reported):
         # It had been finished before a kill, or no episode ever ended; Tune wants a word even so.
         told = progress_of(folder, index)
-        value = told.get(OBJECTIVE, -math.inf)
+        value = told.get(OBJECTIVE, WORST)
         tune.report({"step": int(told.get("step", config.steps)), OBJECTIVE: value})
