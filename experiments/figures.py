@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from experiments.statistics import Scores, performance_profile
 
@@ -39,13 +40,13 @@ def learning_curves(
     figure, axes = new_figure()
     for colour, (label, (x, y)) in zip(_cycle(), curves.items(), strict=False):
         axes.plot(x, y, color=colour, linewidth=1.8, label=label)
-    right = max((max(x, default=0) for x, _ in curves.values()), default=0)
     for label, height in (levels or {}).items():
         axes.axhline(height, color="#777777", linewidth=1, linestyle=(0, (4, 3)))
         axes.annotate(
-            label, (right, height), xytext=(4, 0), textcoords="offset points",
-            va="center", fontsize=8, color="#555555", annotation_clip=False,
+            label, (1, height), xycoords=("axes fraction", "data"), xytext=(5, 0),
+            textcoords="offset points", va="center", fontsize=8, color="#555555",
         )  # fmt: skip
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.legend(frameon=False)

@@ -198,10 +198,12 @@ def verdict(rows: list[Row]) -> str:
     others = [row for row in rows if row.placement is not None and not row.name.startswith("PPO")]
     better = [row.name for row in others if row.makespan_s < ours]
     worse = [row.name for row in others if row.makespan_s >= ours]
-    said = f"PPO beats {', '.join(worse)}." if worse else "PPO beats no baseline."
-    return said + (
-        f" {', '.join(better)} beat{'' if len(better) > 1 else 's'} PPO." if better else ""
-    )
+    said = f"PPO beats {_enumerate(worse)}." if worse else "PPO beats no baseline."
+    return f"{said} Ahead of PPO: {_enumerate(better)}." if better else said
+
+
+def _enumerate(names: list[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def write_comparison(title: str, problem: PlacementProblem, rows: list[Row], run: Run) -> Path:
@@ -216,7 +218,8 @@ def write_comparison(title: str, problem: PlacementProblem, rows: list[Row], run
     timelines = tuple(
         Picture(
             placement_figure(problem, row.placement),
-            f"{row.name}: the graph coloured by device, and a row for each device and link.",
+            f"{row.name}: the graph coloured by device, and a row for each device and link; "
+            "transfers have the colour of the receiver.",
         )
         for row in dict.fromkeys((trained, fastest))
         if row.placement is not None
