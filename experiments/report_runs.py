@@ -12,6 +12,7 @@ from PIL import Image
 from agents.engines.base import TrainConfig
 from agents.runs import Run
 from envs.registration import references
+from experiments.evaluate import decode_action
 from experiments.figures import learning_curves
 from experiments.page import Picture, Section, Table
 from hardware_sim.errors import InputError
@@ -85,7 +86,7 @@ def final_frame(
     env = gym.make(env_id, render_mode="rgb_array", **env_kwargs)
     env.reset(seed=seed)
     for action in actions:
-        env.step(np.asarray(action, env.action_space.dtype))
+        env.step(decode_action(env.action_space, action))
     buffer = io.BytesIO()
     Image.fromarray(np.asarray(env.render())).save(buffer, "PNG")
     env.close()
