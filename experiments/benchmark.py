@@ -1,0 +1,259 @@
+"""``gymworks benchmark``: several agents on several environments, with intervals."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from agents.engines.base import qualified
+from agents.loading import load_agent
+from envs.registration import ENTRIES, normalised
+from experiments import statistics
+from experiments.evaluate import (
+    Result,
+    digest,
+    evaluate,
+    has_references,
+    make,
+    parse_seeds,
+    values,
+)
+from experiments.verify import read_result
+from hardware_sim.errors import InputError
+from hardware_sim.files import write_json
+
+SEEDS = 5
+
+
+def parse_suite(suite: str) -> list[str]:
+    """The ids of a suite: a domain, ``"all"``, or ids separated by commas.
+
+    Raises:
+        InputError: Gymnasium does not know an id, or one is named twice.
+    """
+    ids = [
+        entry.id for entry in ENTRIES.values() if suite == "all" or entry.domain == suite
+    ] or suite.split(",")
+    domains = sorted({entry.domain for entry in ENTRIES.values()})
+    try:
+        found = [qualified(name) for name in ids]
+    except InputError as error:
+        kinds = ", ".join(["all", *domains])
+        raise InputError(
+            f"suite {suite!r} is none of {kinds}, nor a list of ids: {error}"
+        ) from None
+    return _distinct("environment", found)
+
+
+def _distinct(kind: str, names: list[str]) -> list[str]:
+    """The names, none of them empty or there twice."""
+    for name in names:
+        if not name or names.count(name) > 1:
+            raise InputError(f"{kind} {name!r} is named {names.count(name)} times in {names}")
+    return names
+
+
+def seeds_of(env_id: str, count: int) -> list[int]:
+    """So many seeds of the id's test list, which goes on upwards from its last seed.
+
+    Raises:
+        InputError: ``count`` is below 1.
+    """
+    if count < 1:
+        raise InputError(f"seeds is {count}; allowed: at least 1")
+    listed = parse_seeds(env_id, "test")
+    return [*listed, *range(max(listed) + 1, max(listed) + 1 + count)][:count]
+
+
+def file_name(agent: str, env_id: str) -> str:
+    """The name of the result file of an agent on an environment; no two pairs share one."""
+    words = re.sub(r"[^\w.-]+", "-", f"{agent}--{env_id.removeprefix('envs:')}").strip("-.")
+    return f"{words}-{hashlib.sha256(f'{agent} {env_id}'.encode()).hexdigest()[:6]}.json"
+
+
+class Benchmark:
+    """What is played, where it is kept.
+
+    Args:
+        suite: See :func:`parse_suite`.
+        agents: See :func:`agents.loading.load_agent`.
+        folder: Gets a result file for each agent and environment.
+        seeds: Number of seeds, see :func:`seeds_of`.
+        episodes: Episodes of each seed.
+        resume: Keep the results that the folder holds already.
+
+    Raises:
+        InputError: An id or agent does not exist or they do not fit each other; or the folder
+            holds something and ``resume`` is not set; or it holds other settings' results.
+    """
+
+    def __init__(
+        self,
+        suite: str,
+        agents: list[str],
+        folder: str | Path,
+        seeds: int = SEEDS,
+        episodes: int = 1,
+        resume: bool = False,
+    ) -> None:
+        self.suite, self.folder, self.episodes = suite, Path(folder), episodes
+        self.ids, self.agents = parse_suite(suite), _distinct("agent", agents)
+        self.seeds = {env_id: seeds_of(env_id, seeds) for env_id in self.ids}
+        if episodes < 1:
+            raise InputError(f"episodes is {episodes}; allowed: at least 1")
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"{self.folder} is no folder")
+        if not resume and self.folder.exists() and any(self.folder.iterdir()):
+            raise InputError(f"{self.folder} exists; --resume continues it, or choose another")
+        self.pairs = [(agent, env_id) for env_id in self.ids for agent in self.agents]
+        self.done = {pair: found for pair in self.pairs if (found := self._finished(*pair))}
+        self._check_agents()
+
+    def _check_agents(self) -> None:
+        """Loads every agent once, so that a wrong name costs no hour of play."""
+        for env_id in self.ids:
+            env = make(env_id, {})
+            try:
+                for agent in self.agents:
+                    load_agent(agent, env)
+            finally:
+                env.close()
+
+    def _path(self, agent: str, env_id: str) -> Path:
+        return self.folder / "results" / file_name(agent, env_id)
+
+    def _finished(self, agent: str, env_id: str) -> Result | None:
+        path = self._path(agent, env_id)
+        if not path.exists():
+            return None
+        result = read_result(path)
+        if digest(result) != result["digest"]:
+            raise InputError(f"{path} was changed: its digest is not that of its content")
+        played = [(episode["seed"], episode["episode"]) for episode in result["episodes"]]
+        asked = [(seed, e) for seed in self.seeds[env_id] for e in range(self.episodes)]
+        if (result["agent"], result["env_id"], played) != (agent, env_id, asked):
+            raise InputError(
+                f"{path} was made with {len({seed for seed, _ in played})} seeds and "
+                f"{len(played)} episodes in all; this asks for {len(self.seeds[env_id])} and "
+                f"{len(asked)}: choose another --run-dir"
+            )
+        return result
+
+    def run(self) -> Iterator[tuple[str, str]]:
+        """Plays what is missing, one pair of agent and id at a time; yields each when finished."""
+        for agent, env_id in self.pairs:
+            if (agent, env_id) not in self.done:
+                result = evaluate(env_id, agent, self.seeds[env_id], self.episodes)
+                write_json(self._path(agent, env_id), result)
+                self.done[agent, env_id] = result
+            yield agent, env_id
+
+    def results(self) -> list[Result]:
+        """The finished results."""
+        return [self.done[pair] for pair in self.pairs]
+
+    def summary(self) -> dict[str, Any]:
+        """What ``summary.json`` says.
+
+        Returns:
+            ``suite``, ``seeds``, ``episodes`` and ``agents``, which gives each agent its
+            ``normalised`` ``iqm``, ``low`` and ``high`` over all ids (``None`` unless each id has
+            reference scores) and its ``environments``' aggregates.
+        """
+        return {
+            "suite": self.suite,
+            "seeds": self.seeds,
+            "episodes": self.episodes,
+            "agents": {
+                agent: {
+                    "normalised": self._normalised(agent),
+                    "environments": {
+                        env_id: self.done[agent, env_id]["aggregate"] for env_id in self.ids
+                    },
+                }
+                for agent in self.agents
+            },
+        }
+
+    def _normalised(self, agent: str) -> dict[str, float] | None:
+        if not all(has_references(env_id) for env_id in self.ids):
+            return None
+        scores = np.array(
+            [
+                [normalised(env_id, v) for v in values(self.done[agent, env_id]["episodes"])]
+                for env_id in self.ids
+            ]
+        ).T
+        low, high = statistics.stratified_bootstrap(scores, statistics.iqm)
+        return {"iqm": statistics.iqm(scores), "low": low, "high": high}
+
+
+def command(
+    suite: Annotated[
+        str, typer.Argument(metavar="SUITE", help="A domain, all, or ids separated by commas.")
+    ],
+    agents: Annotated[str, typer.Option(help="Agents separated by commas, as for evaluate.")],
+    seeds: Annotated[int, typer.Option(help="Number of seeds, from the ids' test lists.")] = SEEDS,
+    episodes: Annotated[int, typer.Option(help="Episodes of each seed.")] = 1,
+    run_dir: Annotated[Path | None, typer.Option(help="Default: runs/benchmark-SUITE.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Skip what is finished.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
+) -> None:
+    """Compare agents over environments: a table with intervals, summary.json and a report."""
+    name = re.sub(r"[^\w.-]+", "-", suite)
+    folder = run_dir or Path("runs") / f"benchmark-{name}"
+    benchmark = Benchmark(suite, agents.split(","), folder, seeds, episodes, resume)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=quiet,
+    )
+    with bar:
+        task = bar.add_task(suite, total=len(benchmark.pairs))
+        for agent, env_id in benchmark.run():
+            bar.update(task, advance=1, description=f"{agent} on {env_id}")
+    from experiments.page import render  # matplotlib and pages are slow to import
+    from experiments.report_results import result_sections
+
+    summary = benchmark.summary()
+    write_json(folder / "summary.json", summary)
+    page = render(
+        f"Benchmark: {suite}", result_sections(benchmark.results()), folder / "report.html"
+    )
+    if not quiet:
+        console = Console(highlight=False, soft_wrap=True)
+        console.print(summary_table(summary))
+        console.print(f"kept in {folder}; report: {page}", markup=False)
+
+
+def summary_table(summary: dict[str, Any]) -> Table:
+    """The agents, best first; without a common scale, a row for each environment."""
+    agents: dict[str, Any] = summary["agents"]
+    table = Table(title=f"Benchmark {summary['suite']}")
+    if all(found["normalised"] for found in agents.values()):
+        for heading in ("agent", "normalised IQM", "95 % interval"):
+            table.add_column(heading, justify="left" if heading == "agent" else "right")
+        for agent, found in sorted(agents.items(), key=lambda a: -a[1]["normalised"]["iqm"]):
+            scale = found["normalised"]
+            interval = f"{scale['low']:.3f} to {scale['high']:.3f}"
+            table.add_row(agent, f"{scale['iqm']:.3f}", interval)
+        return table
+    for heading in ("environment", "agent", "IQM", "95 % interval"):
+        table.add_column(
+            heading, justify="left" if heading in ("environment", "agent") else "right"
+        )
+    for agent, found in agents.items():
+        for env_id, scale in found["environments"].items():
+            interval = f"{scale['low']:.6g} to {scale['high']:.6g}"
+            table.add_row(env_id, agent, f"{scale['iqm']:.6g} {scale['unit']}", interval)
+    return table

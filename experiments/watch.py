@@ -1,0 +1,239 @@
+"""``gymworks watch``: one episode of an agent as a moving picture."""
+
+import base64
+import io
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import gymnasium as gym
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from agents.engines.base import qualified
+from agents.loading import load_agent
+from experiments.evaluate import Episode, Recorder, make, play
+from hardware_sim.errors import InputError, choose
+from hardware_sim.files import write_atomic, write_text
+
+FORMATS = (".gif", ".html", ".mp4")
+MOST_FRAMES = 300
+LAST_FRAME_S = 2.0  # how long a GIF rests before it begins again
+
+Frame = NDArray[np.uint8]
+
+
+class Film:
+    """Frames of an episode of any length, evenly spaced, the last one always among them.
+
+    Args:
+        env: Made with ``render_mode="rgb_array"``.
+        every: Steps between frames; ``None`` keeps at most 300 frames by doubling the
+            distance whenever there are more.
+
+    Raises:
+        InputError: ``every`` is below 1.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], every: int | None = None) -> None:
+        if every is not None and every < 1:
+            raise InputError(f"every is {every}; allowed: at least 1")
+        self._env, self._fixed = env, every is not None
+        self._every = every or 1
+        self._step = 0
+        self.frames: list[Frame] = []
+        self.steps: list[int] = []
+
+    def __call__(self, recorder: Recorder) -> None:
+        """Takes a frame if one is due."""
+        if self._step % self._every == 0 or recorder.ended:
+            self.frames.append(_frame(self._env))
+            self.steps.append(self._step)
+        self._step += 1
+        if not self._fixed and not recorder.ended and len(self.frames) >= MOST_FRAMES:
+            self._every *= 2
+            self.frames, self.steps = self.frames[::2], self.steps[::2]
+
+
+def _frame(env: gym.Env[Any, Any]) -> Frame:
+    try:
+        frame: Any = env.render()
+    except gym.error.DependencyNotInstalled as error:
+        raise InputError(f"{env} cannot be drawn: {error}") from error
+    if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[2] != 3:
+        raise InputError(f"{env} renders {type(frame).__name__}; expected (height, width, 3)")
+    return np.array(frame, np.uint8)
+
+
+def film(
+    env_id: str, agent_name: str, seed: int = 0, every: int | None = None
+) -> tuple[Film, Episode, float]:
+    """Plays and films an episode.
+
+    Args:
+        env_id: Any id that Gymnasium knows.
+        agent_name: See :func:`agents.loading.load_agent`.
+        seed: Of the episode; the same as episode 0 of this seed in ``gymworks evaluate``.
+        every: See :class:`Film`.
+
+    Returns:
+        The film, the episode as in ``result.json``, and frames per second that suit it.
+
+    Raises:
+        InputError: Id, agent or numbers are wrong, or the environment draws no pictures.
+    """
+    if seed < 0:
+        raise InputError(f"seed is {seed}; allowed: at least 0")
+    env_id = qualified(env_id)
+    env = make(env_id, {})
+    modes, fps = env.metadata.get("render_modes", []), env.metadata.get("render_fps") or 10
+    env.close()
+    if "rgb_array" not in modes:
+        raise InputError(f"{env_id} draws no pictures: it has no render mode rgb_array")
+    env = make(env_id, {}, render_mode="rgb_array")
+    try:
+        shot = Film(env, every)
+        episode = play(env, load_agent(agent_name, env), seed, 0, shot)
+    finally:
+        env.close()
+    return shot, episode, float(fps)
+
+
+def write_gif(path: Path, frames: list[Frame], fps: float) -> None:
+    """A GIF of 256 colours fitted to each frame, which repeats for ever."""
+    from PIL import Image
+
+    images = [
+        Image.fromarray(frame).quantize(256, method=Image.Quantize.MEDIANCUT) for frame in frames
+    ]
+    # GIF counts hundredths of a second, and players slow down what is below two of them.
+    each = max(20, round(100 / fps) * 10)
+    durations = [each] * (len(images) - 1) + [max(each, round(LAST_FRAME_S * 1000))]
+    write_atomic(
+        path,
+        lambda file: images[0].save(
+            file,
+            format="GIF",
+            save_all=True,
+            append_images=images[1:],
+            duration=durations,
+            loop=0,
+        ),
+    )
+
+
+def write_player(
+    path: Path, frames: list[Frame], steps: list[int], fps: float, title: str, caption: str
+) -> None:
+    """A page that plays the frames: play, pause and a slider; nothing is loaded from elsewhere."""
+    from jinja2 import Environment
+
+    source = files("experiments").joinpath("templates", "player.html").read_text(encoding="utf-8")
+    page = Environment(autoescape=True).from_string(source)
+    text = page.render(
+        title=title,
+        caption=caption,
+        pictures=[data_uri(frame) for frame in frames],
+        steps=steps,
+        fps=fps,
+    )
+    write_text(path, text)
+
+
+def data_uri(frame: Frame) -> str:
+    """A frame as a PNG within a text."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def need_ffmpeg() -> None:
+    """Raises an InputError unless ffmpeg is installed."""
+    from matplotlib.animation import FFMpegWriter
+
+    if not FFMpegWriter.isAvailable():
+        raise InputError("mp4 needs ffmpeg, which is not installed; allowed without it: gif, html")
+
+
+def write_mp4(path: Path, frames: list[Frame], fps: float) -> None:
+    """An MP4 through ffmpeg.
+
+    Raises:
+        InputError: ffmpeg is not installed.
+    """
+    from matplotlib.animation import FFMpegWriter
+    from matplotlib.figure import Figure
+
+    need_ffmpeg()
+    height, width = frames[0].shape[:2]
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
+    with TemporaryDirectory() as folder:
+        part = Path(folder) / "film.mp4"
+        writer = FFMpegWriter(fps=max(1, round(fps)))
+        with writer.saving(figure, str(part), dpi=100):
+            for frame in frames:
+                figure.clear()
+                figure.figimage(frame)
+                writer.grab_frame()
+        write_atomic(path, lambda file: file.write(part.read_bytes()))
+
+
+def command(
+    env_id: Annotated[str, typer.Argument(metavar="ID", help="Environment.")],
+    agent: Annotated[
+        str, typer.Option(help="A heuristic, random, a run folder or module:attribute.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="episode.gif, .html or .mp4 (needs ffmpeg).")
+    ],
+    seed: Annotated[int, typer.Option(help="Seed of the episode.")] = 0,
+    fps: Annotated[float | None, typer.Option(help="Frames per second; default: its own.")] = None,
+    every: Annotated[
+        int | None, typer.Option(help="Steps between frames; default: at most 300 frames.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
+) -> None:
+    """Film one episode of an agent."""
+    suffix = choose("kind of film", output.suffix.lower(), FORMATS)
+    if fps is not None and not 0 < fps <= 120:
+        raise InputError(f"fps is {fps}; allowed: above 0, at most 120")
+    if suffix == ".mp4":
+        need_ffmpeg()  # before an episode is played in vain
+    waiting = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        console=Console(stderr=True),
+        disable=quiet,
+    )
+    with waiting:
+        waiting.add_task(f"filming {agent} on {env_id}")
+        shot, episode, own_fps = film(env_id, agent, seed, every)
+        said = describe(episode)
+        if suffix == ".gif":
+            write_gif(output, shot.frames, fps or own_fps)
+        elif suffix == ".mp4":
+            write_mp4(output, shot.frames, fps or own_fps)
+        else:
+            title = f"{agent} on {env_id}"
+            write_player(output, shot.frames, shot.steps, fps or own_fps, title, said)
+    if not quiet:
+        console = Console(highlight=False, soft_wrap=True)
+        console.print(f"{said}; {len(shot.frames)} frames in {output}", markup=False)
+
+
+def describe(episode: Episode) -> str:
+    """Length, return and score of an episode in words."""
+    words = [
+        f"seed {episode['seed']}",
+        f"{episode['length']} steps",
+        f"return {episode['return']:.6g}",
+    ]
+    if episode["score"] is not None:
+        words.append(f"score {episode['score']:.6g}")
+    return ", ".join(words)
