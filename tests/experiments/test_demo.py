@@ -5,9 +5,9 @@ import json
 import gymnasium as gym
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
-import typer
 from experiments import demo
 from hardware_sim import reference
 
