@@ -1,0 +1,167 @@
+"""The benchmark verb: suites, intervals, resuming, and what it refuses before playing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from envs.registration import ENTRIES, normalised
+from experiments import benchmark as verb
+from experiments.benchmark import Benchmark, file_name, parse_suite, seeds_of, summary_table
+from experiments.evaluate import evaluate
+from experiments.statistics import iqm, stratified_bootstrap
+from experiments.verify import read_result, verify
+from hardware_sim.errors import InputError
+from hardware_sim.files import write_json
+
+BERT = "DevicePlacement-BERT24-v0"
+V100 = "DevicePlacement-InceptionV3-V100-v0"
+
+app = typer.Typer()
+app.command()(verb.command)
+
+
+def invoke(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_agents_are_compared_over_environments(tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    suite = f"{BERT},{V100}"
+    done = invoke(suite, "--agents", "random,heft", "--run-dir", str(folder), "--episodes", "2")
+    assert done.exit_code == 0, done.output
+    rows = [line for line in done.output.splitlines() if " to " in line]
+    assert "heft" in rows[0]  # best first
+    assert "random" in rows[1]
+    files = sorted((folder / "results").iterdir())
+    assert len(files) == 4
+    assert all(verify(path) == [] for path in files)
+    results = [read_result(path) for path in files]
+    assert {len(result["episodes"]) for result in results} == {10}
+    summary = json.loads((folder / "summary.json").read_text())
+    assert {len(seeds) for seeds in summary["seeds"].values()} == {5}
+    scores = np.array(
+        [
+            [normalised(env_id, episode["score"]) for episode in result["episodes"]]
+            for env_id in (f"envs:{BERT}", f"envs:{V100}")
+            for result in results
+            if (result["agent"], result["env_id"]) == ("random", env_id)
+        ]
+    ).T
+    low, high = stratified_bootstrap(scores)
+    assert summary["agents"]["random"]["normalised"] == {
+        "iqm": iqm(scores),
+        "low": low,
+        "high": high,
+    }
+    assert low < iqm(scores) < high
+    page = (folder / "report.html").read_text()
+    assert "heft" in page
+    assert BERT in page
+
+
+def test_resuming_plays_only_what_is_missing(tmp_path: Path) -> None:
+    first = Benchmark(BERT, ["random", "heft", "etf"], tmp_path / "runs")
+    steps = first.run()
+    next(steps)
+    next(steps)  # and then it is killed
+    files = sorted((tmp_path / "runs" / "results").iterdir())
+    assert len(files) == 2
+    before = [path.stat().st_mtime_ns for path in files]
+    with pytest.raises(InputError, match="--resume continues it"):
+        Benchmark(BERT, ["random", "heft", "etf"], tmp_path / "runs")
+    again = Benchmark(BERT, ["random", "heft", "etf"], tmp_path / "runs", resume=True)
+    assert len(again.done) == 2
+    assert len(list(again.run())) == 3
+    assert [path.stat().st_mtime_ns for path in files] == before
+    whole = Benchmark(BERT, ["random", "heft", "etf"], tmp_path / "whole")
+    list(whole.run())
+    assert again.summary() == whole.summary()
+    assert [r["digest"] for r in again.results()] == [r["digest"] for r in whole.results()]
+
+
+def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
+    list(Benchmark(BERT, ["heft"], tmp_path / "runs").run())
+    with pytest.raises(InputError, match="5 seeds and 5 episodes in all; this asks for 6 and 6"):
+        Benchmark(BERT, ["heft"], tmp_path / "runs", seeds=6, resume=True)
+    with pytest.raises(InputError, match="asks for 5 and 10"):
+        Benchmark(BERT, ["heft"], tmp_path / "runs", episodes=2, resume=True)
+    (path,) = (tmp_path / "runs" / "results").iterdir()
+    result = read_result(path)
+    result["episodes"][0]["score"] = 0.0
+    write_json(path, result)
+    with pytest.raises(InputError, match="its digest is not"):
+        Benchmark(BERT, ["heft"], tmp_path / "runs", resume=True)
+
+
+def test_environments_without_references_have_rows_of_their_own(tmp_path: Path) -> None:
+    benchmark = Benchmark("CartPole-v1", ["random"], tmp_path / "runs", seeds=3)
+    list(benchmark.run())
+    summary = benchmark.summary()
+    found = summary["agents"]["random"]
+    assert found["normalised"] is None
+    expected = evaluate("CartPole-v1", "random", seeds_of("CartPole-v1", 3))["aggregate"]
+    assert found["environments"]["CartPole-v1"] == expected
+    table = summary_table(summary)
+    cells = [list(column.cells) for column in table.columns]
+    assert cells[:3] == [["CartPole-v1"], ["random"], [f"{expected['iqm']:.6g} return"]]
+
+
+def test_the_default_folder_and_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = invoke(f"envs:{BERT}", "--agents", "heft", "--quiet")
+    assert (done.exit_code, done.output) == (0, "")
+    assert Path(f"runs/benchmark-envs-{BERT}/summary.json").exists()
+
+
+def test_suites() -> None:
+    assert parse_suite("all") == [f"envs:{env_id}" for env_id in ENTRIES]
+    domain = [f"envs:{entry.id}" for entry in ENTRIES.values() if entry.domain == "placement"]
+    assert parse_suite("placement") == domain
+    assert parse_suite(f"{V100},CartPole-v1") == [f"envs:{V100}", "CartPole-v1"]
+
+
+def test_seeds_go_on_after_the_list() -> None:
+    five = seeds_of(BERT, 5)
+    seven = seeds_of(BERT, 7)
+    assert seven[:5] == five
+    assert len(set(seven)) == 7
+
+
+def test_no_two_files_share_a_name() -> None:
+    pairs = [("a/b", "X-v0"), ("a-b", "X-v0"), ("a:b", "X-v0"), ("a", "b/X-v0"), ("../a", "X-v0")]
+    names = [file_name(*pair) for pair in pairs]
+    assert len(set(names)) == len(pairs)
+    assert all("/" not in name and not name.startswith(".") for name in names)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("chess", "--agents", "heft"), "'chess' is none of all, placement, nor a list of ids"),
+        ((BERT, "--agents", "heft,hefty"), "unknown agent 'hefty'"),
+        ((BERT, "--agents", "heft,heft"), "agent 'heft' is named 2 times"),
+        ((BERT, "--agents", "heft,"), "agent '' is named"),
+        ((f"{BERT},envs:{BERT}", "--agents", "heft"), "is named 2 times"),
+        ((f"{BERT},CartPole-v1", "--agents", "heft"), "unknown agent 'heft'"),
+        ((BERT, "--agents", "heft", "--seeds", "0"), "seeds is 0; allowed: at least 1"),
+        ((BERT, "--agents", "heft", "--episodes", "0"), "episodes is 0; allowed: at least 1"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_played(
+    arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    done = invoke(*arguments, "--run-dir", str(tmp_path / "runs"))
+    assert isinstance(done.exception, InputError)
+    assert message in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(InputError, match="is no folder"):
+        Benchmark(BERT, ["heft"], tmp_path / "runs", resume=True)

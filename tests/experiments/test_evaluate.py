@@ -1,0 +1,270 @@
+"""The evaluate verb: seeds, actions of every kind of space, any agent, and what it refuses."""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import typer
+from gymnasium.utils.env_checker import data_equivalence
+from typer.testing import CliRunner
+
+from agents.baselines.placement import Heft
+from agents.runs import Run
+from envs.registration import normalised, references, training_settings
+from experiments import evaluate as verb
+from experiments.evaluate import (
+    agent_seed,
+    decode_action,
+    encode_action,
+    episode_seed,
+    evaluate,
+    parse_seeds,
+)
+from experiments.statistics import iqm
+from experiments.train import configure, train
+from experiments.verify import read_result, verify
+from hardware_sim.errors import InputError
+
+BERT = "DevicePlacement-BERT24-v0"
+FIRST_ALLOWED = """
+import numpy as np
+
+class FirstAllowed:
+    def __init__(self, env):
+        self.seeds = []
+
+    def reset(self, seed):
+        self.seeds.append(seed)
+
+    def act(self, observation, info):
+        return int(np.flatnonzero(observation["action_mask"])[0])
+
+class Wild(FirstAllowed):
+    def act(self, observation, info):
+        return 99
+"""
+
+app = typer.Typer()
+app.command()(verb.command)
+
+
+def invoke(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_the_result_is_what_the_environment_gave() -> None:
+    result = evaluate(BERT, "heft", [3, 7], 2)
+    assert [(e["seed"], e["episode"]) for e in result["episodes"]] == [
+        (3, 0),
+        (3, 1),
+        (7, 0),
+        (7, 1),
+    ]
+    env = gym.make(f"envs:{BERT}")
+    agent = Heft(env)
+    observation, info = env.reset(seed=7)
+    agent.reset(0)
+    total, ended, actions = 0.0, False, []
+    while not ended:
+        actions.append(agent.act(observation, info))
+        observation, reward, ended, _, info = env.step(actions[-1])
+        total += float(reward)
+    assert result["episodes"][2] == {
+        "seed": 7,
+        "episode": 0,
+        "return": total,
+        "score": info["score"],
+        "is_success": info["is_success"],
+        "length": len(actions),
+        "actions": actions,
+    }
+    assert env.spec is not None
+    assert json.loads(result["env_spec"]) == json.loads(env.spec.to_json())
+    assert result["env_id"] == f"envs:{BERT}"
+    assert result["format"] == 1
+    assert result["versions"]["gymnasium"] == gym.__version__
+
+
+def test_aggregates_and_digest_follow_from_the_episodes() -> None:
+    result = evaluate(BERT, "random", [0, 1, 2], 2)
+    found = result["aggregate"]
+    scores = [episode["score"] for episode in result["episodes"]]
+    assert len(set(scores)) == 6  # neither seeds nor episodes repeat each other
+    assert found["iqm"] == iqm(np.array(scores))
+    assert found["mean"] == pytest.approx(np.mean(scores))
+    assert min(scores) <= found["low"] < found["iqm"] < found["high"] <= max(scores)
+    assert found["normalised_iqm"] == normalised(BERT, found["iqm"])
+    assert found["unit"] == references(BERT)["unit"] == "s"
+    successes = [episode["is_success"] for episode in result["episodes"]]
+    assert found["success_rate"] == np.mean(successes)
+    content = {name: result[name] for name in ("env_id", "env_kwargs", "episodes")}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    assert result["digest"] == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_evaluating_again_gives_the_same_episodes() -> None:
+    first, second = (evaluate(BERT, "random", [5], 2) for _ in range(2))
+    assert first["episodes"] == second["episodes"]
+    assert first["digest"] == second["digest"]
+
+
+def test_arguments_of_the_environment_leave_the_reference_scale() -> None:
+    result = evaluate(BERT, "heft", [0], env_kwargs={"cluster": "4xv100_nvlink"})
+    assert result["env_kwargs"] == {"cluster": "4xv100_nvlink"}
+    assert json.loads(result["env_spec"])["kwargs"]["cluster"] == "4xv100_nvlink"
+    assert "normalised_iqm" not in result["aggregate"]
+    assert result["digest"] != evaluate(BERT, "heft", [0])["digest"]
+
+
+def test_environments_without_scores_are_judged_by_return() -> None:
+    result = evaluate("CartPole-v1", "random", [0, 1, 2])
+    episodes = result["episodes"]
+    assert all(e["score"] is None and e["is_success"] is None for e in episodes)
+    assert all(e["return"] == e["length"] == len(e["actions"]) for e in episodes)
+    assert result["aggregate"]["mean"] == np.mean([e["return"] for e in episodes])
+    assert result["aggregate"]["unit"] == "return"
+    assert result["aggregate"]["success_rate"] is None
+    assert "normalised_iqm" not in result["aggregate"]
+
+
+def test_continuous_actions_replay_exactly(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(evaluate("Pendulum-v1", "random", [4])))
+    assert isinstance(read_result(path)["episodes"][0]["actions"][0], list)
+    assert verify(path) == []
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        gym.spaces.Discrete(5, start=-2),
+        gym.spaces.Box(-1, 1, (2, 3), np.float32),
+        gym.spaces.Box(0, 255, (4,), np.uint8),
+        gym.spaces.MultiDiscrete([3, 4]),
+        gym.spaces.MultiBinary(6),
+        gym.spaces.Text(8),
+        gym.spaces.Dict({"a": gym.spaces.Discrete(3), "b": gym.spaces.Box(-1, 1, (2,))}),
+        gym.spaces.Tuple((gym.spaces.Discrete(3), gym.spaces.MultiBinary(2))),
+    ],
+    ids=lambda space: type(space).__name__,
+)
+def test_actions_of_every_space_survive_json(space: gym.Space[Any]) -> None:
+    space.seed(0)
+    for _ in range(20):
+        action = space.sample()
+        encoded = json.loads(json.dumps(encode_action(space, action)))
+        decoded = decode_action(space, encoded)
+        assert space.contains(decoded)
+        assert data_equivalence(decoded, action)
+
+
+@pytest.mark.parametrize("action", [6, -1, 1.5, "1", None, [1, 2], np.float32(1)])
+def test_actions_outside_the_space_are_refused(action: Any) -> None:
+    with pytest.raises(InputError, match="does not belong to Discrete"):
+        encode_action(gym.spaces.Discrete(6), action)
+
+
+@pytest.mark.parametrize("encoded", [6, 1.5, "1", None, [1], 2**80])
+def test_what_encodes_no_action_is_refused(encoded: Any) -> None:
+    with pytest.raises(InputError, match="does not belong to Discrete"):
+        decode_action(gym.spaces.Discrete(6), encoded)
+
+
+@pytest.mark.parametrize("action", [[0.0], [0.0, 2.0], [0.0, float("nan")], "up", {"a": 1}])
+def test_vectors_outside_the_box_are_refused(action: Any) -> None:
+    with pytest.raises(InputError, match="does not belong to Box"):
+        encode_action(gym.spaces.Box(-1, 1, (2,)), action)
+
+
+def test_seeds_of_episodes() -> None:
+    assert episode_seed(1003, 0) == 1003
+    later = [episode_seed(seed, number) for seed in range(20) for number in range(1, 20)]
+    assert len(set(later)) == len(later)
+    assert all(2**31 <= seed < 2**32 for seed in later)
+    assert all(agent_seed(seed, 0) != episode_seed(seed, 0) for seed in range(100))
+
+
+def test_seed_lists() -> None:
+    own = training_settings(BERT)["seeds"]
+    assert parse_seeds(BERT, "test") == own["test"]
+    assert parse_seeds(BERT, "validation") == own["validation"]
+    assert parse_seeds(BERT, "4,0,2") == [4, 0, 2]
+    for split in ("train", "validation", "test"):
+        assert len(parse_seeds("CartPole-v1", split)) >= 5
+    with pytest.raises(InputError, match="allowed: train, validation, test, or integers"):
+        parse_seeds(BERT, "exam")
+
+
+def test_an_agent_from_a_file_in_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "their_agent.py").write_text(FIRST_ALLOWED)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    done = invoke(BERT, "--agent", "their_agent:FirstAllowed", "--episodes", "2", "--seeds", "0,1")
+    assert done.exit_code == 0, done.output
+    result = read_result("result.json")
+    assert result["agent"] == "their_agent:FirstAllowed"
+    assert len(result["episodes"]) == 4
+    assert verify("result.json") == []
+    assert "next: gymworks verify result.json" in done.output
+    assert "95 % interval" in done.output
+    with pytest.raises(InputError, match=r"action 99 does not belong to Discrete\(6\)"):
+        evaluate(BERT, "their_agent:Wild", [0])
+
+
+def test_a_run_keeps_its_result_in_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    config = configure(
+        BERT, steps=256, num_envs=4, hyperparameters={"n_steps": 32, "batch_size": 64}
+    )
+    train(config, folder, quiet=True)
+    done = invoke(BERT, "--agent", str(folder), "--seeds", "0,1", "--quiet")
+    assert done.exit_code == 0, done.output
+    assert done.output == ""
+    result = Run(folder).result()
+    assert result is not None
+    assert len(result["episodes"]) == 2
+    assert verify(folder / "result.json") == []
+    assert [path.name for path in folder.glob(".*")] == []
+
+
+def test_every_episode_is_told() -> None:
+    told: list[int] = []
+    evaluate(BERT, "heft", [2, 1], 2, on_episode=lambda episode: told.append(episode["seed"]))
+    assert told == [2, 2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((BERT, "--agent", "hefty"), "unknown agent 'hefty'; allowed: random,"),
+        (("DevicePlacement-Bert-v0", "--agent", "heft"), "unknown environment"),
+        (("CartPole-v1", "--agent", "heft"), "unknown agent 'heft'; allowed: random,"),
+        ((BERT, "--agent", "heft", "--seeds", "1,1"), "different integers"),
+        ((BERT, "--agent", "heft", "--seeds=-1"), "different integers"),
+        ((BERT, "--agent", "heft", "--seeds", "one"), "allowed: train, validation, test"),
+        ((BERT, "--agent", "heft", "--episodes", "0"), "episodes is 0"),
+        ((BERT, "--agent", "nowhere:Agent"), "cannot be found"),
+        (("agents.agent:RandomAgent", "--agent", "random"), "team of agents"),
+    ],
+)
+def test_bad_input_is_one_clear_error(
+    arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = invoke(*arguments, "--quiet")
+    assert isinstance(done.exception, InputError)
+    assert message in str(done.exception)
+    assert "\n" not in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_arguments_of_the_environment_are_refused() -> None:
+    with pytest.raises(InputError, match=r"cannot be made: .*colour"):
+        evaluate(BERT, "heft", [0], env_kwargs={"colour": "red"})

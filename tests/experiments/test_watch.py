@@ -1,0 +1,195 @@
+"""The watch verb: films that other programs can read, of any length, and what it refuses."""
+
+import base64
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from experiments import watch as verb
+from experiments.evaluate import evaluate
+from experiments.watch import MOST_FRAMES, film, write_gif, write_mp4
+from hardware_sim.errors import InputError
+
+BERT = "DevicePlacement-BERT24-v0"
+
+app = typer.Typer()
+app.command()(verb.command)
+
+
+class Stripe(gym.Env[int, int]):
+    """As many steps as it is told; the frame says which step it is by its grey."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 25}
+    observation_space = gym.spaces.Discrete(2)
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self, steps: int = 700, render_mode: str | None = None) -> None:
+        self.steps, self.render_mode, self.renders = steps, render_mode, 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.step_number = 0
+        return 0, {}
+
+    def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
+        self.step_number += 1
+        return 0, 1.0, self.step_number == self.steps, False, {}
+
+    def render(self) -> Any:
+        return np.full((9, 11, 3), self.step_number % 256, np.uint8)
+
+
+class Blind(Stripe):
+    metadata = {"render_modes": ["human"]}
+
+
+@pytest.fixture(autouse=True)
+def _toys() -> Any:
+    gym.register("Stripe-v0", Stripe)
+    gym.register("Blind-v0", Blind)
+    yield
+    del gym.registry["Stripe-v0"], gym.registry["Blind-v0"]
+
+
+def invoke(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_a_gif_of_an_episode(tmp_path: Path) -> None:
+    path = tmp_path / "films" / "episode.gif"
+    done = invoke(BERT, "--agent", "heft", "-o", str(path), "--every", "8", "--fps", "5")
+    assert done.exit_code == 0, done.output
+    score = evaluate(BERT, "heft", [0])["episodes"][0]["score"]
+    assert f"score {score:.6g}; 5 frames in {path}" in done.output.replace("\n", "")
+    with Image.open(path) as gif:
+        assert gif.n_frames == 5  # steps 0, 8, 16, 24 and 32
+        assert gif.info["duration"] == 200
+        assert gif.info["loop"] == 0
+        first = np.asarray(gif.convert("RGB"))
+        gif.seek(4)
+        assert gif.info["duration"] == 2000
+        last = np.asarray(gif.convert("RGB"))
+    shot, _, _ = film(BERT, "heft", every=8)
+    assert first.shape == shot.frames[0].shape
+    assert (first != last).any()
+    assert np.abs(last.astype(int) - shot.frames[-1]).mean() < 2  # 256 colours suffice
+
+
+def test_a_page_of_an_episode(tmp_path: Path) -> None:
+    path = tmp_path / "episode.html"
+    done = invoke(BERT, "--agent", "random", "-o", str(path), "--every", "16", "--seed", "4")
+    assert done.exit_code == 0, done.output
+    page = path.read_text()
+    pictures = json.loads(re.search(r"const pictures = (\[.*\]);", page).group(1))  # type: ignore[union-attr]
+    shot, episode, _ = film(BERT, "random", seed=4, every=16)
+    assert "const steps = [0, 16, 32];" in page
+    assert len(pictures) == len(shot.frames) == 3
+    for uri, frame in zip(pictures, shot.frames, strict=True):
+        kind, _, data = uri.partition(",")
+        assert kind == "data:image/png;base64"
+        assert (np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) == frame).all()
+    assert f"score {episode['score']:.6g}" in page
+    assert not re.search(r"(src|href)\s*=\s*[\"']?(https?:)?//", page)
+
+
+def test_names_are_text_in_the_page(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    frames = [np.zeros((2, 2, 3), np.uint8)]
+    verb.write_player(path, frames, [0], 10.0, "</title><script>alert(1)</script>", "a & b")
+    assert "<script>alert" not in path.read_text()
+    assert "a &amp; b" in path.read_text()
+
+
+def test_films_are_the_episode_that_evaluate_plays() -> None:
+    _, episode, fps = film(BERT, "random", seed=11, every=32)
+    assert episode == evaluate(BERT, "random", [11])["episodes"][0]
+    assert fps == gym.make(f"envs:{BERT}").metadata["render_fps"]
+
+
+@pytest.mark.parametrize("steps", [1, 298, 299, 300, 301, 700, 1200])
+def test_long_episodes_are_thinned_evenly(steps: int) -> None:
+    spec = gym.spec("Stripe-v0")
+    spec.kwargs["steps"] = steps
+    shot, episode, fps = film("Stripe-v0", "random")
+    assert fps == 25
+    assert episode["length"] == steps
+    assert MOST_FRAMES / 2 <= len(shot.frames) <= MOST_FRAMES or len(shot.frames) == steps + 1
+    assert len(shot.frames) <= MOST_FRAMES
+    assert shot.steps[0] == 0
+    assert shot.steps[-1] == steps
+    distances = np.diff(shot.steps)
+    assert len(set(distances[:-1].tolist())) <= 1
+    assert distances[-1] <= distances[0]
+    assert [int(frame[0, 0, 0]) for frame in shot.frames] == [step % 256 for step in shot.steps]
+
+
+def test_a_fixed_distance_is_kept() -> None:
+    shot, _, _ = film("Stripe-v0", "random", every=1)
+    assert shot.steps == list(range(701))
+
+
+def test_a_fast_gif_keeps_to_what_players_show(tmp_path: Path) -> None:
+    frames = [np.full((4, 4, 3), 60 * i, np.uint8) for i in range(4)]
+    write_gif(tmp_path / "fast.gif", frames, fps=120)
+    with Image.open(tmp_path / "fast.gif") as gif:
+        assert gif.n_frames == 4
+        assert gif.info["duration"] == 20
+
+
+FFMPEG = """#!/bin/sh
+# Keeps what comes in as what goes out: the last argument is the file.
+for last; do :; done
+cat > "$last"
+"""
+
+
+def test_mp4_gets_every_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ffmpeg").write_text(FFMPEG)
+    (tmp_path / "ffmpeg").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    frames = [np.full((10, 12, 3), 60 * i, np.uint8) for i in range(3)]
+    write_mp4(tmp_path / "episode.mp4", frames, fps=10)
+    raw = np.frombuffer((tmp_path / "episode.mp4").read_bytes(), np.uint8).reshape(3, 10, 12, 4)
+    assert (raw[..., :3] == np.array(frames)).all()
+
+
+def test_mp4_without_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = invoke(BERT, "--agent", "heft", "-o", str(tmp_path / "episode.mp4"))
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception).startswith("mp4 needs ffmpeg")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((BERT, "--agent", "heft", "-o", "film.avi"), "'.avi'; allowed: .gif, .html, .mp4"),
+        ((BERT, "--agent", "heft", "-o", "film"), "unknown kind of film ''"),
+        ((BERT, "--agent", "hefty", "-o", "film.gif"), "unknown agent 'hefty'"),
+        (("Bert-v0", "--agent", "heft", "-o", "film.gif"), "unknown environment"),
+        (("Blind-v0", "--agent", "random", "-o", "film.gif"), "draws no pictures"),
+        ((BERT, "--agent", "heft", "-o", "film.gif", "--every", "0"), "every is 0"),
+        ((BERT, "--agent", "heft", "-o", "film.gif", "--fps", "0"), "fps is 0"),
+        ((BERT, "--agent", "heft", "-o", "film.gif", "--seed=-1"), "seed is -1"),
+    ],
+)
+def test_bad_input_is_one_clear_error(
+    arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = invoke(*arguments, "--quiet")
+    assert isinstance(done.exception, InputError)
+    assert message in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
