@@ -217,6 +217,7 @@ def command(
         TimeRemainingColumn(),
         console=Console(stderr=True),
         disable=quiet,
+        transient=True,
     )
     with bar:
         task = bar.add_task(suite, total=len(benchmark.pairs))

@@ -3,7 +3,6 @@
 import sys
 from importlib import import_module
 
-import click
 import typer
 from rich.console import Console
 
@@ -38,15 +37,8 @@ for _verb in VERBS:
 def main() -> None:
     """Runs the command line; bad input prints one line and exits with status 2."""
     try:
-        status = app(standalone_mode=False)
+        app()
     except InputError as error:
-        Console(stderr=True, highlight=False).print(
-            f"gymworks: {error}", markup=False, soft_wrap=True
-        )
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console.print(f"gymworks: {error}", markup=False)
         sys.exit(2)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    sys.exit(status or 0)

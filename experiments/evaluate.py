@@ -346,6 +346,7 @@ def command(
         TimeRemainingColumn(),
         console=Console(stderr=True),
         disable=quiet,
+        transient=True,
     )
     with bar:
         task = bar.add_task(f"{env_id} {agent}", total=len(chosen) * episodes)

@@ -120,7 +120,11 @@ def verify(path: str | Path, quiet: bool = True) -> list[str]:
     try:
         differences += _spec(result["env_spec"], spec_json(env))
         for episode in track(
-            result["episodes"], "replaying", console=Console(stderr=True), disable=quiet
+            result["episodes"],
+            "replaying",
+            console=Console(stderr=True),
+            disable=quiet,
+            transient=True,
         ):
             differences += replay(env, episode)
     finally:

@@ -210,6 +210,7 @@ def command(
         TextColumn("{task.description}"),
         console=Console(stderr=True),
         disable=quiet,
+        transient=True,
     )
     with waiting:
         waiting.add_task(f"filming {agent} on {env_id}")
