@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -52,13 +53,19 @@ def _print(console: Console, problem: "PlacementProblem", rows: list["Row"]) -> 
     from experiments.placement_comparison import as_table, verdict
 
     columns, cells = as_table(problem, rows)
+    fixed = len(columns) - problem.num_devices
     table = Table(
-        title=TITLE, caption=f"the last {problem.num_devices} columns: peak memory per device"
+        title=TITLE,
+        caption=f"GB: peak memory of {', '.join(problem.cluster.labels)}",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right")
+    for i, column in enumerate([*columns[:fixed], "GB"]):
+        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=i == 0)
     for row, line in zip(rows, cells, strict=True):
         style = "bold" if row.name.startswith("PPO") else "dim" if row.placement is None else None
-        table.add_row(*line, style=style)
+        peaks = [] if row.peak_bytes is None else (row.peak_bytes / 2**30).tolist()
+        memory = " ".join(f"{peak:.1f}" for peak in peaks)
+        table.add_row(*line[:fixed], memory, style=style)
     console.print(table)
     console.print(verdict(rows))

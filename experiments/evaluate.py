@@ -339,13 +339,14 @@ def command(
 ) -> None:
     """Judge an agent on fixed seeds; the result file can be replayed by gymworks verify."""
     chosen = parse_seeds(env_id, seeds)
+    console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=quiet,
+        console=console,
+        disable=quiet or not console.is_terminal,
         transient=True,
     )
     with bar:

@@ -114,7 +114,7 @@ def trained_rows(
         observation, _, ended, _, info = env.step(agent.act(observation, info))
     policy = info["placement"]
     best = run.best_episode()
-    rows = [_row(problem, "PPO, the trained policy", policy, evaluations, "its one greedy choice")]
+    rows = [_row(problem, "PPO, trained policy", policy, evaluations, "its one greedy choice")]
     if best is not None:
         placement = np.array(best["actions"], np.int64)
         note = "the best of its training episodes, as for the searches"
@@ -145,7 +145,7 @@ def as_json(problem: PlacementProblem, rows: list[Row]) -> dict[str, Any]:
 def as_table(problem: PlacementProblem, rows: list[Row]) -> tuple[list[str], list[list[str]]]:
     """Headings and cells for people; the last row is the bound."""
     bound_s = rows[-1].makespan_s
-    columns = ["method", "simulations", "step (ms)", "speed-up", "ratio to bound"]
+    columns = ["method", "budget", "step ms", "speed-up", "/ bound"]
     columns += [f"{label} (GB)" for label in problem.cluster.labels]
     cells = []
     for row in rows:
@@ -210,9 +210,10 @@ def write_comparison(title: str, problem: PlacementProblem, rows: list[Row], run
     """Writes ``report.html`` into the run folder: table, learning curve and timelines."""
     columns, cells = as_table(problem, rows)
     ours = frozenset(i for i, row in enumerate(rows) if row.name.startswith("PPO"))
-    caption = "The last columns are the peak memory of each device. " + " ".join(
-        f"{row.name[0].upper()}{row.name[1:]}: {row.note}." for row in rows if row.note
-    )
+    caption = (
+        "Budget: simulations spent. / bound: ratio to the proven lower bound. The last columns are "
+        "the peak memory of each device. "
+    ) + " ".join(f"{row.name[0].upper()}{row.name[1:]}: {row.note}." for row in rows if row.note)
     fastest = min((row for row in rows if row.placement is not None), key=lambda r: r.makespan_s)
     trained = min((rows[i] for i in ours), key=lambda row: row.makespan_s)
     timelines = tuple(

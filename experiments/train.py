@@ -144,16 +144,15 @@ def _display(config: TrainConfig, quiet: bool) -> Iterator[Callable[[Report], No
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=16),
         TextColumn("{task.completed:,.0f}/{task.total:,.0f} steps"),
         TextColumn("{task.fields[state]}"),
         console=Console(stderr=True),
         disable=quiet,
     )
     unit = _unit(config.env_id)
-    name = config.env_id.rpartition(":")[2]
     with bar:
-        task = bar.add_task(f"{name} {config.algo}", total=config.steps, state="starting")
+        task = bar.add_task(config.algo, total=config.steps, state="starting")
 
         def show(progress: Report) -> None:
             done = min(progress.step, progress.total)

@@ -22,7 +22,7 @@ METHODS = {
     "min-cut",
     "simulated annealing",
     "random search",
-    "PPO, the trained policy",
+    "PPO, trained policy",
     "PPO, best found",
     "proven lower bound",
 }
