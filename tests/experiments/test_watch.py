@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import typer
 from PIL import Image
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 from typer.testing import CliRunner
 
 from experiments import watch as verb
@@ -109,6 +111,26 @@ def test_names_are_text_in_the_page(tmp_path: Path) -> None:
     verb.write_player(path, frames, [0], 10.0, "</title><script>alert(1)</script>", "a & b")
     assert "<script>alert" not in path.read_text()
     assert "a &amp; b" in path.read_text()
+
+
+@pytest.mark.browser
+def test_the_page_plays_in_a_browser(tmp_path: Path, chromium: Any) -> None:
+    path = tmp_path / "episode.html"
+    frames = [np.full((4 + i, 8, 3), 60 * i, np.uint8) for i in range(4)]
+    verb.write_player(path, frames, [0, 5, 10, 12], 50.0, "title", "said")
+    chromium.get(path.as_uri())
+    button, place, step, picture = (
+        chromium.find_element("id", name) for name in ("play", "place", "step", "picture")
+    )
+    wait = WebDriverWait(chromium, 20)
+    wait.until(lambda _: (button.text, step.text) == ("Play", "step 12"))  # played to its end
+    wait.until(lambda _: picture.get_property("naturalHeight") == 7)
+    place.send_keys(Keys.ARROW_LEFT)
+    assert step.text == "step 10"
+    wait.until(lambda _: picture.get_property("naturalHeight") == 6)
+    button.click()
+    wait.until(lambda _: (button.text, step.text) == ("Play", "step 12"))
+    assert chromium.get_log("browser") == []
 
 
 def test_films_are_the_episode_that_evaluate_plays() -> None:
