@@ -77,7 +77,11 @@ def best_picture(run: Run) -> Picture | None:
 def final_frame(
     env_id: str, env_kwargs: dict[str, Any], seed: int, actions: list[Any]
 ) -> bytes | None:
-    """PNG of the last state of an episode, replayed; None if the environment draws none."""
+    """PNG of the last state of an episode, replayed.
+
+    Returns:
+        None if the environment draws no pictures, or lacks a library that it needs for them.
+    """
     plain = gym.make(env_id, **env_kwargs)
     drawn = "rgb_array" in plain.metadata.get("render_modes", [])
     plain.close()
@@ -85,11 +89,16 @@ def final_frame(
         return None
     env = gym.make(env_id, render_mode="rgb_array", **env_kwargs)
     env.reset(seed=seed)
-    for action in actions:
-        env.step(decode_action(env.action_space, action))
+    try:
+        for action in actions:
+            env.step(decode_action(env.action_space, action))
+        frame = np.asarray(env.render())
+    except gym.error.DependencyNotInstalled:
+        return None
+    finally:
+        env.close()
     buffer = io.BytesIO()
-    Image.fromarray(np.asarray(env.render())).save(buffer, "PNG")
-    env.close()
+    Image.fromarray(frame).save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -155,3 +155,10 @@ def test_an_empty_folder_is_named(tmp_path):
     outcome = call(tmp_path, "-o", tmp_path / "out.html")
     assert isinstance(outcome.exception, InputError)
     assert "neither a run" in str(outcome.exception)
+
+
+def test_an_environment_that_cannot_draw_here_is_shown_without_a_picture():
+    result = evaluate("CartPole-v1", "random", seeds=[0, 1], episodes=1)
+    (section,) = result_sections([result])
+    assert [row[0] for row in section.table.rows] == ["random"]
+    assert 1 <= len(section.figures) <= 2
