@@ -117,7 +117,6 @@ class PlacementBatch:
             raise InputError(
                 f"actions are {actions.dtype} {actions.shape}; expected integers ({self.batch},)"
             )
-        actions = actions.astype(np.int64, copy=False)
         chosen = actions[rows]
         if chosen.size and not 0 <= chosen.min() <= chosen.max() < self.devices:
             raise InputError(
@@ -125,8 +124,9 @@ class PlacementBatch:
             )
         illegal = rows & ~self.mask[np.arange(self.batch), np.where(rows, actions, 0)]
         legal = rows & ~illegal
-        self._mark(legal, actions)
-        list_schedule.place(self.tables, self.progress, legal, actions)
+        devices = actions.astype(np.int64)
+        self._mark(legal, devices)
+        list_schedule.place(self.tables, self.progress, legal, devices)
         complete = legal & (self.progress.step == self.tables.groups[self.progress.graph])
         score, fits, peak = self._simulate(complete)
         single = self.tables.single_device_s[self.progress.graph]
