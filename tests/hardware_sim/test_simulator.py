@@ -46,7 +46,7 @@ def test_equals_the_reference_on_shipped_clusters(graph, name: str, seed: int) -
 
 
 @settings(max_examples=60, deadline=None)
-@given(cases(batch=7), st.integers(1, 9))
+@given(cases(batch=21), st.integers(1, 4))
 def test_batch_equals_single_on_any_number_of_threads(case: Case, threads: int) -> None:
     chosen, placements = case
     batch = simulator.evaluate(chosen, placements, threads)
