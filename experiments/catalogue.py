@@ -5,8 +5,10 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 
 def catalogue() -> list[dict[str, Any]]:
@@ -73,13 +75,13 @@ def _observation(words: Any) -> str:
 
 
 def _scores(references: dict[str, Any]) -> str:
-    """Random, reference and bound, with their unit."""
+    """Random, reference and bound with their unit, a line each."""
     shown = [
-        f"{name} {references[name]['score']:.4g}"
+        f"{name} {references[name]['score']:.4g} {references['unit']}"
         for name in ("random", "reference", "bound")
         if name in references
     ]
-    return f"{', '.join(shown)} {references['unit']}" if shown else "none yet"
+    return "\n".join(shown) or "none yet"
 
 
 def command(
@@ -90,12 +92,13 @@ def command(
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
-    table = Table()
-    for heading in ("id", "domain", "action", "observation", "backend", "scores"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("id", "domain"))
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 1, 0))
+    for heading in ("environment", "domain, backend", "action"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("reference scores", no_wrap=True)
     for row in rows:
         what = row["needs"] or _observation(row["observation"])
-        scores = _scores(row["references"])
-        table.add_row(row["id"], row["domain"], row["action"], what, row["backend"], scores)
-        table.add_section()
+        name = Text.assemble((row["id"], "bold"), "\n", row["summary"], "\n", (what, "dim"))
+        backend = f"{row['domain']}\n{row['backend']}"
+        table.add_row(name, backend, row["action"], _scores(row["references"]))
     Console(highlight=False).print(table)
