@@ -93,12 +93,12 @@ def command(
         typer.echo(json.dumps(rows, indent=1))
         return
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 1, 0))
-    for heading in ("environment", "domain, backend", "action"):
+    for heading in ("environment", "action"):
         table.add_column(heading, overflow="fold")
     table.add_column("reference scores", no_wrap=True)
     for row in rows:
         what = row["needs"] or _observation(row["observation"])
-        name = Text.assemble((row["id"], "bold"), "\n", row["summary"], "\n", (what, "dim"))
-        backend = f"{row['domain']}\n{row['backend']}"
-        table.add_row(name, backend, row["action"], _scores(row["references"]))
+        kind = f"{row['domain']}, {row['backend']}: "
+        name = Text.assemble((row["id"], "bold"), "\n", kind, row["summary"], "\n", (what, "dim"))
+        table.add_row(name, row["action"], _scores(row["references"]))
     Console(highlight=False).print(table)
