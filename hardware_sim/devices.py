@@ -125,12 +125,15 @@ class Cluster:
         """
         try:
             devices = tuple(_device(entry) for entry in value["devices"])
-            entries = value.get("interconnect", [])
             links = [
-                (e, _link(e["link"]), choose("sharing", e["sharing"], ("sender", "pair")))
-                for e in entries
+                (
+                    e["devices"],
+                    _link(e["link"]),
+                    choose("sharing", e["sharing"], ("sender", "pair")),
+                )
+                for e in value.get("interconnect", [])
             ]
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"cluster {name!r} is malformed: {error!r}") from error
         count = len(devices)
         if not 1 <= count <= MAX_DEVICES:
@@ -139,8 +142,7 @@ class Cluster:
             )
         keys: dict[tuple[int, int], tuple[int, int, int]] = {}
         latency, per_byte = np.zeros((count, count)), np.zeros((count, count))
-        for number, (entry, link, sharing) in enumerate(links):
-            members = entry["devices"]
+        for number, (members, link, sharing) in enumerate(links):
             if any(not 0 <= d < count for d in members):
                 raise InputError(
                     f"cluster {name!r}: link devices {members} must be between 0 and {count - 1}"
@@ -191,7 +193,7 @@ def _device(entry: str | dict[str, Any]) -> Device:
         memory_bandwidth=entry["memory_gbs"] * 1e9,
         memory_bytes=int(entry["memory_gb"] * 2**30),
         overhead_s=entry["overhead_us"] * 1e-6,
-        efficiency=dict(entry["efficiency"]),
+        efficiency={"default": entry["efficiency"]["default"], **entry["efficiency"]},
         bandwidth_efficiency=entry.get("bandwidth_efficiency", 0.75),
     )
 

@@ -194,12 +194,14 @@ class OpGraph:
         Raises:
             InputError: A field is missing or the graph is malformed.
         """
+        if not isinstance(value, dict):
+            raise InputError("not an op graph: a JSON object is expected; see OpGraph.to_json")
         try:
             fields = dict(value)
             return cls.build(
                 fields.pop("name"), fields.pop("ops"), map(tuple, fields.pop("edges")), **fields
             )
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise InputError(f"not an op graph: {error}; see OpGraph.to_json") from error
 
     @classmethod

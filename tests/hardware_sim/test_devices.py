@@ -134,3 +134,17 @@ def test_malformed_links_are_refused(change, message: str) -> None:
     entry = {"link": LINK, "devices": [0, 1], "sharing": "pair", **change}
     with pytest.raises(InputError, match=message):
         Cluster.from_json("c", {"devices": [DEVICE] * 2, "interconnect": [entry]})
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"devices": ["K80", "K80"], "interconnect": [{"link": "PCIe3_x16", "sharing": "pair"}]},
+        {"devices": [{**DEVICE, "efficiency": {}}]},
+        {"devices": [{**DEVICE, "efficiency": None}]},
+        {},
+    ],
+)
+def test_a_malformed_description_is_one_clear_error(broken: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="malformed"):
+        Cluster.from_json("broken", broken)

@@ -149,6 +149,7 @@ def test_malformed_graphs_are_refused(ops, edges, figures, message: str) -> None
         lambda v: v.update(kinds=["op"]),
         lambda v: v.update(groups=["x"]),
         lambda v: v.update(flops={"a": 1}),
+        lambda v: v.update(measured_ms=[1, 2]),
         lambda v: v.update(output_bytes=[1e300, 0]),
         lambda v: v.update(ops=[["a"], "b"]),
     ],
@@ -160,7 +161,7 @@ def test_malformed_json_is_refused(change) -> None:
         OpGraph.from_json(value)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b'"text"', b"\xff\xfe", b'["abc"]'])
 @pytest.mark.parametrize("suffix", [".json", ".json.gz"])
 def test_unreadable_files_are_refused(tmp_path, content: bytes, suffix: str) -> None:
     path = tmp_path / f"graph{suffix}"
