@@ -1,6 +1,7 @@
 """The one table of environment ids."""
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -163,7 +164,7 @@ def references(env_id: str) -> dict[str, Any]:
     entry = find(env_id)
     if entry.id not in _references():
         raise InputError(f"{entry.id} has no reference scores in envs/references.json")
-    return _references()[entry.id]
+    return deepcopy(_references()[entry.id])
 
 
 def normalised(env_id: str, score: float) -> float:
