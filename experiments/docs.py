@@ -1,0 +1,136 @@
+"""Builds the documentation site: ``python -m experiments.docs``.
+
+Each environment's page is made from its docstring, its reference scores and a picture of an
+episode; the command reference from the commands' own help; the rest is written by hand in
+``experiments/site``.
+"""
+
+import inspect
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import typer
+from mkdocs.commands.build import build as build_site
+from mkdocs.config import load_config
+from PIL import Image
+from rich.progress import track
+from typer.testing import CliRunner
+
+from agents.agent import Agent
+from agents.baselines import BASELINES
+from agents.loading import load_agent
+from envs.registration import ENTRIES, Entry, references
+from experiments.cli import VERBS, app
+
+ROOT = Path(__file__).parents[1]
+PAGES = Path(__file__).parent / "site"
+GUIDES = {"Write an environment": "environment.md", "Evaluation": "evaluation.md"}
+SHOWN_AGENT = {"placement": "heft"}
+HELP_WIDTH = 90
+
+
+def build(output: Path) -> None:
+    """Builds the whole site into a folder, replacing what is there.
+
+    Args:
+        output: The folder.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "docs"
+        shutil.copytree(PAGES, source)
+        home = (ROOT / "README.md").read_text().replace("experiments/site/", "")
+        (source / "index.md").write_text(home)
+        (source / "commands.md").write_text(commands_page())
+        (source / "environments").mkdir()
+        for entry in track(ENTRIES.values(), "environments", disable=not sys.stderr.isatty()):
+            (source / "environments" / f"{entry.id}.md").write_text(environment_page(entry))
+            Image.fromarray(picture(entry)).save(source / "environments" / f"{entry.id}.png")
+        configuration = Path(folder) / "mkdocs.yml"
+        configuration.write_text("site_name: gymworks\n")
+        build_site(load_config(str(configuration), **_settings(source, output)))
+
+
+def environment_page(entry: Entry) -> str:
+    """The page of one environment, as Markdown."""
+    module, _, name = entry.entry_point.partition(":")
+    environment = getattr(__import__(module, fromlist=[name]), name)
+    table = references(entry.id)
+    rows = [
+        f"| {row} | {table[row]['score']:.6g} | {table[row]['source']} |"
+        for row in table
+        if isinstance(table[row], dict)
+    ]
+    settings = "\n".join(f"- `{key}`: `{value!r}`" for key, value in entry.kwargs.items())
+    return "\n\n".join(
+        [
+            f"# {entry.id}",
+            f"{entry.summary[0].upper()}{entry.summary[1:]}.",
+            f"![{entry.id}, at the end of an episode]({entry.id}.png)",
+            f"Backend: {entry.backend}. Settings of this id:\n\n{settings}",
+            "## Reference scores",
+            f"| | score ({table['unit']}, {table['better']} is better) | source |\n"
+            "| --- | ---: | --- |\n" + "\n".join(rows),
+            inspect.cleandoc(environment.__doc__ or ""),
+        ]
+    )
+
+
+def picture(entry: Entry) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+    """The last state of an episode by the domain's shown agent, uint8 ``(height, width, 3)``."""
+    env = gym.make(f"envs:{entry.id}", render_mode="rgb_array")
+    name = SHOWN_AGENT.get(entry.domain, "random")
+    assert name == "random" or name in BASELINES[entry.domain]
+    agent: Agent = load_agent(name, env)
+    agent.reset(0)
+    observation, info = env.reset(seed=0)
+    ended = False
+    while not ended:
+        observation, _, terminated, truncated, info = env.step(agent.act(observation, info))
+        ended = terminated or truncated
+    frame = np.asarray(env.render(), np.uint8)
+    env.close()
+    return frame
+
+
+def commands_page() -> str:
+    """The help of every command, as Markdown."""
+    runner = CliRunner()
+    parts = ["# Commands"]
+    for verb in VERBS:
+        shown = runner.invoke(app, [verb, "--help"], env={"COLUMNS": str(HELP_WIDTH)}, color=False)
+        parts.append(f"## gymworks {verb}\n\n```text\n{shown.output.strip()}\n```")
+    return "\n\n".join(parts)
+
+
+def _settings(source: Path, output: Path) -> dict[str, Any]:
+    """The site's configuration; nothing in it asks for anything from the network."""
+    environments = [{entry.id: f"environments/{entry.id}.md"} for entry in ENTRIES.values()]
+    return {
+        "docs_dir": str(source),
+        "site_dir": str(output),
+        "use_directory_urls": False,
+        "strict": True,
+        "theme": {"name": "material", "font": False, "features": ["navigation.indexes"]},
+        "markdown_extensions": ["tables", "admonition", "fenced_code"],
+        "nav": [
+            {"Home": "index.md"},
+            {"Environments": environments},
+            *({title: page} for title, page in GUIDES.items()),
+            {"Commands": "commands.md"},
+        ],
+    }
+
+
+def main(output: Path = Path("site")) -> None:
+    """Builds the site."""
+    build(output.resolve())
+    typer.echo(f"written: {output / 'index.html'}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,46 @@
+"""The documentation site, built for real."""
+
+import re
+
+import pytest
+
+from envs.registration import ENTRIES
+from experiments import docs
+from experiments.cli import VERBS
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    output = tmp_path_factory.mktemp("site")
+    docs.build(output)
+    return output
+
+
+@pytest.mark.parametrize("env_id", ENTRIES)
+def test_every_environment_has_a_page_with_its_picture_and_scores(site, env_id):
+    page = (site / "environments" / f"{env_id}.html").read_text()
+    assert f'src="{env_id}.png"' in page
+    assert (site / "environments" / f"{env_id}.png").stat().st_size > 10_000
+    for heading in ("Observation Space", "Action Space", "Rewards", "Version History"):
+        assert heading in page
+    assert "proven lower bound" in page
+
+
+def test_the_home_page_is_the_readme_with_its_picture(site):
+    page = (site / "index.html").read_text()
+    assert "make demo" in page
+    assert 'src="timeline.png"' in page
+    assert (site / "timeline.png").exists()
+
+
+def test_every_command_is_described(site):
+    page = (site / "commands.html").read_text()
+    assert all(f"gymworks {verb}" in page for verb in VERBS)
+    assert "--run-dir" in page
+
+
+def test_no_page_asks_the_network_for_anything(site):
+    loads = re.compile(r'<(?:script|img|link)[^>]*(?:src|href)="(?:https?:)?//')
+    pages = list(site.glob("**/*.html"))
+    assert len(pages) > len(ENTRIES)
+    assert not [page for page in pages if loads.search(page.read_text())]
