@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 export PYTHONPATH :=
 export MPLBACKEND := Agg
 
-.PHONY: demo test format lint types layers bench docs references clean browser
+.PHONY: demo test test-gymnasium-1.4 format bench docs references clean browser
 
 demo: $(VENV)/core
 	$(BIN)/gymworks demo
@@ -15,6 +15,11 @@ test: $(VENV)/dev browser
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+# The conformance kit on the newest Gymnasium, which RLlib does not allow beside it yet.
+test-gymnasium-1.4: $(VENV)/dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/gymnasium-1.4 gymnasium==1.4.0
+	PYTHONPATH=$(CURDIR)/$(VENV)/gymnasium-1.4 $(BIN)/python -m pytest -q tests/envs
 
 format: $(VENV)/dev
 	$(BIN)/ruff format .
