@@ -19,6 +19,7 @@ test: $(VENV)/dev browser
 # The conformance kit on the newest Gymnasium, which RLlib does not allow beside it yet.
 test-gymnasium-1.4: $(VENV)/dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/gymnasium-1.4 gymnasium==1.4.0
+	PYTHONPATH=$(CURDIR)/$(VENV)/gymnasium-1.4 $(BIN)/python -c "import gymnasium as g; assert g.__version__ == '1.4.0', g"
 	PYTHONPATH=$(CURDIR)/$(VENV)/gymnasium-1.4 $(BIN)/python -m pytest -q tests/envs
 
 format: $(VENV)/dev
