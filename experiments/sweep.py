@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -236,10 +237,14 @@ def _display(config: dict[str, Any], folder: Path, quiet: bool) -> Iterator[None
 def table(result: dict[str, Any]) -> Table:
     """The trials of a result, best first."""
     names = list(result["search_space"])
-    shown = Table(title=f"{result['env_id']} {result['algo']} ({result['engine']})")
+    shown = Table(
+        title=f"{result['env_id']} {result['algo']} ({result['engine']})",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
     for name in ("trial", *names, "steps", "mean reward", "best score", "status"):
         side: Literal["left", "right"] = "left" if name == "status" else "right"
-        shown.add_column(name.replace("_", " "), justify=side, no_wrap=name != "status")
+        shown.add_column(name.replace("_", " "), justify=side)
     worst = -float("inf")
     ranked = sorted(
         result["trials"],
@@ -255,7 +260,7 @@ def table(result: dict[str, Any]) -> Table:
             f"{trial['step']:,}",
             _cell(trial[OBJECTIVE]),
             _cell(trial["best_score"]),
-            trial["status"] + (" (best)" if best else ""),
+            trial["status"],
             style="bold" if best else None,
         )
     return shown

@@ -31,7 +31,7 @@ def read_module(checkpoint: Path, name: str = DEFAULT_MODULE_ID) -> Any:
     """
     folder = checkpoint / MODULES / name
     try:
-        module = RLModule.from_checkpoint(folder)
+        module = RLModule.from_checkpoint(folder.resolve())  # a relative path is no URI
     except CORRUPTION as error:
         raise UnreadableCheckpointError(f"{type(error).__name__}: {error}") from error
     return module.eval()

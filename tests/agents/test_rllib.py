@@ -95,8 +95,12 @@ def test_dqn_learns_what_the_mask_allows(tmp_path: Path) -> None:
     assert reports[-1].metrics["mean_reward"] > reports[0].metrics["mean_reward"]
 
 
-def test_best_episode_replays_from_its_seed(tmp_path: Path) -> None:
+def test_best_episode_replays_from_its_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     train(tmp_path / "run", "ppo", CHAIN)
+    monkeypatch.chdir(tmp_path)
+    assert 0 <= play(Path("run"), rllib_toys.Chain()) <= 6  # by a relative path, as people write
     best = Run(tmp_path / "run").best_episode()
     assert best is not None
     env = rllib_toys.Chain()
