@@ -18,6 +18,7 @@ from experiments.page import Picture, Section, Table
 from hardware_sim.errors import InputError
 
 LEVELS = ("reference", "bound", "single-device")
+WIDEST = 25  # characters of a cell: a date in full, a commit as far as it is needed
 SHOWN = ("env_id", "engine", "algo", "steps", "seed", "num_envs", "date", "git")
 
 
@@ -26,7 +27,10 @@ def run_sections(runs: list[Run]) -> list[Section]:
     by_env: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         by_env[TrainConfig.from_json(run.config).env_id].append(run)
-    rows = [[run.folder.name, *(str(run.config.get(name, "")) for name in SHOWN)] for run in runs]
+    rows = [
+        [run.folder.name, *(str(run.config.get(name, ""))[:WIDEST] for name in SHOWN)]
+        for run in runs
+    ]
     sections = [Section("Training runs", table=Table(["run", *SHOWN], rows))]
     for env_id, members in by_env.items():
         sections.append(_learning_section(env_id, members))

@@ -105,7 +105,7 @@ class PlacementProblem:
 
 
 def by_upward_rank(graph: OpGraph, seconds: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Priorities by upward rank, the longest path to the end (Topcuoglu et al. 2002, eq. 3).
+    """Priorities by upward rank, the longest path to the end (Topcuoglu et al. 2002).
 
     Communication is left out, as it is unknown before the placement.
 

@@ -34,8 +34,8 @@ def round_robin(problem: PlacementProblem) -> Placement:
 def expert(problem: PlacementProblem) -> Placement:
     """The published human placement of a shipped graph, or contiguous parts of equal length.
 
-    Contiguous parts with the same number of layers are the expert of Mirhoseini et al. (2017,
-    section 4.1) for Inception-V3. Human placements of other graphs (Tarnawski et al., NeurIPS
+    Contiguous parts with the same number of layers are the expert of Mirhoseini et al. (2017)
+    for Inception-V3. Human placements of other graphs (Tarnawski et al., NeurIPS
     2020) are used where the cluster has the devices that they name.
     """
     name = problem.graph.name
@@ -155,7 +155,7 @@ def _fiduccia_mattheyses(
 
 
 def _mean_upward_rank(problem: PlacementProblem) -> NDArray[np.float64]:
-    """Upward rank with mean costs and mean transfer times (Topcuoglu et al. 2002, eq. 3)."""
+    """Upward rank with mean costs and mean transfer times (Topcuoglu et al. 2002)."""
     rank: NDArray[np.float64] = problem.compute_s.mean(axis=1)
     cost = rank.copy()
     other = ~np.eye(problem.num_devices, dtype=np.bool_)
