@@ -8,6 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from hardware_sim.files import write_json
+
 if TYPE_CHECKING:
     from experiments.placement_comparison import Row
     from hardware_sim.problem import PlacementProblem
@@ -27,6 +29,7 @@ def command(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Trains an agent to place Inception-V3, and compares it with every baseline."""
+    from experiments.evaluate import evaluate, parse_seeds
     from experiments.placement_comparison import as_json, compare, write_comparison
     from experiments.train import configure, train
 
@@ -35,7 +38,8 @@ def command(
     run = train(config, run_dir or _new_folder(), quiet=quiet)
     with console.status("every baseline with as many simulations"):
         problem, rows = compare(ENV_ID, run)
-    run.save_result({"env_id": ENV_ID, **as_json(problem, rows)})
+    write_json(run.folder / "comparison.json", {"env_id": ENV_ID, **as_json(problem, rows)})
+    run.save_result(evaluate(ENV_ID, str(run.folder), parse_seeds(ENV_ID, "test"), episodes=1))
     _print(console, problem, rows)
     report = write_comparison(TITLE, problem, rows, run)
     console.print(f"Run folder: {run.folder}. Report: {report}", soft_wrap=True)
