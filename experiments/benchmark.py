@@ -18,14 +18,13 @@ from envs.registration import ENTRIES, normalised
 from experiments import statistics
 from experiments.evaluate import (
     Result,
-    digest,
     evaluate,
     has_references,
     make,
     parse_seeds,
     values,
 )
-from experiments.verify import read_result
+from experiments.verify import read_unchanged
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
 
@@ -133,9 +132,7 @@ class Benchmark:
         path = self._path(agent, env_id)
         if not path.exists():
             return None
-        result = read_result(path)
-        if digest(result) != result["digest"]:
-            raise InputError(f"{path} was changed: its digest is not that of its content")
+        result = read_unchanged(path)
         played = [(episode["seed"], episode["episode"]) for episode in result["episodes"]]
         asked = [(seed, e) for seed in self.seeds[env_id] for e in range(self.episodes)]
         if (result["agent"], result["env_id"], played) != (agent, env_id, asked):
@@ -210,13 +207,14 @@ def command(
     name = re.sub(r"[^\w.-]+", "-", suite)
     folder = run_dir or Path("runs") / f"benchmark-{name}"
     benchmark = Benchmark(suite, agents.split(","), folder, seeds, episodes, resume)
+    console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=quiet,
+        console=console,
+        disable=quiet or not console.is_terminal,
         transient=True,
     )
     with bar:

@@ -77,6 +77,23 @@ def read_result(path: str | Path) -> Result:
     return found
 
 
+def read_unchanged(path: str | Path) -> Result:
+    """Reads a result file whose digest is that of its content; replaying it may still differ.
+
+    Raises:
+        InputError: See :func:`read_result`; or the file was changed, or nothing here has its
+            environment.
+    """
+    result = read_result(path)
+    if digest(result) != result["digest"]:
+        raise InputError(f"{path} was changed: its digest is not that of its content")
+    try:
+        qualified(result["env_id"])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return result
+
+
 def _check(path: str | Path, what: str, value: Any, fields: dict[str, tuple[type, ...]]) -> None:
     if not isinstance(value, dict):
         raise InputError(f"{path} is no result file: {what} is no JSON object")
@@ -98,8 +115,8 @@ def verify(path: str | Path, quiet: bool = True) -> list[str]:
         quiet: Show no progress.
 
     Returns:
-        A sentence for each difference: the digest, which episodes there are, the spec, each
-        episode's return, score, length and success, and the aggregate computed from them.
+        A sentence for each difference: which episodes there are, the spec, each episode's return,
+        score, length and success, the aggregate computed from them, and the digest.
 
     Raises:
         InputError: The file is malformed, its environment is unknown, or its environment works on
@@ -112,24 +129,24 @@ def verify(path: str | Path, quiet: bool = True) -> list[str]:
         raise InputError(
             f"{path} cannot be replayed: {entry.id} measures on real hardware ({entry.backend})"
         )
-    differences = []
-    if digest(result) != result["digest"]:
-        differences.append("the digest is not that of the content: the file was changed")
-    differences += _counted(result["episodes"])
+    differences = _counted(result["episodes"])
     env = make(env_id, result["env_kwargs"])
     try:
         differences += _spec(result["env_spec"], spec_json(env))
         for episode in track(
             result["episodes"],
             "replaying",
-            console=Console(stderr=True),
-            disable=quiet,
+            console=(console := Console(stderr=True)),
+            disable=quiet or not console.is_terminal,
             transient=True,
         ):
             differences += replay(env, episode)
     finally:
         env.close()
-    return differences + _aggregate(result)
+    differences += _aggregate(result)
+    if digest(result) != result["digest"]:
+        differences.append("the digest is not that of the content: the file was changed")
+    return differences
 
 
 def _counted(episodes: list[Episode]) -> list[str]:

@@ -63,10 +63,15 @@ def _frame(env: gym.Env[Any, Any]) -> Frame:
     try:
         frame: Any = env.render()
     except gym.error.DependencyNotInstalled as error:
-        raise InputError(f"{env} cannot be drawn: {error}") from error
+        raise InputError(f"{_name(env)} cannot be drawn: {error}") from error
     if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[2] != 3:
-        raise InputError(f"{env} renders {type(frame).__name__}; expected (height, width, 3)")
+        kind = type(frame).__name__
+        raise InputError(f"{_name(env)} renders {kind}; expected an array (height, width, 3)")
     return np.array(frame, np.uint8)
+
+
+def _name(env: gym.Env[Any, Any]) -> str:
+    return env.spec.id if env.spec else type(env.unwrapped).__name__
 
 
 def film(
@@ -205,11 +210,12 @@ def command(
         raise InputError(f"fps is {fps}; allowed: above 0, at most 120")
     if suffix == ".mp4":
         need_ffmpeg()  # before an episode is played in vain
+    console = Console(stderr=True)
     waiting = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        console=Console(stderr=True),
-        disable=quiet,
+        console=console,
+        disable=quiet or not console.is_terminal,
         transient=True,
     )
     with waiting:

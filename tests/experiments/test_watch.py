@@ -139,6 +139,20 @@ def test_films_are_the_episode_that_evaluate_plays() -> None:
     assert fps == gym.make(f"envs:{BERT}").metadata["render_fps"]
 
 
+def test_environments_that_cannot_be_drawn_here_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def render(self: Stripe) -> Any:
+        raise gym.error.DependencyNotInstalled("a library is not installed")
+
+    monkeypatch.setattr(Stripe, "render", render)
+    done = invoke("Stripe-v0", "--agent", "random", "-o", str(tmp_path / "film.gif"))
+    assert str(done.exception) == "Stripe-v0 cannot be drawn: a library is not installed"
+    monkeypatch.setattr(Stripe, "render", lambda self: None)
+    done = invoke("Stripe-v0", "--agent", "random", "-o", str(tmp_path / "film.gif"))
+    assert str(done.exception).startswith("Stripe-v0 renders NoneType; expected an array")
+
+
 @pytest.mark.parametrize("steps", [1, 298, 299, 300, 301, 700, 1200])
 def test_long_episodes_are_thinned_evenly(steps: int) -> None:
     spec = gym.spec("Stripe-v0")
