@@ -6,9 +6,11 @@ episode; the command reference from the commands' own help; the rest is written 
 """
 
 import inspect
+import re
 import shutil
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,18 @@ from typer.testing import CliRunner
 from agents.agent import Agent
 from agents.baselines import BASELINES
 from agents.loading import load_agent
+from envs import testing
 from envs.registration import ENTRIES, Entry, references
+from envs.testing import CHECKS
 from experiments.cli import VERBS, app
 
 ROOT = Path(__file__).parents[1]
 PAGES = Path(__file__).parent / "site"
-GUIDES = {"Write an environment": "environment.md", "Evaluation": "evaluation.md"}
+GUIDES = {
+    "Write an environment": "environment.md",
+    "Evaluation": "evaluation.md",
+    "Run on a cluster": "cluster.md",
+}
 SHOWN_AGENT = {"placement": "heft"}
 HELP_WIDTH = 90
 
@@ -46,6 +54,7 @@ def build(output: Path) -> None:
         home = (ROOT / "README.md").read_text().replace("experiments/site/", "")
         (source / "index.md").write_text(home)
         (source / "commands.md").write_text(commands_page())
+        (source / "kit.md").write_text(kit_page())
         (source / "environments").mkdir()
         for entry in track(ENTRIES.values(), "environments", disable=not sys.stderr.isatty()):
             (source / "environments" / f"{entry.id}.md").write_text(environment_page(entry))
@@ -58,7 +67,7 @@ def build(output: Path) -> None:
 def environment_page(entry: Entry) -> str:
     """The page of one environment, as Markdown."""
     module, _, name = entry.entry_point.partition(":")
-    environment = getattr(__import__(module, fromlist=[name]), name)
+    environment = getattr(import_module(module), name)
     table = references(entry.id)
     rows = [
         f"| {row} | {table[row]['score']:.6g} | {table[row]['source']} |"
@@ -75,9 +84,30 @@ def environment_page(entry: Entry) -> str:
             "## Reference scores",
             f"| | score ({table['unit']}, {table['better']} is better) | source |\n"
             "| --- | ---: | --- |\n" + "\n".join(rows),
-            inspect.cleandoc(environment.__doc__ or ""),
+            fence_doctests(inspect.cleandoc(environment.__doc__ or "")),
         ]
     )
+
+
+def fence_doctests(text: str) -> str:
+    """Markdown in which each doctest is a code block: bare, ``>>>`` would be three quotations."""
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(
+        f"```pycon\n{paragraph}\n```" if paragraph.startswith(">>> ") else paragraph
+        for paragraph in paragraphs
+    )
+
+
+def kit_page() -> str:
+    """What each check of the conformance kit says of itself, as Markdown."""
+    parts = ["# Conformance kit", inspect.cleandoc(testing.__doc__ or "").replace("::\n\n", "")]
+    for name, check in CHECKS.items():
+        prose = re.split(r"\n\n(?:Args|Returns|Raises):", inspect.cleandoc(check.__doc__ or ""))[0]
+        arguments = inspect.signature(check).parameters.values()
+        shown = ", ".join(str(each.replace(annotation=each.empty)) for each in arguments)
+        parts += [f"## {name}", f"```python\n{name}({shown})\n```"]
+        parts.append(re.sub(r":\w+:`", "`", prose))
+    return "\n\n".join(parts)
 
 
 def picture(entry: Entry) -> "np.ndarray[Any, np.dtype[np.uint8]]":
@@ -121,6 +151,7 @@ def _settings(source: Path, output: Path) -> dict[str, Any]:
             {"Home": "index.md"},
             {"Environments": environments},
             *({title: page} for title, page in GUIDES.items()),
+            {"Conformance kit": "kit.md"},
             {"Commands": "commands.md"},
         ],
     }

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from envs.registration import ENTRIES
+from envs.testing import CHECKS
 from experiments import docs
 from experiments.cli import VERBS
 
@@ -24,6 +25,26 @@ def test_every_environment_has_a_page_with_its_picture_and_scores(site, env_id):
     for heading in ("Observation Space", "Action Space", "Rewards", "Version History"):
         assert heading in page
     assert "proven lower bound" in page
+
+
+@pytest.mark.parametrize("env_id", ENTRIES)
+def test_doctests_are_code(site, env_id):
+    page = (site / "environments" / f"{env_id}.html").read_text()
+    assert "<blockquote>" not in page
+    assert "&gt;&gt;&gt; import gymnasium as gym" in page
+
+
+def test_every_check_of_the_kit_is_described(site):
+    page = (site / "kit.html").read_text()
+    assert all(f">{name}<" in page for name in CHECKS)
+    assert "check_masks(target, steps=300, seed=0, illegal=5)" in page
+
+
+@pytest.mark.parametrize("guide", docs.GUIDES.values())
+def test_every_guide_has_its_page(site, guide):
+    title = (docs.PAGES / guide).read_text().partition("\n")[0].removeprefix("# ")
+    assert "<h1 id=" in (page := (site / guide).with_suffix(".html").read_text())
+    assert title in page
 
 
 def test_the_home_page_is_the_readme_with_its_picture(site):
