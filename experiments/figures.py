@@ -1,33 +1,46 @@
 """Figures that several reports share, in one style."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle, product
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
+from numpy.typing import ArrayLike
 
-from experiments.statistics import Scores, performance_profile
+from experiments.statistics import Scores, performance_profile, profile_band
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999", "#000000")
 """The palette of Okabe and Ito, which colour-blind people can tell apart."""
 
+STROKES = ("-", "--", "-.", ":")
+LEVEL = "#777777"
+FAINT = "#e4e4e4"
+LOWEST_PROFILE = -1.0
+"""Where performance profiles begin at the lowest; agents far below random leave room for others."""
 
-def new_figure(width: float = 8.0, height: float = 4.0) -> tuple[Figure, Axes]:
+Line = tuple[Sequence[float], Sequence[float]]
+
+
+def new_figure(width: float = 10.8, height: float = 4.2) -> tuple[Figure, Axes]:
     """A figure with one pair of axes, in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#e3e6ea", linewidth=0.8)
+    axes.spines[["left", "bottom"]].set_color(LEVEL)
+    axes.tick_params(color=LEVEL, labelcolor="#333333")
+    axes.grid(axis="y", color=FAINT, linewidth=0.8)
     axes.set_axisbelow(True)
     return figure, axes
 
 
 def learning_curves(
-    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    curves: Mapping[str, Line],
     x_label: str,
     y_label: str,
     levels: Mapping[str, float] | None = None,
+    bands: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
 ) -> Figure:
     """Lines over the course of training, and horizontal lines to compare with.
 
@@ -36,14 +49,21 @@ def learning_curves(
         x_label: What x is.
         y_label: What y is, with its unit.
         levels: By label, heights to mark.
+        bands: By label of a curve, the low and high ends of its interval at each x.
     """
     figure, axes = new_figure()
-    for colour, (label, (x, y)) in zip(_cycle(), curves.items(), strict=False):
-        axes.plot(x, y, color=colour, linewidth=1.8, label=label)
-    for label, height in (levels or {}).items():
-        axes.axhline(height, color="#777777", linewidth=1, linestyle=(0, (4, 3)))
+    for (stroke, colour), (label, (x, y)) in zip(_styles(), curves.items(), strict=False):
+        axes.plot(x, y, color=colour, linestyle=stroke, linewidth=1.8, label=label)
+        if bands and label in bands:
+            axes.fill_between(x, *bands[label], color=colour, alpha=0.2, linewidth=0)
+    levels = levels or {}
+    for height in levels.values():
+        axes.axhline(height, color=LEVEL, linewidth=1, linestyle=(0, (4, 3)))
+    low, high = axes.get_ylim()
+    places = spread([(height - low) / (high - low) for height in levels.values()], 0.05)
+    for label, place in zip(levels, places, strict=True):
         axes.annotate(
-            label, (1, height), xycoords=("axes fraction", "data"), xytext=(5, 0),
+            label, (1, place), xycoords="axes fraction", xytext=(5, 0),
             textcoords="offset points", va="center", fontsize=8, color="#555555",
         )  # fmt: skip
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -56,30 +76,38 @@ def learning_curves(
 def intervals(
     rows: Mapping[str, tuple[float, float, float]], label: str, levels: Mapping[str, float]
 ) -> Figure:
-    """A dot and an interval for each row.
+    """A dot and an interval for each row, from top to bottom.
 
     Args:
         rows: By name: value, low end, high end.
         label: What the values are, with their unit.
         levels: By label, values to mark.
     """
-    figure, axes = new_figure(8.0, 1.2 + 0.38 * len(rows))
-    for y, (colour, (value, low, high)) in enumerate(zip(_cycle(), rows.values(), strict=False)):
-        axes.plot([low, high], [y, y], color=colour, linewidth=6, alpha=0.35, solid_capstyle="butt")
-        axes.plot([value], [y], "o", color=colour)
-    for name, value in levels.items():
-        axes.axvline(value, color="#777777", linewidth=1, linestyle=(0, (4, 3)), label=name)
+    figure, axes = new_figure(10.8, 1.2 + 0.34 * len(rows))
+    for y, (value, low, high) in enumerate(rows.values()):
+        axes.plot(
+            [low, high], [y, y], color=COLOURS[0], linewidth=7, alpha=0.3, solid_capstyle="butt"
+        )
+        axes.plot([value], [y], "o", color=COLOURS[0])
+    for value in levels.values():
+        axes.axvline(value, color=LEVEL, linewidth=1, linestyle=(0, (4, 3)))
+    left, right = axes.get_xlim()
+    places = spread([(value - left) / (right - left) for value in levels.values()], 0.03)
+    for name, place in zip(levels, places, strict=True):
+        axes.annotate(
+            name, (place, 1), xycoords="axes fraction", xytext=(0, 3), rotation=25,
+            textcoords="offset points", fontsize=8, color="#555555",
+        )  # fmt: skip
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
     axes.set_xlabel(label)
-    if levels:
-        axes.legend(frameon=False, fontsize=8)
     return figure
 
 
 def profiles(scores: Mapping[str, Scores]) -> Figure:
-    """Performance profiles: the share of runs above each normalised score.
+    """Performance profiles: the share of runs above each normalised score, with its interval.
 
     Args:
         scores: By agent, normalised scores ``(R, T)``.
@@ -87,15 +115,48 @@ def profiles(scores: Mapping[str, Scores]) -> Figure:
     figure, axes = new_figure()
     everything = np.concatenate([matrix.ravel() for matrix in scores.values()])
     low, high = min(0.0, float(everything.min())), max(1.0, float(everything.max()))
-    levels = np.linspace(low - 0.05, high + 0.05, 201)
-    for colour, (name, matrix) in zip(_cycle(), scores.items(), strict=False):
-        axes.step(levels, performance_profile(matrix, levels), color=colour, label=name)
+    levels = np.linspace(max(low, LOWEST_PROFILE) - 0.05, high + 0.05, 301)
+    for (stroke, colour), (name, matrix) in zip(_styles(), scores.items(), strict=False):
+        shares = performance_profile(matrix, levels)
+        axes.plot(
+            levels, shares, drawstyle="steps-post", color=colour, linestyle=stroke, label=name
+        )
+        axes.fill_between(
+            levels, *profile_band(matrix, levels), step="post", color=colour, alpha=0.15,
+            linewidth=0,
+        )  # fmt: skip
     axes.set_xlabel("normalised score (0 random, 1 reference)")
     axes.set_ylabel("share of runs above")
+    axes.set_xlim(levels[0], levels[-1])
     axes.set_ylim(0, 1.03)
     axes.legend(frameon=False)
     return figure
 
 
-def _cycle() -> list[str]:
-    return list(COLOURS) * 32
+def spread(places: Sequence[float], gap: float) -> list[float]:
+    """Places on a line, moved as little as it takes for labels there to stay readable.
+
+    Args:
+        places: Where the labels belong.
+        gap: The least distance between two of them.
+    """
+    order = np.argsort(places, kind="stable")
+    groups: list[list[float]] = []  # of labels that touch: the place each would give the first
+    for place in np.asarray(places, np.float64)[order]:
+        groups.append([float(place)])
+        while len(groups) > 1 and _end(groups[-2], gap) + gap > np.mean(groups[-1]):
+            last = groups.pop()
+            groups[-1] += [wish - gap * len(groups[-1]) for wish in last]
+    moved = np.empty(len(order))
+    moved[order] = [np.mean(group) + gap * i for group in groups for i in range(len(group))]
+    return [float(place) for place in moved]
+
+
+def _end(group: list[float], gap: float) -> float:
+    """Where the last label of a group comes to lie."""
+    return float(np.mean(group)) + gap * (len(group) - 1)
+
+
+def _styles() -> Iterator[tuple[str, str]]:
+    """Pairs of stroke and colour that tell 32 lines apart."""
+    return cycle(product(STROKES, COLOURS))

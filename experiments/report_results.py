@@ -1,120 +1,235 @@
 """Sections about results: one agent or many, one environment or many."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from envs.registration import normalised, references
-from experiments.figures import intervals, profiles
-from experiments.page import Picture, Section, Table
+from experiments import statistics
+from experiments.evaluate import Result, has_references, values
+from experiments.figures import LOWEST_PROFILE, intervals, profiles
+from experiments.page import Picture, Section, Table, decimals
 from experiments.report_runs import final_frame
-from experiments.statistics import Scores, iqm, stratified_bootstrap
-from hardware_sim.errors import InputError
+from experiments.statistics import Scores
+
+LEVELS = ("reference", "bound")
 
 
-def result_sections(results: list[dict[str, Any]]) -> list[Section]:
-    """Tables with intervals, performance profiles and pictures of several results.
+@dataclass(frozen=True)
+class Judged:
+    """An agent on an environment, by one result or by those of several training runs.
+
+    Attributes:
+        agent: Its name.
+        env_id: The environment.
+        results: Contents of result files; at least one.
+    """
+
+    agent: str
+    env_id: str
+    results: tuple[Result, ...]
+
+    @property
+    def scores(self) -> Scores:
+        """``(R,)``: each episode's score; of several training runs, each run's mean (IQM)."""
+        if len(self.results) == 1:
+            return np.array(values(self.results[0]["episodes"]))
+        return np.array([statistics.iqm(values(result["episodes"])) for result in self.results])
+
+    @property
+    def sample(self) -> str:
+        """What was played, in words."""
+        episodes = len(self.results[0]["episodes"])
+        played = f"{episodes} episode" + ("s" if episodes > 1 else "")
+        return played if len(self.results) == 1 else f"{len(self.results)} runs, {played} each"
+
+    @property
+    def unit(self) -> str:
+        """Unit of the scores; ``"return"`` where the environment gives no score."""
+        return str(self.results[0]["aggregate"]["unit"])
+
+    @property
+    def normal(self) -> bool:
+        """Whether the scores can be normalised: the id's own task, and it has references."""
+        plain = not any(result["env_kwargs"] for result in self.results)
+        return plain and self.unit != "return" and has_references(self.env_id)
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether a lower score is the better one."""
+        return has_references(self.env_id) and references(self.env_id)["better"] == "lower"
+
+    @property
+    def success_rate(self) -> float | None:
+        """Share of successful episodes; ``None`` where the environment knows no success."""
+        found = [e["is_success"] for result in self.results for e in result["episodes"]]
+        return None if None in found else float(np.mean(found))
+
+
+def judge(results: Sequence[Result], names: Sequence[str] | None = None) -> list[Judged]:
+    """Results by agent and environment.
 
     Args:
         results: Contents of result files, as ``gymworks evaluate`` writes them.
+        names: The agent of each result; results of one agent on one environment are those of
+            its training runs. Default: what the results say.
     """
-    sections = []
-    table = normalised_scores(results)
-    if table:
-        sections.append(_overall(table))
-    ids = list(dict.fromkeys(result["env_id"] for result in results))
-    return sections + [
-        _environment(env_id, [result for result in results if result["env_id"] == env_id])
-        for env_id in ids
+    found: dict[tuple[str, str], list[Result]] = {}
+    for name, result in zip(names or [r["agent"] for r in results], results, strict=True):
+        found.setdefault((name, result["env_id"]), []).append(result)
+    return [Judged(name, env_id, tuple(members)) for (name, env_id), members in found.items()]
+
+
+def result_sections(results: Sequence[Result], names: Sequence[str] | None = None) -> list[Section]:
+    """Tables with intervals, performance profiles and pictures of several results.
+
+    Args:
+        results: See :func:`judge`.
+        names: See :func:`judge`.
+    """
+    found = judge(results, names)
+    table = normalised_scores(found)
+    missing = sorted({one.agent for one in found if one.normal} - table.keys())
+    ids = list(dict.fromkeys(one.env_id for one in found))
+    return ([_overall(table, missing)] if table else []) + [
+        _environment(env_id, [one for one in found if one.env_id == env_id]) for env_id in ids
     ]
 
 
-def normalised_scores(results: list[dict[str, Any]]) -> dict[str, Scores]:
-    """Normalised scores ``(R, T)`` of the agents that ran on every environment with references."""
-    by_agent: dict[str, dict[str, list[float]]] = {}
-    for result in results:
-        try:
-            references(result["env_id"])
-        except InputError:
-            continue
-        scores = [normalised(result["env_id"], score) for score in episode_scores(result)]
-        by_agent.setdefault(result["agent"], {})[result["env_id"]] = scores
-    tasks = {env_id for scores in by_agent.values() for env_id in scores}
-    complete = {
-        agent: [scores[env_id] for env_id in sorted(tasks)]
-        for agent, scores in by_agent.items()
-        if scores.keys() == tasks
-    }
-    runs = min((len(column) for columns in complete.values() for column in columns), default=0)
+def normalised_scores(found: Sequence[Judged]) -> dict[str, Scores]:
+    """Normalised scores ``(R, T)`` of the agents that played every environment with references.
+
+    An agent that has more scores on some environments than on others keeps the first of them.
+    """
+    tasks = sorted({one.env_id for one in found if one.normal})
+    columns: dict[str, dict[str, list[float]]] = {}
+    for one in found:
+        if one.normal:
+            scores = [normalised(one.env_id, score) for score in one.scores.tolist()]
+            columns.setdefault(one.agent, {})[one.env_id] = scores
     return {
-        agent: np.array([column[:runs] for column in columns]).T
-        for agent, columns in complete.items()
-        if runs
+        agent: np.array(list(zip(*(scores[env_id] for env_id in tasks), strict=False)))
+        for agent, scores in columns.items()
+        if scores.keys() == set(tasks)
     }
 
 
-def episode_scores(result: dict[str, Any]) -> list[float]:
-    """The score of each episode, or its return where the environment gives no score."""
-    return [
-        float(episode["return"] if episode.get("score") is None else episode["score"])
-        for episode in result["episodes"]
-    ]
-
-
-def _overall(scores: dict[str, Scores]) -> Section:
+def _overall(scores: dict[str, Scores], missing: list[str]) -> Section:
     """Aggregates over environments and the performance profiles."""
+    ranked = sorted(scores.items(), key=lambda item: -statistics.iqm(item[1]))
     rows = []
-    for agent, matrix in sorted(scores.items(), key=lambda item: -iqm(item[1])):
-        low, high = stratified_bootstrap(matrix)
+    for place, (agent, matrix) in enumerate(ranked):
+        low, high = statistics.stratified_bootstrap(matrix)
+        below = ranked[place + 1][1] if place + 1 < len(ranked) else None
+        chance = "" if below is None else statistics.probability_of_improvement(matrix, below)
         rows.append(
-            [agent, f"{iqm(matrix):.3f}", f"{low:.3f} to {high:.3f}", f"{matrix.mean():.3f}"]
+            [
+                agent,
+                _fixed(statistics.iqm(matrix)),
+                f"{_fixed(low)} to {_fixed(high)}",
+                _fixed(statistics.median(matrix)),
+                _fixed(statistics.mean(matrix)),
+                _fixed(statistics.optimality_gap(matrix)),
+                chance if isinstance(chance, str) else f"{chance:.0%}",
+            ]
         )
-    first = next(iter(scores.values()))
+    columns = ["agent", "IQM", "95 % interval", "median", "mean", "optimality gap", "beats next"]
+    tasks = ranked[0][1].shape[1]
+    many = f"{tasks} environments" if tasks > 1 else "one environment"
     caption = (
-        f"Normalised scores (0 random, 1 reference) over {first.shape[0]} runs of "
-        f"{first.shape[1]} environments; intervals are stratified bootstraps."
+        f"Normalised scores (0 random, 1 reference) over {many}: interquartile mean (IQM) with its "
+        "stratified bootstrap interval, median and mean, the mean shortfall from 1 (optimality "
+        "gap), and the chance that a run beats one of the agent in the next row."
     )
-    table = Table(["agent", "interquartile mean", "95 % interval", "mean"], rows, caption)
-    picture = Picture(profiles(scores), "Performance profiles: higher and further right is better.")
-    return Section("Over all environments", table=table, figures=(picture,))
+    if missing:
+        caption += f" Left out, for they did not play all of them: {', '.join(missing)}."
+    said = "Performance profiles with 95 % intervals: higher and further right is better."
+    if min(matrix.min() for matrix in scores.values()) < LOWEST_PROFILE:
+        said += f" Scores below {LOWEST_PROFILE:g} lie to the left of the figure."
+    picture = Picture(profiles(dict(ranked)), said)
+    return Section("Over all environments", table=Table(columns, rows, caption), figures=(picture,))
 
 
-def _environment(env_id: str, results: list[dict[str, Any]]) -> Section:
+def _environment(env_id: str, found: list[Judged]) -> Section:
     """Every agent on one environment, and what the best one did."""
-    try:
-        known = references(env_id)
-    except InputError:
-        known = {}
-    unit = known.get("unit", "")
-    rows, bars = [], {}
-    for result in results:
-        scores = np.array(episode_scores(result))
-        low, high = stratified_bootstrap(scores)
-        bars[result["agent"]] = iqm(scores), low, high
-        cells = [
-            result["agent"],
-            str(len(scores)),
-            f"{iqm(scores):.6g}",
-            f"{low:.6g} to {high:.6g}",
-        ]
-        success = [bool(episode.get("is_success")) for episode in result["episodes"]]
-        cells.append(f"{np.mean(success):.0%}")
-        cells.append(f"{normalised(env_id, iqm(scores)):.3f}" if known else "")
-        rows.append(cells)
-    columns = ["agent", "episodes", f"score {unit}", "95 % interval", "success", "normalised"]
-    for name, entry in known.items():
-        if isinstance(entry, dict):
-            value = entry["score"]
-            share = f"{normalised(env_id, value):.3f}"
-            rows.append([f"({name})", "", f"{value:.6g}", "", "", share])
-    marks = ("reference", "bound")
-    levels: dict[str, float] = {name: known[name]["score"] for name in marks if name in known}
-    figures = [Picture(intervals(bars, f"score {unit}", levels), "Interquartile means, intervals.")]
-    lower = known.get("better") == "lower"
-    best = min(results, key=lambda r: iqm(episode_scores(r)) * (1 if lower else -1))
+    sign = 1 if found[0].lower_is_better else -1
+    ranked = sorted(found, key=lambda one: sign * statistics.iqm(one.scores))
+    ends = {one.agent: statistics.stratified_bootstrap(one.scores) for one in ranked}
+    known = references(env_id) if any(one.normal for one in found) else {}
+    marks = {name: known[name]["score"] for name in LEVELS if name in known}
+    bars = {one.agent: (statistics.iqm(one.scores), *ends[one.agent]) for one in ranked}
+    unit = found[0].unit
+    heading = unit if unit in ("return", "score") else f"score\N{NO-BREAK SPACE}({unit})"
+    figures = [
+        Picture(
+            intervals(bars, heading, marks),
+            f"Interquartile means and 95 % intervals; {'lower' if sign > 0 else 'higher'} is "
+            "better." + (" Dashed: reference scores." if marks else ""),
+        )
+    ]
+    best = ranked[0].results[0]
     episode = best["episodes"][0]
-    frame = final_frame(env_id, best.get("env_kwargs", {}), episode["seed"], episode["actions"])
+    frame = final_frame(env_id, best["env_kwargs"], episode["seed"], episode["actions"])
     if frame is not None:
-        figures.append(Picture(frame, f"{best['agent']}: its first episode, at the end."))
-    caption = "In brackets: reference scores." if known else ""
-    return Section(env_id, table=Table(columns, rows, caption), figures=tuple(figures))
+        figures.append(Picture(frame, f"{ranked[0].agent}: the end of its first episode."))
+    table = _environment_table(heading, ranked, bars, known)
+    return Section(env_id.removeprefix("envs:"), table=table, figures=tuple(figures))
+
+
+def _environment_table(
+    heading: str,
+    ranked: list[Judged],
+    bars: dict[str, tuple[float, float, float]],
+    known: dict[str, Any],
+) -> Table:
+    """A row for each agent and each reference score, best first."""
+    marks = {name: entry for name, entry in known.items() if isinstance(entry, dict)}
+    places = decimals([*(bar[0] for bar in bars.values()), *(m["score"] for m in marks.values())])
+    lines = []
+    for one in ranked:
+        value, low, high = bars[one.agent]
+        rate = one.success_rate
+        lines.append(
+            (
+                value,
+                [
+                    one.agent,
+                    f"{value:.{places}f}",
+                    f"{low:.{places}f} to {high:.{places}f}",
+                    _fixed(normalised(one.env_id, value)) if one.normal else "",
+                    "" if rate is None else f"{rate:.0%}",
+                    one.sample,
+                ],
+                False,
+            )
+        )
+    for name, entry in marks.items():
+        score = entry["score"]
+        share = _fixed(normalised(ranked[0].env_id, score))
+        line = [f"({name})", f"{score:.{places}f}", "", share, "", entry["source"]]
+        lines.append((score, line, True))
+    lines.sort(key=lambda line: line[0], reverse=not ranked[0].lower_is_better)
+    rows = [row for _, row, _ in lines]
+    columns = [
+        "agent", heading, "95 % interval", "normalised", "success", "played, or source",
+    ]  # fmt: skip
+    shown = [i for i in range(len(columns)) if i < 2 or any(row[i] for row in rows)]
+    caption = (
+        "Interquartile means; bootstrap intervals over episodes, or over training runs where "
+        "there are several."
+    )
+    if marks:
+        caption += " In brackets: reference scores; normalised: 0 random, 1 reference."
+    return Table(
+        [columns[i] for i in shown],
+        [[row[i] for i in shown] for row in rows],
+        caption,
+        muted=frozenset(i for i, line in enumerate(lines) if line[2]),
+    )
+
+
+def _fixed(value: float) -> str:
+    """Three decimals, and no minus before what rounds to 0."""
+    return f"{round(value, 3) + 0.0:.3f}"

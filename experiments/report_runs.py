@@ -2,7 +2,7 @@
 
 import io
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -10,72 +10,147 @@ import numpy as np
 from PIL import Image
 
 from agents.engines.base import TrainConfig
+from agents.engines.teams import is_team
 from agents.runs import Run
 from envs.registration import references
-from experiments.evaluate import decode_action
-from experiments.figures import learning_curves
+from experiments.evaluate import decode_action, has_references, make
+from experiments.figures import Line, learning_curves
 from experiments.page import Picture, Section, Table
-from hardware_sim.errors import InputError
+from experiments.statistics import Scores, iqm_curve
+from experiments.sweep_figure import parallel_coordinates
 
 LEVELS = ("reference", "bound", "single-device")
-WIDEST = 25  # characters of a cell: a date in full, a commit as far as it is needed
-SHOWN = ("env_id", "engine", "algo", "steps", "seed", "num_envs", "date", "git")
+APART = ("seed", "checkpoint_every", "address")  # what runs of one training may differ in
+RUN_COLUMNS = ("run", "environment", "algorithm", "steps", "seed", "best score", "made", "commit")
 
 
-def run_sections(runs: list[Run]) -> list[Section]:
-    """A table of the runs, and for each environment the learning curves and best episode."""
-    by_env: dict[str, list[Run]] = defaultdict(list)
-    for run in runs:
-        by_env[TrainConfig.from_json(run.config).env_id].append(run)
-    rows = [
-        [run.folder.name, *(str(run.config.get(name, ""))[:WIDEST] for name in SHOWN)]
-        for run in runs
-    ]
-    sections = [Section("Training runs", table=Table(["run", *SHOWN], rows))]
-    for env_id, members in by_env.items():
-        sections.append(_learning_section(env_id, members))
-        pictures = [picture for run in members if (picture := best_picture(run)) is not None]
+def run_names(runs: Sequence[Run]) -> list[str]:
+    """A name for each run, shared by those that differ in their seed alone.
+
+    Returns:
+        Such as ``"ppo (sb3)"``, with a number where two kinds of training would share it; a run
+        without a companion, or with one of the same seed, has the name of its folder.
+    """
+    configs = [TrainConfig.from_json(run.config) for run in runs]
+    kinds: dict[str, list[int]] = defaultdict(list)
+    for place, config in enumerate(configs):
+        settings = {k: v for k, v in config.to_json().items() if k not in APART}
+        kinds[repr(sorted(settings.items()))].append(place)
+    names = [_folder_name(run, runs) for run in runs]
+    taken: dict[tuple[str, str], int] = defaultdict(int)
+    for places in kinds.values():
+        if 1 < len(places) == len({configs[place].seed for place in places}):
+            config = configs[places[0]]
+            name = f"{config.algo} ({config.engine})"
+            taken[name, config.env_id] += 1
+            number = taken[name, config.env_id]
+            for place in places:
+                names[place] = name if number == 1 else f"{name}, settings {number}"
+    return names
+
+
+def _folder_name(run: Run, runs: Sequence[Run]) -> str:
+    alike = [other for other in runs if other.folder.name == run.folder.name]
+    return run.folder.name if len(alike) == 1 else str(run.folder)
+
+
+def run_sections(runs: Sequence[Run]) -> list[Section]:
+    """A table of the runs, and for each environment the learning curves and best episodes."""
+    sections = [Section("Training runs", table=Table(RUN_COLUMNS, [_row(run) for run in runs]))]
+    by_env: dict[str, dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
+    for name, run in zip(run_names(runs), runs, strict=True):
+        by_env[TrainConfig.from_json(run.config).env_id][name].append(run)
+    for env_id, kinds in by_env.items():
+        title = env_id.removeprefix("envs:")
+        sections.append(_learning_section(f"Learning: {title}", env_id, kinds))
+        pictures = tuple(p for members in kinds.values() if (p := best_picture(members)))
         if pictures:
-            sections.append(Section(f"Best episodes: {env_id}", figures=tuple(pictures)))
+            sections.append(Section(f"Best episodes: {title}", figures=pictures))
     return sections
 
 
-def _learning_section(env_id: str, runs: list[Run]) -> Section:
+def _row(run: Run) -> list[str]:
+    """What the table says of a run."""
+    config, best = TrainConfig.from_json(run.config), run.best_episode()
+    return [
+        run.folder.name,
+        config.env_id.removeprefix("envs:"),
+        f"{config.algo} ({config.engine})",
+        f"{config.steps:,}",
+        str(config.seed),
+        "" if best is None or best["score"] is None else f"{best['score']:.6g}",
+        str(run.config.get("date", ""))[:16].replace("T", " "),
+        str(run.config.get("git") or "")[:8],
+    ]
+
+
+def _learning_section(title: str, env_id: str, kinds: dict[str, list[Run]]) -> Section:
     """Learning curves of runs on one environment, beside its reference scores."""
-    try:
-        table = references(env_id)
-    except InputError:
-        table = {}
-    column = "mean_score" if table else "mean_reward"
-    curves = {}
-    for run in runs:
-        rows = [row for row in run.metrics() if column in row]
-        curves[f"{run.folder.name}, mean"] = (
-            [row["step"] for row in rows],
-            [row[column] for row in rows],
-        )
-        if table:
-            curves[f"{run.folder.name}, best so far"] = (
-                [row["step"] for row in rows],
-                [row["best_score"] for row in rows],
-            )
+    table = references(env_id) if has_references(env_id) else {}
+    shown = (
+        {"mean": "mean_score", "best so far": "best_score"} if table else {"mean": "mean_reward"}
+    )
+    curves: dict[str, Line] = {}
+    bands: dict[str, tuple[Scores, Scores]] = {}
+    for name, members in kinds.items():
+        for words, column in shown.items():
+            label = f"{name}, {words}" + (f" of {len(members)} runs" if len(members) > 1 else "")
+            steps, values = _aligned(members, column)
+            if steps.size:
+                middle, low, high = iqm_curve(values)
+                curves[label] = (steps.tolist(), middle.tolist())
+                if len(members) > 1:
+                    bands[label] = low, high
+    if not curves:
+        return Section(title, "No run has finished an episode yet.")
     levels = {name: table[name]["score"] for name in LEVELS if name in table}
     unit = f"score ({table['unit']})" if table else "return"
-    figure = learning_curves(curves, "environment steps", unit, levels)
-    caption = f"Mean over recent episodes of {env_id}; dashed: reference scores."
-    return Section(f"Learning: {env_id}", figures=(Picture(figure, caption),))
+    caption = "Mean over the recent episodes of each run."
+    if bands:
+        caption += " Of several runs: the interquartile mean and its 95 % bootstrap interval."
+    if levels:
+        caption += " Dashed grey: reference scores."
+    figure = learning_curves(curves, "environment steps", unit, levels, bands)
+    return Section(title, figures=(Picture(figure, caption),))
 
 
-def best_picture(run: Run) -> Picture | None:
-    """The final state of a run's best episode, replayed; None if there is none to draw."""
-    best = run.best_episode()
-    if best is None:
+def _aligned(runs: Sequence[Run], column: str) -> tuple[Scores, Scores]:
+    """The values of a column of each run ``(R, S)`` at common steps ``(S,)``.
+
+    The steps are those of any run between the last first and the first last; none if a run has no
+    values, or the runs do not overlap.
+    """
+    lines = [
+        np.array([(row["step"], row[column]) for row in run.metrics() if column in row])
+        for run in runs
+    ]
+    if not all(line.size for line in lines):
+        return np.empty(0), np.empty((len(runs), 0))
+    steps = np.unique(np.concatenate([line[:, 0] for line in lines]))
+    start, end = max(line[0, 0] for line in lines), min(line[-1, 0] for line in lines)
+    steps = steps[(steps >= start) & (steps <= end)]
+    return steps, np.array([np.interp(steps, line[:, 0], line[:, 1]) for line in lines])
+
+
+def best_picture(runs: Sequence[Run]) -> Picture | None:
+    """The final state of the best episode of some runs, replayed; None if there is none to draw."""
+    env_id = TrainConfig.from_json(runs[0].config).env_id
+    lower = has_references(env_id) and references(env_id)["better"] == "lower"
+    found = []
+    for run in runs:
+        episode = run.best_episode()
+        if episode is not None:
+            value = episode["return"] if episode["score"] is None else episode["score"]
+            found.append((-value if lower else value, run, episode))
+    if not found:
         return None
+    _, run, episode = max(found, key=lambda entry: entry[0])
     config = TrainConfig.from_json(run.config)
-    frame = final_frame(config.env_id, config.env_kwargs, best["seed"], best["actions"])
+    frame = final_frame(config.env_id, config.env_kwargs, episode["seed"], episode["actions"])
     if frame is None:
         return None
-    return Picture(frame, f"{run.folder.name}: best episode, score {best['score']:.6g}")
+    judged = "return" if episode["score"] is None else "score"
+    return Picture(frame, f"{run.folder.name}: best episode, {judged} {episode[judged]:.6g}.")
 
 
 def final_frame(
@@ -86,14 +161,16 @@ def final_frame(
     Returns:
         None if the environment draws no pictures, or lacks a library that it needs for them.
     """
-    plain = gym.make(env_id, **env_kwargs)
+    if is_team(env_id):
+        return None
+    plain = make(env_id, env_kwargs)
     drawn = "rgb_array" in plain.metadata.get("render_modes", [])
     plain.close()
     if not drawn:
         return None
-    env = gym.make(env_id, render_mode="rgb_array", **env_kwargs)
-    env.reset(seed=seed)
+    env = make(env_id, env_kwargs, render_mode="rgb_array")
     try:
+        env.reset(seed=seed)
         for action in actions:
             env.step(decode_action(env.action_space, action))
         frame = np.asarray(env.render())
@@ -102,24 +179,25 @@ def final_frame(
     finally:
         env.close()
     buffer = io.BytesIO()
-    Image.fromarray(frame).save(buffer, "PNG")
+    Image.fromarray(frame).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
-def sweep_sections(folder: Path) -> list[Section]:
-    """The trials of a sweep as a table and as parallel coordinates."""
-    from experiments.report import read_json
-    from experiments.sweep_figure import parallel_coordinates
+def sweep_sections(name: str, result: dict[str, Any]) -> list[Section]:
+    """The trials of a sweep as a table and as parallel coordinates.
 
-    result = read_json(folder / "result.json")
-    names = list(result["search_space"])
+    Args:
+        name: The sweep's name.
+        result: The content of its ``result.json``.
+    """
+    columns = list(result["search_space"])
     rows = [
         [
             str(trial["trial"]),
-            *(f"{value:.4g}" if isinstance(value := trial["hyperparameters"][name], float)
-              else str(value) for name in names),
+            *(f"{value:.4g}" if isinstance(value := trial["hyperparameters"][column], float)
+              else str(value) for column in columns),
             str(trial["status"]),
-            str(trial["step"]),
+            f"{trial['step']:,}",
             _number(trial["mean_reward"]),
             _number(trial["best_score"]),
         ]
@@ -127,13 +205,13 @@ def sweep_sections(folder: Path) -> list[Section]:
     ]  # fmt: skip
     best = result["best"]
     table = Table(
-        ["trial", *names, "status", "step", "mean reward", "best score"],
+        ["trial", *columns, "status", "step", "mean reward", "best score"],
         rows,
-        f"{result['env_id']}, {result['engine']} {result['algo']}",
+        f"{result['env_id']}, {result['engine']} {result['algo']}; the best trial stands out.",
         frozenset() if best is None else frozenset({best}),
     )
     picture = Picture(parallel_coordinates(result), "A line a trial; colour is the mean reward.")
-    return [Section(f"Sweep {folder.name}", table=table, figures=(picture,))]
+    return [Section(f"Sweep {name}", table=table, figures=(picture,))]
 
 
 def _number(value: float | None) -> str:

@@ -3,7 +3,7 @@
 Scores are float arrays ``(R, T)``: ``R`` runs (seeds) of ``T`` tasks; higher is better.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,9 +18,7 @@ def iqm(scores: ArrayLike) -> float:
 
     A quarter of the scores, rounded down, is left out at either end.
     """
-    ordered = np.sort(_scores(scores), axis=None)
-    cut = len(ordered) // 4
-    return float(ordered[cut : len(ordered) - cut].mean())
+    return float(_trimmed(_scores(scores).ravel()))
 
 
 def mean(scores: ArrayLike) -> float:
@@ -80,13 +78,60 @@ def stratified_bootstrap(
     if not 0 < confidence < 1:
         raise InputError(f"confidence is {confidence}; it must lie between 0 and 1")
     matrix = _scores(scores)
-    runs, tasks = matrix.shape
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(runs, size=(repetitions, runs, tasks))
-    values = [aggregate(matrix[rows, np.arange(tasks)]) for rows in drawn]
-    tail = 50 * (1 - confidence)
-    low, high = np.percentile(values, [tail, 100 - tail])
+    drawn = _drawn(matrix, repetitions, seed)
+    low, high = _middle([aggregate(resample) for resample in drawn], confidence)
     return float(low), float(high)
+
+
+def profile_band(
+    scores: ArrayLike, thresholds: ArrayLike, repetitions: int = 2_000, seed: int = 0
+) -> tuple[Scores, Scores]:
+    """Pointwise 95 % interval of :func:`performance_profile`: its low and its high ends."""
+    levels = np.asarray(thresholds, np.float64)
+    drawn = _drawn(_scores(scores), repetitions, seed)
+    low, high = _middle([performance_profile(resample, levels) for resample in drawn], 0.95)
+    return low, high
+
+
+def iqm_curve(
+    curves: ArrayLike, repetitions: int = 2_000, seed: int = 0
+) -> tuple[Scores, Scores, Scores]:
+    """Interquartile mean over runs at each point of their curves, with its 95 % interval.
+
+    Args:
+        curves: ``(R, S)``: the value of each run at each of ``S`` points.
+        repetitions: Number of resamples, which draw whole runs.
+        seed: Of the resamples.
+
+    Returns:
+        The interquartile means and the low and high ends of their intervals, each ``(S,)``.
+    """
+    matrix = _scores(curves)
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(len(matrix), size=(repetitions, len(matrix)))
+    low, high = _middle([_trimmed(matrix[drawn]) for drawn in rows], 0.95)
+    return _trimmed(matrix), low, high
+
+
+def _trimmed(columns: Scores) -> Scores:
+    """Interquartile mean of each column."""
+    cut = len(columns) // 4
+    middle: Scores = np.sort(columns, axis=0)[cut : len(columns) - cut].mean(axis=0)
+    return middle
+
+
+def _drawn(matrix: Scores, repetitions: int, seed: int) -> Iterator[Scores]:
+    """Resamples of a score matrix, runs drawn anew within each task."""
+    runs, tasks = matrix.shape
+    rows = np.random.default_rng(seed).integers(runs, size=(repetitions, runs, tasks))
+    return (matrix[drawn, np.arange(tasks)] for drawn in rows)
+
+
+def _middle(values: ArrayLike, confidence: float) -> Scores:
+    """Low and high ends of the middle part of resampled values, along the first axis."""
+    tail = 50 * (1 - confidence)
+    ends: Scores = np.percentile(np.asarray(values), [tail, 100 - tail], axis=0)
+    return ends
 
 
 def _scores(scores: ArrayLike) -> Scores:

@@ -50,6 +50,29 @@ def test_bootstrap_intervals_agree_with_rliables():
     assert np.abs(np.array(ours) - theirs["x"].ravel()).max() < 0.05 * width
 
 
+def test_bands_of_profiles_agree_with_rliables():
+    x = scores(8, 4, 5)
+    levels = np.linspace(0, 1.5, 9)
+    np.random.seed(0)  # noqa: NPY002  rliable draws from numpy's global generator
+    _, theirs = create_performance_profile({"x": x}, levels, reps=2_000)
+    low, high = statistics.profile_band(x, levels)
+    assert np.abs(np.array([low, high]) - theirs["x"]).max() <= 1 / 16
+    profile = statistics.performance_profile(x, levels)
+    assert (low <= profile).all()
+    assert (profile <= high).all()
+
+
+def test_curves_are_judged_point_by_point():
+    x = scores(9, 5, 6)
+    middle, low, high = statistics.iqm_curve(x)
+    for point in range(5):
+        assert middle[point] == pytest.approx(statistics.iqm(x[:, point]))
+        expected = statistics.stratified_bootstrap(x[:, point])
+        assert (low[point], high[point]) == pytest.approx(expected, abs=0.05)
+    alone = statistics.iqm_curve(x[:1])
+    assert all((line == x[0]).all() for line in alone)
+
+
 def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end():
     assert statistics.iqm([0.0, 1.0, 2.0, 100.0]) == 1.5
     assert statistics.iqm([5.0]) == 5.0

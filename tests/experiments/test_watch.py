@@ -99,7 +99,7 @@ def test_a_page_of_an_episode(tmp_path: Path) -> None:
     assert len(pictures) == len(shot.frames) == 3
     for uri, frame in zip(pictures, shot.frames, strict=True):
         kind, _, data = uri.partition(",")
-        assert kind == "data:image/png;base64"
+        assert kind == "data:image/webp;base64"
         assert (np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) == frame).all()
     assert f"score {episode['score']:.6g}" in page
     assert not re.search(r"(src|href)\s*=\s*[\"']?(https?:)?//", page)
