@@ -86,7 +86,7 @@ ENTRIES: dict[str, Entry] = {
         ),
         _placement(
             "BERT24",
-            "a measured training step of BERT-24 on six V100 GPUs, memory respected",
+            "a measured training step of BERT-24 on six V100 GPUs",
             graphs=["msr_bert24_training"],
             cluster="6xv100_msr",
             out_of_memory="mask",

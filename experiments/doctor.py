@@ -64,6 +64,11 @@ def examine() -> list[Finding]:
     ]
 
 
+def strangers() -> list[Finding]:
+    """Failures of our packages' names: those that somebody else's package would answer to."""
+    return [finding for finding in map(_package, PACKAGES) if finding.status == "fail"]
+
+
 @dataclass(frozen=True)
 class _Requirements:
     python: str

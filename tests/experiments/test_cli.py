@@ -1,18 +1,21 @@
 """The command line as a process: help, exit codes and one clear line for bad input."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from experiments.cli import VERBS
 
 
-def gymworks(*arguments, cwd):
+def gymworks(*arguments, cwd, **environment):
     code = "from experiments.cli import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=cwd,
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=120,
@@ -49,3 +52,17 @@ def test_bad_input_is_one_line_and_status_2(arguments, says, tmp_path):
 
 def test_an_unknown_verb_is_refused(tmp_path):
     assert gymworks("fly", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("name", ["envs", "agents"])
+def test_a_strangers_package_in_the_way_is_one_line_and_the_doctor_still_works(name, tmp_path):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text("raise RuntimeError('not ours')\n")
+    root = str(Path(__file__).resolve().parents[2])
+    done = gymworks("list", cwd=tmp_path, PYTHONPATH=root)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert f"gymworks: package {name} is a stranger's, at {tmp_path / name}" in done.stderr
+    seen = gymworks("doctor", cwd=tmp_path, PYTHONPATH=root)
+    assert seen.returncode == 1
+    assert f"rename or remove {tmp_path / name}" in seen.stdout
