@@ -1,0 +1,1 @@
+"""Web tasks: sites and small tasks in a real browser, and their twin without one."""
