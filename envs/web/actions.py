@@ -99,8 +99,8 @@ def mask_row(
     """
     reachable = row is not None and not row.covered
     free = row is not None and reachable and not row.disabled and not held
-    mask[CLICK + ref] = free and row is not None and row.tag != "option"
     start = TYPE + ref * MAX_FIELDS
+    mask[CLICK + ref] = free
     mask[start : start + MAX_FIELDS] = typable if free else 0
-    mask[GRAB + ref] = free and row is not None and row.draggable
+    mask[GRAB + ref] = row is not None and free and row.draggable
     mask[DROP + ref] = held and reachable

@@ -49,16 +49,21 @@ class Recorder:
     Attributes:
         application: Who answers.
         log: Every request of the episode so far. Rewards are computed from this and nothing else.
+        document: The page that was sent last.
     """
 
     def __init__(self, application: Application) -> None:
         self.application = application
         self.log: list[Request] = []
+        self.document: Document | None = None
 
     def respond(self, request: Request) -> Response:
         """Records and answers a request."""
         self.log.append(request)
-        return self.application.respond(request)
+        response = self.application.respond(request)
+        if response.document is not None:
+            self.document = response.document
+        return response
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ class Box(NamedTuple):
     height: int
 
 
+NO_BOX = Box(0, 0, 0, 0)
+
+
 @dataclass(slots=True)
 class Node:
     """One element of a page.
@@ -55,7 +58,7 @@ class Node:
     """
 
     tag: str
-    box: Box = Box(0, 0, 0, 0)
+    box: Box = NO_BOX
     id: str = ""
     text: str = ""
     label: str = ""

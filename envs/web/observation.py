@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from envs.web.actions import ACTIONS, CLICK, DROP, GRAB, KEY, MAX_FIELDS, TYPE, TYPED, mask_row
+from envs.web.actions import ACTIONS, KEY, MAX_FIELDS, TYPED, mask_row
 from envs.web.document import CONTROLS, INPUT_TYPES, MAX_ELEMENTS, TEXTS
 from envs.web.snapshot import Row, Snapshot
 
@@ -83,7 +83,7 @@ def word_ids(text: str, length: int) -> NDArray[np.int32]:
 
 @lru_cache(maxsize=1 << 16)
 def figure(text: str) -> float | None:
-    """The number a text begins with, as ``"$215"``, ``"8:15 AM"`` (hours and minutes) or ``"7"``."""
+    """The number a text begins with, as in ``"$215"`` or ``"8:15 AM"`` (hours), if it does."""
     found = _FIGURE.match(text)
     if found is None:
         return None
@@ -329,6 +329,3 @@ def _typable(row: Row, texts: tuple[str, ...]) -> NDArray[np.int8]:
     if row.tag not in ("input", "select", "textarea") or row.readonly:
         return _NOTHING
     return _typable_texts(row.tag, row.type, row.options, texts)
-
-
-__all__ = ["CLICK", "DROP", "GRAB", "TYPE", "Encoder", "match", "space", "word_ids", "words"]

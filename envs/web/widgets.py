@@ -1,9 +1,9 @@
 """Behaviours that a page declares over its nodes, as plain JSON objects.
 
 The browser's side is ``page.js``, the twin's :mod:`envs.web.twin`; both follow what is written
-here. Popups (of autocomplete, calendar and listbox) share some rules: one is open at a time; a press
-of the pointer outside an open popup and its opener, a focus that moves to a control outside it, and
-Escape close it.
+here. Popups (of autocomplete, calendar and listbox) share some rules: one is open at a time; a
+press of the pointer outside an open popup and its opener, a focus that moves to a control outside
+it, and Escape close it.
 """
 
 from collections.abc import Sequence
@@ -156,9 +156,9 @@ def choice(items: Sequence[str], code: str) -> Widget:
 def sortable(items: Sequence[str], code: str) -> Widget:
     """A list that dragging rearranges.
 
-    An item dropped on another takes its place, and those between move up by one. Boxes stay; texts
-    and values move. ``code`` holds the values in order, joined by commas, from the start. Items have
-    the class ``drag``.
+    An item dropped on another takes its place, and those between move by one towards where it came
+    from. Boxes stay; texts and values move. ``code`` holds the values in order, joined by commas,
+    from the start. Items have the class ``drag``.
     """
     return {"type": "sortable", "items": list(items), "code": code}
 
