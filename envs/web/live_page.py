@@ -1,0 +1,213 @@
+"""The state of a page without a browser: what is displayed, where, and what controls hold."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from envs.web.document import CONTROLS, Document, Node
+from envs.web.snapshot import Row
+
+Handler = Callable[[], None]
+
+
+class LivePage:
+    """A document as it changes under a person's hands.
+
+    Nodes are named by their index in the document. Widgets register handlers in ``on_click``,
+    ``on_input`` and ``on_change``; :mod:`envs.web.twin` calls them.
+
+    Attributes:
+        value: Present value of each node; of a select, the value of its chosen option.
+        text: Present own text.
+        checked: State of checkboxes and radio buttons.
+        hidden: Not displayed by itself; a hidden ancestor hides as well.
+        focus: The focused node, or -1.
+        held: The node that is being dragged, or -1.
+        popup: The open popup's container, or -1.
+        opener: The node the open popup belongs to, or -1.
+    """
+
+    def __init__(self, document: Document) -> None:
+        nodes = document.nodes
+        self.document = document
+        self.nodes = nodes
+        self.ids = {node.id: index for index, node in enumerate(nodes) if node.id}
+        self.listed = document.listed()
+        self.refs = {index: ref for ref, index in enumerate(self.listed)}
+        self.parents = np.array([node.parent for node in nodes], np.int64)
+        self.boxes = np.array([node.box for node in nodes], np.int64).reshape(-1, 4)
+        self.solid = np.array([node.type != "hidden" for node in nodes], np.bool_)
+        self.inside = _ancestry(nodes)
+        self.text = [" ".join(node.text.split()) for node in nodes]
+        self.value = [_initial_value(node) for node in nodes]
+        self.checked = [node.checked for node in nodes]
+        self.hidden = np.array([node.hidden for node in nodes], np.bool_)
+        self.disabled = [node.disabled for node in nodes]
+        self.classes = [node.classes for node in nodes]
+        self.focus = self.held = self.popup = self.opener = -1
+        self.on_click: dict[int, list[Handler]] = {}
+        self.on_input: dict[int, list[Handler]] = {}
+        self.on_enter: dict[int, Callable[[], bool]] = {}
+        self.on_drop: list[Callable[[int, int], None]] = []
+        self.on_change: list[Handler] = []
+        self.rows: list[Row | None] = [None] * len(self.listed)
+        self.stale = set(range(len(nodes)))
+        self.moved = True
+
+    def show(self, index: int, shown: bool) -> None:
+        """Displays a node or takes it away."""
+        if self.hidden[index] == shown:
+            self.hidden[index] = not shown
+            self.moved = True
+
+    def write(self, index: int, text: str) -> None:
+        """Changes a node's own text."""
+        self.text[index] = " ".join(text.split())
+        self.stale.add(index)
+
+    def put(self, index: int, value: str) -> None:
+        """Changes a control's value."""
+        self.value[index] = value
+        self.stale.add(index)
+
+    def enable(self, index: int, enabled: bool) -> None:
+        """Enables or disables a control."""
+        self.disabled[index] = not enabled
+        self.stale.add(index)
+
+    def mark(self, index: int, name: str, present: bool) -> None:
+        """Adds a class to a node, behind the others, or removes it."""
+        others = [other for other in self.classes[index].split() if other != name]
+        self.classes[index] = " ".join([*others, name] if present else others)
+        self.stale.add(index)
+
+    def open_popup(self, popup: int, opener: int, below: int | None = None) -> None:
+        """Opens a popup for an opener, under the node ``below`` if one is given."""
+        if self.popup not in (-1, popup):
+            self.close_popup()
+        self.popup, self.opener = popup, opener
+        if below is not None:
+            left, top = self.document.origin(below)
+            parent = self.nodes[popup].parent
+            across, down = self.document.origin(parent) if parent >= 0 else (0, 0)
+            self.boxes[popup, :2] = left - across, top + self.boxes[below, 3] - down
+            self.moved = True
+        self.show(popup, True)
+
+    def close_popup(self) -> None:
+        """Closes the open popup, if there is one."""
+        if self.popup >= 0:
+            self.show(self.popup, False)
+            self.popup = self.opener = -1
+
+    def displayed(self, index: int) -> bool:
+        """Whether neither the node nor anything it stands in is hidden."""
+        while index >= 0:
+            if self.hidden[index]:
+                return False
+            index = self.nodes[index].parent
+        return True
+
+    def focusable(self, index: int) -> bool:
+        """Whether a press of the pointer would focus the node."""
+        node = self.nodes[index]
+        if node.tag == "a":
+            return bool(node.href)
+        return node.tag in CONTROLS and node.type != "hidden" and not self.disabled[index]
+
+    def group(self, index: int) -> Iterable[int]:
+        """The radio buttons of a radio button's group."""
+        name = self.nodes[index].name
+        for other, node in enumerate(self.nodes):
+            if node.type == "radio" and node.name == name:
+                yield other
+
+    def refresh(self) -> set[int]:
+        """Brings the rows up to date; returns the refs whose rows changed."""
+        if self.moved:
+            self._lay_out()
+            self.moved = False
+        if self.focus >= 0 and not self.shown[self.focus]:
+            self.focus = -1
+        changed = set()
+        for index in self.stale:
+            ref = self.refs.get(index)
+            if ref is not None:
+                row = self._row(index) if self.shown[index] else None
+                if row != self.rows[ref]:
+                    self.rows[ref] = row
+                    changed.add(ref)
+        self.stale.clear()
+        return changed
+
+    def _lay_out(self) -> None:
+        """Finds what is displayed, where, and what is covered by something above it."""
+        left, top = self.boxes[:, 0].copy(), self.boxes[:, 1].copy()
+        gone = self.hidden | (self.boxes[:, 2] == 0) | (self.boxes[:, 3] == 0) | ~self.solid
+        for index, parent in enumerate(self.parents):
+            if parent >= 0:
+                left[index] += left[parent]
+                top[index] += top[parent]
+                gone[index] |= gone[parent]
+        across, down = left + self.boxes[:, 2] // 2, top + self.boxes[:, 3] // 2
+        hit = (across[:, None] >= left) & (across[:, None] < left + self.boxes[:, 2])
+        hit &= (down[:, None] >= top) & (down[:, None] < top + self.boxes[:, 3])
+        hit &= ~gone
+        height = np.arange(len(self.nodes))
+        if self.popup >= 0:
+            height = height + len(self.nodes) * self.inside[:, self.popup]
+        above = np.where(hit, height, -1).argmax(axis=1)
+        covered = ~self.inside[above, np.arange(len(self.nodes))]
+        self.shown: list[bool] = (~gone).tolist()
+        self.left, self.top = left.tolist(), top.tolist()
+        self.covered: list[bool] = covered.tolist()
+        self.stale.update(self.listed)
+
+    def _row(self, index: int) -> Row:
+        node = self.nodes[index]
+        kind = node.type if node.tag == "input" else ""
+        value = self.value[index] if node.tag in CONTROLS and node.tag != "a" else ""
+        if node.tag == "button":
+            kind = "submit" if node.type == "submit" else "button"
+        if node.tag == "select":
+            value = next(text for key, text in node.options if key == value)
+        return Row(
+            node.tag,
+            kind,
+            self.text[index] or node.label,
+            value,
+            self.left[index],
+            self.top[index],
+            node.box.width,
+            node.box.height,
+            self.checked[index],
+            self.disabled[index],
+            node.readonly,
+            self.covered[index],
+            "drag" in self.classes[index].split(),
+            tuple(text for _, text in node.options),
+            self.classes[index],
+        )
+
+
+def _initial_value(node: Node) -> str:
+    """What a control holds when the page opens, as Chromium corrects it."""
+    if node.tag == "select" and node.options:
+        values = [value for value, _ in node.options]
+        return node.value if node.value in values else values[0]
+    if node.type == "range":
+        least, most, step = node.range
+        start = int(node.value) if node.value else (least + most) // 2
+        return str(min(most, max(least, least + round((start - least) / step) * step)))
+    if node.type in ("checkbox", "radio") and not node.value:
+        return "on"
+    return node.value
+
+
+def _ancestry(nodes: list[Node]) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    """``[i, j]``: whether node ``i`` is node ``j`` or stands in it."""
+    inside = np.eye(len(nodes), dtype=np.bool_)
+    for index, node in enumerate(nodes):
+        if node.parent >= 0:
+            inside[index] |= inside[node.parent]
+    return inside

@@ -1,0 +1,110 @@
+"""One environment's episodes, whoever shows the pages."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.web.actions import decode, perform
+from envs.web.application import Instance, Outcome, Recorder, Task
+from envs.web.observation import Encoder
+from envs.web.snapshot import Client, Snapshot
+from hardware_sim.errors import InputError
+
+ILLEGAL = -0.05
+"""Reward of an action that the mask rules out; nothing else happens."""
+
+ClientFactory = Callable[[Recorder, Task, int], Client]
+
+
+class BrowserLostError(RuntimeError):
+    """The browser died or stopped answering; the episode is over."""
+
+
+class Session:
+    """Runs episodes of a task and writes what they look like into an environment's arrays.
+
+    Args:
+        task: Where instances come from.
+        make_client: Makes the hands and eyes of an episode, with a seed for the page's randomness.
+        arrays: What observations are made of; see :class:`Encoder`.
+
+    Attributes:
+        instance: The present instruction and its application.
+        recorder: The requests of the present episode.
+        snapshot: The page as it is now.
+    """
+
+    def __init__(
+        self, task: Task, make_client: ClientFactory, arrays: dict[str, NDArray[Any]]
+    ) -> None:
+        self.task = task
+        self.make_client = make_client
+        self.encoder = Encoder(arrays, task.size)
+        self.client: Client | None = None
+        self.instance: Instance
+        self.recorder: Recorder
+        self.snapshot: Snapshot
+        self.steps = 0
+        self.ended = True
+
+    def begin(self, random: np.random.Generator, options: dict[str, Any] | None) -> dict[str, Any]:
+        """Starts an episode; returns its info.
+
+        Raises:
+            InputError: An unknown option or split.
+        """
+        self.close()
+        self.instance = self.task.instance(random, dict(options or {}))
+        self.recorder = Recorder(self.instance.application)
+        self.client = self.make_client(self.recorder, self.task, int(random.integers(2**31)))
+        self.snapshot = self.client.open(self.instance.start)
+        self.encoder.begin(self.instance.instruction, self.instance.fields)
+        self.encoder.update(self.snapshot._replace(changed=None))
+        self.steps, self.ended = 0, False
+        return {"instruction": self.instance.instruction, "split": self.instance.split}
+
+    def act(self, number: int) -> tuple[float, bool, bool, dict[str, Any]]:
+        """Performs an action; returns reward, terminated, truncated and info.
+
+        Raises:
+            InputError: There is no such action, or the episode has ended.
+        """
+        if self.ended or self.client is None:
+            raise InputError("the episode has ended; call reset() before step()")
+        action = decode(number)
+        legal = bool(self.encoder.mask[number])
+        self.steps += 1
+        outcome, lost = None, ""
+        if legal:
+            try:
+                self.snapshot = perform(self.client, action, self.encoder.texts)
+                self.encoder.update(self.snapshot)
+                outcome = self.instance.judge(self.recorder.log)
+            except BrowserLostError as error:
+                lost = str(error)
+        return self._result(outcome, 0.0 if legal else ILLEGAL, lost)
+
+    def _result(
+        self, outcome: Outcome | None, illegal: float, lost: str
+    ) -> tuple[float, bool, bool, dict[str, Any]]:
+        """The step's figures; an episode without an answer in time scores 0."""
+        terminated = outcome is not None
+        truncated = not terminated and (bool(lost) or self.steps >= self.task.max_steps)
+        agreement = 0.0 if outcome is None else outcome.score
+        info: dict[str, Any] = {"reward": {"agreement": agreement, "illegal": illegal}}
+        self.ended = terminated or truncated
+        if self.ended:
+            info["score"] = agreement
+            info["is_success"] = outcome is not None and outcome.is_success
+            info["report"] = {} if outcome is None else dict(outcome.report)
+        if lost:
+            info["lost"] = lost
+        return agreement + illegal, terminated, truncated, info
+
+    def close(self) -> None:
+        """Frees the client; calling it again changes nothing."""
+        if self.client is not None:
+            self.client.close()
+            self.client = None
