@@ -107,8 +107,8 @@ class BrowserClient:
         """Closes the page and stops serving the application."""
         if not self.closed:
             self.closed = True
-            self.page.close()
             try:
+                self.page.close()
                 self.server.unmount(self.root)
             finally:
                 release_server()
@@ -119,7 +119,7 @@ class BrowserClient:
         for _ in range(MAX_LOOKS):
             if "leaving" not in seen:
                 break
-            seen = self.page.step([], 0, LOOK)
+            seen = self.page.step([], self.step_ms, LOOK)
         self.server.check(self.root)
         self.rows = [None if row is None else _row(row) for row in seen["rows"]]
         return Snapshot(seen["path"], seen["title"], self.rows, seen["focus"], seen["held"])

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from envs.web.actions import decode, perform
 from envs.web.application import Instance, Outcome, Recorder, Task
+from envs.web.devtools import BrowserDiedError
 from envs.web.observation import Encoder
 from envs.web.snapshot import Client, Snapshot
 from hardware_sim.errors import InputError
@@ -16,10 +17,6 @@ ILLEGAL = -0.05
 """Reward of an action that the mask rules out; nothing else happens."""
 
 ClientFactory = Callable[[Recorder, Task, int], Client]
-
-
-class BrowserLostError(RuntimeError):
-    """The browser died or stopped answering; the episode is over."""
 
 
 class Session:
@@ -82,7 +79,7 @@ class Session:
                 self.snapshot = perform(self.client, action, self.encoder.texts)
                 self.encoder.update(self.snapshot)
                 outcome = self.instance.judge(self.recorder.log)
-            except BrowserLostError as error:
+            except BrowserDiedError as error:
                 lost = str(error)
         return self._result(outcome, 0.0 if legal else ILLEGAL, lost)
 

@@ -1,0 +1,217 @@
+"""Web tasks, one act on an element a step (after Shi et al., World of Bits, ICML 2017)."""
+
+from pkgutil import resolve_name
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.web import observation
+from envs.web.actions import ACTIONS
+from envs.web.application import Instance, Recorder, Task
+from envs.web.client import BrowserClient
+from envs.web.document import Document
+from envs.web.session import Session
+from envs.web.snapshot import Client, Snapshot
+from envs.web.twin import TwinClient
+from hardware_sim.errors import InputError, choose
+
+Observation = dict[str, NDArray[Any]]
+
+BACKENDS = ("auto", "shell", "chromium", "selenium", "twin")
+FIRST_MOMENT_MS = 1_488_326_400_000  # 2017-03-01 UTC, the day on which the sites' calendars begin
+STEP_MS = 125
+
+
+class WebEnv(gym.Env[Observation, np.int64]):
+    """Follows an instruction on a web site, in a real browser.
+
+    ## Description
+
+    A web server on the loopback interface serves the pages of a task, a Chromium without window
+    shows them, and the agent acts on them as a person does, with trusted events of pointer and
+    keyboard. What it achieved is judged from the requests that reached the server, never from the
+    page. Clocks of pages run on virtual time and begin at the same moment, so that the same seed
+    and actions give the same trajectory. After Shi et al., "World of Bits", ICML 2017.
+
+    ## Action Space
+
+    `Discrete(1445)`, factored: click element `e`, type field `k` into `e`, pick `e` up, drop what
+    is held on `e`, press a key; `envs.web.actions` encodes and decodes. Typing into a select or a
+    range input chooses the option or number with the field's text.
+
+    ## Observation Space
+
+    A `Dict` over 96 elements and 12 fields, padded.
+
+    | key | shape | type | meaning |
+    | --- | --- | --- | --- |
+    | `elements` | `(96, F)` | float32 | kind, state, box and number of each element |
+    | `text` | `(96, 6)` | int32 | word ids of its text |
+    | `match` | `(96, 12, 6)` | int8 | how its text agrees with each field |
+    | `element_mask` | `(96,)` | int8 | 1 for a displayed element |
+    | `instruction` | `(32,)` | int32 | word ids of the instruction |
+    | `fields` | `(12, 8)` | int32 | word ids of each field: two of its name, six of its text |
+    | `field_mask` | `(12,)` | int8 | 1 for a field |
+    | `focus` | `(1,)` | int32 | the focused element, or -1 |
+    | `action_mask` | `(1445,)` | int8 | 1 for a legal action |
+    | `pixels` | `(height, width, 3)` | uint8 | the screen, with `pixels=True` |
+
+    ## Rewards
+
+    At the end, `agreement`: the weighted share of the keys that the instruction determines in which
+    the agent's request agrees with a human's. `illegal`: -0.05 for an action that the mask rules
+    out, which does nothing else. At the last step `info["score"]` is the agreement,
+    `info["is_success"]` says whether every key agrees exactly and `info["report"]` gives the
+    agreement key by key.
+
+    ## Starting State
+
+    An instruction drawn from the split, and the first page of the site.
+
+    ## Episode End
+
+    Terminates when the last form is sent. Truncates after the task's number of steps, or when the
+    browser is lost, which `info["lost"]` explains.
+
+    ## Arguments
+
+    - `task`: `"module:class"` of the task, or `"module:class:name"` to give the class a name.
+    - `backend`: `"auto"` (the best Chromium installed), `"shell"`, `"chromium"`, `"selenium"`, or
+      `"twin"`, which needs no browser and goes the same way.
+    - `pixels`: Whether observations have the screen.
+    - `render_mode`: `"rgb_array"`.
+
+    ## Vectorized environment
+
+    `gym.make_vec(id, num_envs=64)` makes the native class, which runs the twin.
+
+    ## Version History
+
+    - v0: first version.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 8}
+
+    def __init__(
+        self,
+        task: str,
+        backend: str = "auto",
+        pixels: bool = False,
+        render_mode: str | None = None,
+    ) -> None:
+        if render_mode is not None:
+            choose("render_mode", render_mode, self.metadata["render_modes"])
+        self.backend = choose("backend", backend, list(BACKENDS))
+        if backend == "twin" and (pixels or render_mode):
+            raise InputError("the twin draws nothing; pixels and render_mode need a browser")
+        self.render_mode = render_mode
+        self.task = load_task(task)
+        self.pixels = pixels
+        self.observation_space = observation.space(self.task.size, pixels)
+        self.action_space = gym.spaces.Discrete(ACTIONS)
+        self.arrays = {
+            key: np.zeros(part.shape or (), part.dtype)
+            for key, part in observation.space(self.task.size, pixels=False).items()
+        }
+        self.session = Session(self.task, self._client, self.arrays)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts an episode.
+
+        Args:
+            seed: Seeds the draw of the instruction and everything on the site.
+            options: ``{"split": name}`` and those of the task.
+
+        Raises:
+            InputError: An unknown option or split.
+        """
+        super().reset(seed=seed)
+        info = self.session.begin(self.np_random, options)
+        return self._observation(), info
+
+    def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Acts on the page.
+
+        Raises:
+            InputError: There is no such action, or the episode has ended.
+        """
+        reward, terminated, truncated, info = self.session.act(whole_number(action))
+        return self._observation(), reward, terminated, truncated, info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which actions are legal now, bool ``(1445,)``."""
+        return self.arrays["action_mask"].astype(np.bool_)
+
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """The screen, uint8 ``(height, width, 3)``."""
+        if self.render_mode is None:
+            gym.logger.warn('render() needs render_mode="rgb_array" at construction')
+            return None
+        return self._screen()
+
+    def close(self) -> None:
+        """Closes the page, and the browser with the last page."""
+        self.session.close()
+
+    @property
+    def instance(self) -> Instance:
+        """The present instruction, its fields and the human's answer."""
+        return self.session.instance
+
+    @property
+    def document(self) -> Document | None:
+        """The page as the server declared it."""
+        return self.session.recorder.document
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The page as it is now."""
+        return self.session.snapshot
+
+    def _client(self, recorder: Recorder, task: Task, seed: int) -> Client:
+        if self.backend == "twin":
+            return TwinClient(recorder)
+        return BrowserClient(recorder, task.size, FIRST_MOMENT_MS, seed, STEP_MS, self.backend)
+
+    def _screen(self) -> NDArray[np.uint8]:
+        if self.session.client is None:
+            raise InputError("there is no page yet; call reset() first")
+        return self.session.client.pixels()
+
+    def _observation(self) -> Observation:
+        shown = {key: array.copy() for key, array in self.arrays.items()}
+        if self.pixels:
+            shown["pixels"] = self._screen()
+        return shown
+
+
+def load_task(name: str) -> Task:
+    """The task that ``"module:class"`` or ``"module:class:name"`` names.
+
+    Raises:
+        InputError: There is none.
+    """
+    module, _, rest = name.partition(":")
+    attribute, _, argument = rest.partition(":")
+    try:
+        found = resolve_name(f"{module}:{attribute}")
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"task {name!r} cannot be found: {error}") from error
+    task: Task = found(argument) if argument else found()
+    return task
+
+
+def whole_number(action: Any) -> int:
+    """An action as an int.
+
+    Raises:
+        InputError: It is not a whole number.
+    """
+    array = np.asarray(action)
+    if array.shape != () or not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"action {action!r} is not a whole number from 0 to {ACTIONS - 1}")
+    return int(array)

@@ -1,0 +1,131 @@
+"""Many web environments without a browser, in one set of arrays."""
+
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Discrete
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from envs.web import observation
+from envs.web.actions import ACTIONS
+from envs.web.application import Recorder, Task
+from envs.web.env import Observation, load_task
+from envs.web.session import Session
+from envs.web.snapshot import Client
+from envs.web.twin import TwinClient
+from hardware_sim.errors import InputError, choose
+
+
+class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
+    """``num_envs`` web environments run by the twin; see :class:`envs.web.env.WebEnv`.
+
+    Row ``i`` of ``reset(seed=s)`` goes through the same trajectory as the single environment after
+    ``reset(seed=s + i)``, though no browser is involved. An ended row starts its next episode at
+    the following step (NEXT_STEP), whose action it ignores.
+
+    Args:
+        num_envs: Number of rows.
+        task: As for the single environment.
+        backend: Only ``"twin"``.
+
+    Raises:
+        InputError: An unknown task, or a backend that is not the twin.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}
+
+    def __init__(
+        self, num_envs: int, task: str, backend: str = "twin", render_mode: str | None = None
+    ) -> None:
+        if num_envs < 1:
+            raise InputError(f"num_envs is {num_envs}; at least 1 is needed")
+        if render_mode is not None:
+            raise InputError("the twin draws nothing; render_mode needs the single environment")
+        choose("backend", backend, ["twin"])
+        self.num_envs = num_envs
+        self.render_mode = None
+        loaded = load_task(task)
+        self.single_observation_space = observation.space(loaded.size, pixels=False)
+        self.single_action_space = Discrete(ACTIONS)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.arrays: Observation = {
+            key: np.zeros((num_envs, *(part.shape or ())), part.dtype)
+            for key, part in self.single_observation_space.items()
+        }
+        self.sessions = [
+            Session(loaded, _twin, {key: array[i] for key, array in self.arrays.items()})
+            for i in range(num_envs)
+        ]
+        self.randoms = [seeding.np_random(None)[0] for _ in range(num_envs)]
+        self.options: dict[str, Any] = {}
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts an episode in every row, or in the rows of ``options["reset_mask"]``.
+
+        Args:
+            seed: Row ``i`` is seeded with ``seed + i``, or with its entry of a list.
+            options: ``{"reset_mask": bool (num_envs,)}`` and those of the task, which also hold
+                for the episodes that rows start by themselves.
+
+        Raises:
+            InputError: An unknown option, or a mask of another shape.
+        """
+        if seed is not None:
+            seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else seed
+            for i, value in enumerate(seeds):
+                if value is not None:
+                    self.randoms[i] = seeding.np_random(value)[0]
+        given = dict(options or {})
+        rows = np.asarray(given.pop("reset_mask", np.ones(self.num_envs, np.bool_)), np.bool_)
+        if rows.shape != (self.num_envs,):
+            raise InputError(f"reset_mask has shape {rows.shape}; expected ({self.num_envs},)")
+        self.options = given
+        infos: dict[str, Any] = {}
+        for i in np.flatnonzero(rows).tolist():
+            infos = self._add_info(infos, self._begin(i), i)
+        return self._observation(), infos
+
+    def step(
+        self, actions: NDArray[np.int64]
+    ) -> tuple[
+        Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
+    ]:
+        """Acts on every row's page; rows that had ended start anew instead.
+
+        Raises:
+            InputError: There is no such action, or there is not one for each row.
+        """
+        numbers = np.asarray(actions)
+        if numbers.shape != (self.num_envs,) or not np.issubdtype(numbers.dtype, np.integer):
+            raise InputError(f"{self.num_envs} whole numbers are needed; got {actions!r}")
+        rewards = np.zeros(self.num_envs)
+        terminated, truncated = np.zeros((2, self.num_envs), np.bool_)
+        infos: dict[str, Any] = {}
+        for i, session in enumerate(self.sessions):
+            if session.ended:
+                info = self._begin(i)
+            else:
+                rewards[i], terminated[i], truncated[i], info = session.act(int(numbers[i]))
+            infos = self._add_info(infos, info, i)
+        return self._observation(), rewards, terminated, truncated, infos
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which actions are legal in each row, bool ``(num_envs, 1445)``."""
+        return self.arrays["action_mask"].astype(np.bool_)
+
+    def _begin(self, row: int) -> dict[str, Any]:
+        return self.sessions[row].begin(self.randoms[row], self.options)
+
+    def _observation(self) -> Observation:
+        return {key: array.copy() for key, array in self.arrays.items()}
+
+
+def _twin(recorder: Recorder, task: Task, seed: int) -> Client:
+    del task, seed  # without a window there is no size, and pages draw no random numbers
+    return TwinClient(recorder)
