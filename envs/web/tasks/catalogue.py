@@ -1,0 +1,33 @@
+"""Every small task by name; ``WoB-<name>-v0`` is its id."""
+
+from importlib import import_module
+
+from envs.web.tasks.base import MiniTask
+from hardware_sim.errors import choose
+
+TASKS: dict[str, tuple[str, str]] = {
+    "ClickButton": ("clicking:ClickButton", "one of twelve buttons"),
+    "ClickCheckboxes": ("clicking:ClickCheckboxes", "boxes to tick, no others"),
+    "ClickColour": ("clicking:ClickColour", "the patch of a named colour"),
+    "ClickLink": ("clicking:ClickLink", "a link, then a button behind it"),
+    "ClickRadio": ("clicking:ClickRadio", "one of six radio buttons"),
+    "CompareNumbers": ("clicking:CompareNumbers", "the smallest or largest of nine numbers"),
+    "EnterPassword": ("writing:EnterPassword", "a password, twice"),
+    "EnterText": ("writing:EnterText", "a word, and the right one of two buttons"),
+    "Login": ("writing:Login", "user name, password and a box to leave or tick"),
+    "SelectOption": ("writing:SelectOption", "one of eight options of a list"),
+    "Stepper": ("clicking:Stepper", "two counts set with minus and plus"),
+    "Sum": ("clicking:Sum", "the result of a sum or difference"),
+}
+"""Name to ``(module:class, summary)``; modules are those of this package."""
+
+
+def make(name: str) -> MiniTask:
+    """The task with a name.
+
+    Raises:
+        InputError: There is none; the message lists them.
+    """
+    module, _, kind = TASKS[choose("task", name, tuple(TASKS))][0].partition(":")
+    task: MiniTask = getattr(import_module(f"{__package__}.{module}"), kind)()
+    return task
