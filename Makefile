@@ -50,7 +50,7 @@ $(VENV)/dev: setup.cfg constraints.txt
 
 # The report tests open pages in Chromium; where it is missing and may be installed, it is.
 browser:
-	@command -v chromium >/dev/null && command -v chromedriver >/dev/null \
+	@command -v chromium >/dev/null && command -v chromium-headless-shell >/dev/null && command -v chromedriver >/dev/null \
 	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	       && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; } \
-	  || { echo "Install Chromium and its driver first: apt-get install chromium chromium-driver"; exit 1; }
+	       && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver chromium-headless-shell >/dev/null; } \
+	  || { echo "Install Chromium and its driver first: apt-get install chromium chromium-driver chromium-headless-shell"; exit 1; }

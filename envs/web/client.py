@@ -77,7 +77,7 @@ class BrowserClient:
         if row.readonly or row.disabled:
             raise InputError("the control takes no typing")
         self.page.step(_click(*centre), 0, f"gymworks.select({ref})")
-        typed = [Text(text)] if text else [KeyDown("Delete"), KeyUp("Delete")]
+        typed: list[Event] = [Text(text)] if text else [KeyDown("Delete"), KeyUp("Delete")]
         return self._look(typed, self.step_ms)
 
     def grab(self, ref: int) -> Snapshot:
@@ -138,5 +138,5 @@ def _click(x: int, y: int) -> list[Event]:
 
 
 def _row(parts: list[Any]) -> Row:
-    *others, options, classes = parts
-    return Row(*others, options=tuple(options), classes=classes)
+    parts[-2] = tuple(parts[-2])  # the options
+    return Row(*parts)

@@ -22,6 +22,7 @@ class LivePage:
         checked: State of checkboxes and radio buttons.
         hidden: Not displayed by itself; a hidden ancestor hides as well.
         focus: The focused node, or -1.
+        start: Where Tab goes on from: the node that was last focused or pressed.
         held: The node that is being dragged, or -1.
         popup: The open popup's container, or -1.
         opener: The node the open popup belongs to, or -1.
@@ -44,7 +45,7 @@ class LivePage:
         self.hidden = np.array([node.hidden for node in nodes], np.bool_)
         self.disabled = [node.disabled for node in nodes]
         self.classes = [node.classes for node in nodes]
-        self.focus = self.held = self.popup = self.opener = -1
+        self.focus = self.start = self.held = self.popup = self.opener = -1
         self.on_click: dict[int, list[Handler]] = {}
         self.on_input: dict[int, list[Handler]] = {}
         self.on_enter: dict[int, Callable[[], bool]] = {}

@@ -56,8 +56,16 @@
   document.addEventListener("focusin", (event) => {
     if (isOutside(event.target)) closePopup();
   });
+  // The menu of a select would open outside the page, where nobody can see or reach it, and a
+  // range's thumb moves by theme-dependent pixels: both are set with the keyboard.
+  document.addEventListener("mousedown", (event) => {
+    if (event.target.tagName !== "SELECT" && event.target.type !== "range") return;
+    event.preventDefault();
+    event.target.focus();
+  });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") closePopup();
+    if (event.key === "Enter" && event.target.tagName === "SELECT") event.preventDefault();
   });
   for (const kind of ["input", "change"]) document.addEventListener(kind, follow);
   document.addEventListener("submit", () => { leaving = true; });

@@ -156,10 +156,11 @@ class TwinClient:
             page.close_popup()
         if not page.disabled[index]:
             self._focus(index if page.focusable(index) else -1)
+        page.start = index
 
     def _focus(self, index: int) -> None:
         page = self.page
-        page.focus = index
+        page.focus = page.start = index
         if (
             index >= 0
             and page.popup >= 0
@@ -230,19 +231,15 @@ class TwinClient:
         node = page.nodes[index]
         if node.tag in ("a", "button"):
             self._activate(index)
-        elif node.tag in ("input", "select"):
-            self._submit_implicitly(node.tag == "input")
+        elif node.tag == "input":
+            self._submit_implicitly()
 
-    def _submit_implicitly(self, first_only: bool) -> None:
-        """Clicks the form's default button, as Enter in a control does."""
-        page = self.page
-        for index, node in enumerate(page.nodes):
+    def _submit_implicitly(self) -> None:
+        """Clicks the form's default button, its first, as Enter in a control does."""
+        for index, node in enumerate(self.page.nodes):
             if node.tag in ("button", "input") and node.type == "submit":
-                if not page.disabled[index]:
-                    self._activate(index)
-                    return
-                if first_only:
-                    return
+                self._activate(index)  # which does nothing if it is disabled
+                return
 
     def _tab(self) -> None:
         """Moves the focus to the next control in document order."""
@@ -252,8 +249,10 @@ class TwinClient:
             for index in page.listed
             if page.displayed(index) and page.focusable(index) and self._is_stop(index)
         ]
-        following = [index for index in stops if index > page.focus]
-        self._focus(following[0] if following else -1)
+        following = [index for index in stops if index > page.start]
+        # From the last control the focus leaves the page; from a text behind it, it goes around.
+        around = stops[:1] if page.focus < 0 else []
+        self._focus([*following, *around, -1][0])
 
     def _is_stop(self, index: int) -> bool:
         """Of a radio group, only the checked button is a stop, or all if none is checked."""

@@ -12,12 +12,18 @@ TASKS: dict[str, tuple[str, str]] = {
     "ClickLink": ("clicking:ClickLink", "a link, then a button behind it"),
     "ClickRadio": ("clicking:ClickRadio", "one of six radio buttons"),
     "CompareNumbers": ("clicking:CompareNumbers", "the smallest or largest of nine numbers"),
+    "Dialog": ("moving:Dialog", "a dialog to open, and a button in it"),
+    "DragSort": ("moving:DragSort", "four numbers to drag into order"),
     "EnterPassword": ("writing:EnterPassword", "a password, twice"),
     "EnterText": ("writing:EnterText", "a word, and the right one of two buttons"),
+    "FilterList": ("moving:FilterList", "a word in a list that typing narrows"),
     "Login": ("writing:Login", "user name, password and a box to leave or tick"),
     "SelectOption": ("writing:SelectOption", "one of eight options of a list"),
+    "Slider": ("moving:Slider", "a number set on a slider"),
     "Stepper": ("clicking:Stepper", "two counts set with minus and plus"),
     "Sum": ("clicking:Sum", "the result of a sum or difference"),
+    "TableLookup": ("moving:TableLookup", "the number beside a name"),
+    "Tabs": ("moving:Tabs", "a button on one of three tabs"),
 }
 """Name to ``(module:class, summary)``; modules are those of this package."""
 
