@@ -57,12 +57,13 @@ def _step_legally(env: gym.Env[Any, Any]) -> None:
     """Turns masked-out actions into legal ones: ``check_env`` does not know masks."""
     if not env.has_wrapper_attr("action_masks"):
         return
-    step, legal = env.step, LegalActions(env.action_space, 0)
+    step = env.step
 
     def masked_step(action: Any) -> Any:
         mask = current_mask(env, None)
         if mask is not None and not is_legal(env.action_space, mask, action):
-            action = legal(mask)
+            # Drawn afresh, so that the same state and action always become the same legal one.
+            action = LegalActions(env.action_space, 0)(mask)
         return step(action)
 
     vars(env)["step"] = masked_step

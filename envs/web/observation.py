@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from typing import cast
 from zlib import crc32
 
 import numpy as np
@@ -175,7 +176,7 @@ class Encoder:
         self.text = arrays["text"]
         self.match = arrays["match"]
         self.element_mask = arrays["element_mask"]
-        self.mask: NDArray[np.int8] = arrays["action_mask"].view(np.int8)
+        self.mask = cast(NDArray[np.int8], arrays["action_mask"])
         self.scale = (1 / size[0], 1 / size[1])
         self.texts: tuple[str, ...] = ()
         self.rows: list[Row | None] = [None] * MAX_ELEMENTS
