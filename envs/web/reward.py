@@ -1,0 +1,92 @@
+"""Agreement of an agent's request with a human's, key by key (after Shi et al., ICML 2017).
+
+Only keys that the instruction determines count: hidden tokens and constants, which any form sends,
+say nothing of skill. Values are compared by what they mean, as humans who follow one instruction
+write dates and airports in several ways.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+
+from envs.web.application import Outcome
+from envs.web.document import Pairs
+from envs.web.sites.airports import area, meant
+from hardware_sim.errors import choose
+
+SAME_MONTH = 0.5
+SAME_AREA = 0.5
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+def agreement(sent: Pairs, answer: Pairs, kinds: Mapping[str, str]) -> Outcome:
+    """How well a request agrees with a human's.
+
+    Args:
+        sent: What the agent sent; of a repeated key the last counts.
+        answer: What the human sent under the keys that the instruction determines.
+        kinds: How the values of a key compare: ``"airport"``, ``"date"`` or, where it is missing,
+            ``"text"``.
+
+    Returns:
+        The mean agreement over the keys; a success if each is 1.
+
+    Raises:
+        InputError: A kind is none of these.
+    """
+    given = dict(sent)
+    report = {
+        key: _compare(given.get(key, ""), value, kinds.get(key, "text")) for key, value in answer
+    }
+    score = sum(report.values()) / len(report) if report else 0.0
+    return Outcome(score, bool(report) and min(report.values()) == 1, report)
+
+
+def _compare(sent: str, wanted: str, kind: str) -> float:
+    choose("kind of value", kind, ["airport", "date", "text"])
+    if kind == "airport":
+        return _same_airport(sent, wanted)
+    if kind == "date":
+        return _same_date(sent, wanted)
+    return float(_plain(sent) == _plain(wanted))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def _same_airport(sent: str, wanted: str) -> float:
+    """1 if one means what the other means or a part of it, half for another airport of the area."""
+    mine, human = meant(sent), meant(wanted)
+    if not mine or not human:
+        return float(_plain(sent) == _plain(wanted))
+    if mine <= human or human <= mine:
+        return 1.0
+    around = frozenset().union(*(area(code) for code in human))
+    return SAME_AREA if mine & around else 0.0
+
+
+def _same_date(sent: str, wanted: str) -> float:
+    """1 for the same day, half for another day of the same month."""
+    mine, human = read_date(sent), read_date(wanted)
+    if mine is None or human is None:
+        return float(_plain(sent) == _plain(wanted))
+    if mine == human:
+        return 1.0
+    return SAME_MONTH if (mine.year, mine.month) == (human.year, human.month) else 0.0
+
+
+def read_date(text: str) -> date | None:
+    """The date of a text, as ``3/6/2017``, ``2017-03-06`` or ``March 6, 2017``; else ``None``."""
+    numbers = [int(number) for number in re.findall(r"\d+", text)]
+    named = [month for month in re.findall(r"[a-z]{3}", text.lower()) if month in MONTHS]
+    try:
+        if named and len(numbers) == 2:
+            return date(numbers[1], MONTHS.index(named[0]) + 1, numbers[0])
+        if len(numbers) == 3 and numbers[0] > 31:
+            return date(*numbers)
+        if len(numbers) == 3:
+            return date(numbers[2], numbers[0], numbers[1])
+    except ValueError:
+        return None  # no such day
+    return None

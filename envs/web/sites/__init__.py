@@ -1,0 +1,1 @@
+"""Flight-booking sites, declared as data."""

@@ -1,0 +1,88 @@
+"""What humans really answered counts as right, junk as nothing."""
+
+from datetime import date
+
+import pytest
+
+from envs.web.reward import agreement, read_date
+from envs.web.sites.airports import airports, meant
+
+KINDS = {"from": "airport", "to": "airport", "depart": "date", "return": "date"}
+HUMAN = (
+    ("from", "New York, NY (All Airports)"),
+    ("to", "Portland, OR (PDX-Portland Intl.)"),
+    ("depart", "3/2/2017"),
+    ("return", "3/24/2017"),
+    ("cabin", "Coach"),
+)
+
+
+def changed(**changes):
+    return tuple((key, changes.get(key, value)) for key, value in HUMAN)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"from": "New York, NY (JFK-Kennedy)"},
+        {"from": "NYC"},
+        {"to": "pdx"},
+        {"to": " Portland,  or (PDX) "},
+        {"depart": "03/02/2017", "return": "2017-03-24"},
+        {"depart": "March 2, 2017"},
+        {"cabin": "COACH"},
+    ],
+)
+def test_other_ways_to_write_the_same_are_right(changes):
+    outcome = agreement(changed(**changes), HUMAN, KINDS)
+    assert outcome.is_success
+    assert outcome.score == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "score"),
+    [
+        ({"depart": "3/3/2017"}, "depart", 0.5),
+        ({"depart": "4/2/2017"}, "depart", 0),
+        ({"to": "Portland, ME (PWM-Intl. Jet Port)"}, "to", 0),
+        ({"from": "San Diego, CA (SAN)"}, "from", 0),
+        ({"cabin": "First"}, "cabin", 0),
+    ],
+)
+def test_errors_cost_what_they_should(changes, key, score):
+    outcome = agreement(changed(**changes), HUMAN, KINDS)
+    assert not outcome.is_success
+    assert outcome.report[key] == score
+    assert outcome.score == pytest.approx((4 + score) / 5)
+
+
+def test_another_airport_of_the_area_is_half_right():
+    outcome = agreement((("from", "LGA"),), (("from", "JFK"),), KINDS)
+    assert outcome.report == {"from": 0.5}
+
+
+def test_junk_and_constants_earn_nothing():
+    junk = [(key, "xyzzy") for key, _ in HUMAN] + [("token", "a"), ("SourcePage", "Search")]
+    assert agreement(junk, HUMAN, KINDS).score == 0
+    assert agreement((), HUMAN, KINDS).score == 0
+    assert not agreement((), (), KINDS).is_success
+
+
+def test_every_airport_is_meant_by_its_code_and_city():
+    for code, airport in airports().items():
+        assert code in meant(f"{airport.city}, {airport.state} ({code}-Somewhere)")
+        assert code in meant(f"{airport.city}, {airport.state}")
+    assert meant("Portland") == {"PDX", "PWM"}
+    assert meant("WAS") == {"BWI", "DCA", "IAD"}
+    assert meant("nowhere at all") == frozenset()
+
+
+@pytest.mark.parametrize("text", ["3/2/2017", "03/02/2017", "2017-03-02", "March 2, 2017"])
+def test_dates_are_read_in_every_form(text):
+    assert read_date(text) == date(2017, 3, 2)
+
+
+@pytest.mark.parametrize("text", ["", "13/45/2017", "soon"])
+def test_what_is_no_date_is_none(text):
+    assert read_date(text) is None
