@@ -19,7 +19,7 @@ from hardware_sim.errors import InputError, choose
 
 Observation = dict[str, NDArray[Any]]
 
-BACKENDS = ("auto", "shell", "chromium", "selenium", "twin")
+BACKENDS = ("shell", "twin")
 FIRST_MOMENT_MS = 1_488_326_400_000  # 2017-03-01 UTC, the day on which the sites' calendars begin
 STEP_MS = 125
 
@@ -78,8 +78,8 @@ class WebEnv(gym.Env[Observation, np.int64]):
     ## Arguments
 
     - `task`: `"module:class"` of the task, or `"module:class:name"` to give the class a name.
-    - `backend`: `"auto"` (the best Chromium installed), `"shell"`, `"chromium"`, `"selenium"`, or
-      `"twin"`, which needs no browser and goes the same way.
+    - `backend`: `"shell"` (chromium-headless-shell), or `"twin"`, which needs no browser and goes
+      the same way.
     - `pixels`: Whether observations have the screen.
     - `render_mode`: `"rgb_array"`.
 
@@ -97,7 +97,7 @@ class WebEnv(gym.Env[Observation, np.int64]):
     def __init__(
         self,
         task: str,
-        backend: str = "auto",
+        backend: str = "shell",
         pixels: bool = False,
         render_mode: str | None = None,
     ) -> None:

@@ -23,7 +23,7 @@ def ids():
     """Ids of environments with a browser and without, as anybody would register them."""
     names = {}
     for task in ("Login", "DragSort", "ClickLink"):
-        for backend in ("auto", "twin"):
+        for backend in ("shell", "twin"):
             name = f"Web{task}{backend.title()}-v0"
             gym.register(
                 name,
@@ -46,16 +46,16 @@ def test_the_twin_keeps_the_contract(ids, task, check):
 
 @pytest.mark.parametrize("task", ["Login", "DragSort", "ClickLink"])
 def test_a_browser_goes_the_way_of_the_vectorised_twin(ids, task):
-    assert "3 rows" in CHECKS["check_vector_equals_single"](ids[task, "auto"])
+    assert "3 rows" in CHECKS["check_vector_equals_single"](ids[task, "shell"])
 
 
 @pytest.mark.parametrize("check", sorted(set(CHECKS) - SLOW - {"check_masks"}))
 def test_the_browser_keeps_the_contract(ids, check):
-    assert CHECKS[check](ids["Login", "auto"])
+    assert CHECKS[check](ids["Login", "shell"])
 
 
 def test_pixels_are_the_screen(ids):
-    env = gym.make(ids["Login", "auto"], pixels=True, render_mode="rgb_array")
+    env = gym.make(ids["Login", "shell"], pixels=True, render_mode="rgb_array")
     observation, _ = env.reset(seed=1)
     assert observation["pixels"].shape == (210, 160, 3)
     assert len(np.unique(observation["pixels"].reshape(-1, 3), axis=0)) > 10
@@ -78,7 +78,7 @@ def test_bad_arguments_say_what_is_allowed(settings, sentence):
 
 
 def test_a_lost_browser_truncates_and_the_next_episode_works(ids):
-    env = gym.make(ids["Login", "auto"])
+    env = gym.make(ids["Login", "shell"])
     env.reset(seed=0)
     browser = env.unwrapped.session.client.page.browser
     os.killpg(browser.process.popen.pid, signal.SIGKILL)

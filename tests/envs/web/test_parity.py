@@ -37,7 +37,7 @@ def play(name, seed):
     task = load_task(name)
     instances = [task.instance(np.random.default_rng(seed), {}) for _ in range(2)]
     recorders = [Recorder(instance.application) for instance in instances]
-    browser = BrowserClient(recorders[0], task.size, FIRST_MOMENT_MS, 0, STEP_MS, "auto")
+    browser = BrowserClient(recorders[0], task.size, FIRST_MOMENT_MS, 0, STEP_MS, "shell")
     twin = TwinClient(recorders[1])
     encoder = Encoder(arrays(task.size), task.size)
     encoder.begin(instances[0].instruction, instances[0].fields)
