@@ -19,7 +19,12 @@ SAME_AREA = 0.5
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
-def agreement(sent: Pairs, answer: Pairs, kinds: Mapping[str, str]) -> Outcome:
+def agreement(
+    sent: Pairs,
+    answer: Pairs,
+    kinds: Mapping[str, str],
+    untouched: Mapping[str, str] | None = None,
+) -> Outcome:
     """How well a request agrees with a human's.
 
     Args:
@@ -27,9 +32,12 @@ def agreement(sent: Pairs, answer: Pairs, kinds: Mapping[str, str]) -> Outcome:
         answer: What the human sent under the keys that the instruction determines.
         kinds: How the values of a key compare: ``"airport"``, ``"date"`` or, where it is missing,
             ``"text"``.
+        untouched: What the form sends under a key if nobody touches its control. To leave right
+            what was right earns nothing; to make it wrong counts.
 
     Returns:
-        The mean agreement over the keys; a success if each is 1.
+        The mean agreement over the keys that had to be changed or were spoilt (all, if there are
+        none); a success if each key agrees exactly.
 
     Raises:
         InputError: A kind is none of these.
@@ -38,7 +46,16 @@ def agreement(sent: Pairs, answer: Pairs, kinds: Mapping[str, str]) -> Outcome:
     report = {
         key: _compare(given.get(key, ""), value, kinds.get(key, "text")) for key, value in answer
     }
-    score = sum(report.values()) / len(report) if report else 0.0
+    before = untouched or {}
+    earned = [
+        share
+        for key, value in answer
+        for share in (report[key],)
+        if share < 1
+        or key not in before
+        or _compare(before[key], value, kinds.get(key, "text")) < 1
+    ] or list(report.values())
+    score = sum(earned) / len(earned) if earned else 0.0
     return Outcome(score, bool(report) and min(report.values()) == 1, report)
 
 

@@ -1,0 +1,157 @@
+"""Instructions to book a flight: a seeded generator, and those that people really got."""
+
+import json
+from datetime import date, timedelta
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import numpy as np
+
+from envs.web.observation import MONTHS
+from envs.web.sites.airports import airports
+from envs.web.sites.declaration import AREA_NAMES
+from envs.web.sites.flights import PREFERENCES
+from envs.web.sites.form import FIRST_DAY
+
+NAMES: dict[str, list[str]] = json.loads(files("envs.web.sites").joinpath("names.json").read_text())
+"""First and last names of passengers."""
+
+CABINS = ("economy", "business", "first class")
+DEPARTURES, STAYS = 150, 28
+"""Days after the first bookable one on which a journey begins, and days until the return."""
+
+UNSEEN_PAIRS, HELD_OUT = 10, 5
+"""One in so many pairs of places, and one in so many other instructions, is kept for tests."""
+
+
+class Wish(NamedTuple):
+    """What an instruction determines.
+
+    Attributes:
+        text: The instruction.
+        fields: ``(concept, text)`` in the order of the text.
+        meaning: By concept: codes of places, dates as ``YYYY-MM-DD``, meanings of options, a
+            preference for ``"flight"``, otherwise the text itself.
+    """
+
+    text: str
+    fields: tuple[tuple[str, str], ...]
+    meaning: dict[str, str]
+
+
+def written(day: date) -> str:
+    """A date as instructions give it: ``"March 6, 2017"``."""
+    return f"{MONTHS[day.month - 1].capitalize()} {day.day}, {day.year}"
+
+
+@cache
+def places() -> tuple[tuple[str, str], ...]:
+    """``(code, text)`` of every place that instructions name, so that the text means just that."""
+    cities = [airport.city for airport in airports().values()]
+    named = []
+    for airport in airports().values():
+        if cities.count(airport.city) == 1:
+            text = airport.city
+        elif airport.metro:
+            text = f"{airport.city} ({airport.code})"
+        else:
+            text = f"{airport.city}, {airport.state}"
+        named.append((airport.code, text))
+    return (*named, *((code, name.partition(",")[0]) for code, name in AREA_NAMES.items()))
+
+
+def generate(random: np.random.Generator, split: str) -> Wish:
+    """Draws an instruction of a split: ``"train"``, ``"test"`` or ``"unseen-pair"``."""
+    while True:
+        wish = _draw(random)
+        if split_of(wish) == split:
+            return wish
+
+
+def split_of(wish: Wish) -> str:
+    """The split of an instruction, alike in every process."""
+    ends = f"{wish.meaning['from']} {wish.meaning['to']}"
+    if crc32(ends.encode()) % UNSEEN_PAIRS == 0:
+        return "unseen-pair"
+    return "train" if crc32(wish.text.encode()) % HELD_OUT else "test"
+
+
+def _draw(random: np.random.Generator) -> Wish:
+    known = places()
+    start, end = (known[i] for i in random.choice(len(known), 2, replace=False))
+    first = date.fromisoformat(FIRST_DAY) + timedelta(int(random.integers(DEPARTURES)))
+    back = first + timedelta(int(random.integers(1, STAYS)))
+    said = {"from": start[1], "to": end[1], "depart": written(first)}
+    meaning = {"from": start[0], "to": end[0], "depart": first.isoformat()}
+    said["trip"] = "round trip" if random.random() < 0.6 else "one way"
+    if said["trip"] == "round trip":
+        said["return"], meaning["return"] = written(back), back.isoformat()
+    if random.random() < 0.6:
+        said["travellers"] = str(random.integers(1, 5))
+    if random.random() < 0.6:
+        said["cabin"] = CABINS[random.integers(3)]
+    if random.random() < 0.6:
+        said["flight"] = PREFERENCES[random.integers(len(PREFERENCES))]
+    if random.random() < 0.6:
+        said["first name"] = str(random.choice(NAMES["first"]))
+        said["last name"] = str(random.choice(NAMES["last"]))
+        said["email"] = f"{said['first name']}.{said['last name']}@example.com".lower()
+    return Wish(_sentence(random, said), tuple(said.items()), {**said, **meaning})
+
+
+def _sentence(random: np.random.Generator, said: dict[str, str]) -> str:
+    """One of several ways to say it."""
+    cabin = f" in {said['cabin']}" if "cabin" in said else ""
+    count = said.get("travellers", "")
+    people = f" for {count} {'person' if count == '1' else 'people'}" if count else ""
+    back = f", back on {said['return']}" if "return" in said else ""
+    text = (
+        "Book a {trip} flight from {from} to {to} on {depart}{back}{cabin}{people}.",
+        "I need a {trip} from {from} to {to}{cabin}{people}: leave on {depart}{back}.",
+        "Find a {trip} to {to} from {from}, leaving {depart}{back}{people}{cabin}.",
+    )[random.integers(3)].format(**{**said, "back": back, "cabin": cabin, "people": people})
+    if "flight" in said:
+        text += f" Take the {said['flight']} flight."
+    if "first name" in said:
+        text += " The passenger is {first name} {last name}, {email}.".format(**said)
+    return text
+
+
+@cache
+def recorded(site: str) -> tuple[tuple[Wish, tuple[tuple[str, str], ...], str], ...]:
+    """The instructions of the original FormWoB for a site, with a human's request and the split.
+
+    The Alaska and AA sites have them (see ``formwob/SOURCE.md``); ``()`` for the others.
+    """
+    path = files("envs.web.sites").joinpath("formwob", f"{site}.json")
+    if not path.is_file():
+        return ()
+    rows = json.loads(path.read_text())
+    return tuple(
+        (_recorded(row["instruction"]), tuple(row["request"].items()), _recorded_split(row["id"]))
+        for row in rows
+    )
+
+
+def _recorded_split(name: str) -> str:
+    return "train" if crc32(name.encode()) % HELD_OUT else "test"
+
+
+def _recorded(told: dict[str, Any]) -> Wish:
+    leave, back = (
+        date(2017, told[f"{way} Month"], told[f"{way} Day"]) for way in ("Departure", "Returning")
+    )
+    said = {
+        "from": told["Departure City"],
+        "to": told["Destination City"],
+        "depart": written(leave),
+        "return": written(back),
+        "trip": "round trip",
+    }
+    text = (
+        f"Book a return flight from {said['from']} to {said['to']}, leaving on {said['depart']} "
+        f"and returning on {said['return']}."
+    )
+    return Wish(text, tuple(said.items()), said)
