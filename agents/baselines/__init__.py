@@ -11,5 +11,6 @@ BASELINES: dict[str, dict[str, str]] = {
         "annealing": "agents.baselines.placement:Annealing",
         "random-search": "agents.baselines.placement:RandomSearch",
     },
+    "web": {"expert": "agents.baselines.web:Expert"},
 }
 """``"module:class"`` of each heuristic; a class is constructed with the environment."""

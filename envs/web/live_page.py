@@ -86,6 +86,10 @@ class LivePage:
         """Opens a popup for an opener, under the node ``below`` if one is given."""
         if self.popup not in (-1, popup):
             self.close_popup()
+        if self.opener != opener:
+            if self.opener >= 0:
+                self.mark(self.opener, "open", False)
+            self.mark(opener, "open", True)
         self.popup, self.opener = popup, opener
         if below is not None:
             left, top = self.document.origin(below)
@@ -99,6 +103,7 @@ class LivePage:
         """Closes the open popup, if there is one."""
         if self.popup >= 0:
             self.show(self.popup, False)
+            self.mark(self.opener, "open", False)
             self.popup = self.opener = -1
 
     def displayed(self, index: int) -> bool:

@@ -29,12 +29,15 @@
 
   const closePopup = () => {
     if (popup) show(popup, false);
+    opener?.classList.remove("open");
     popup = opener = null;
   };
   const openPopup = (element, by, below) => {
     if (popup && popup !== element) closePopup();
+    opener?.classList.remove("open");
     popup = element;
     opener = by;
+    opener.classList.add("open");
     show(element, true);
     if (below) {
       const box = below.getBoundingClientRect();

@@ -3,7 +3,7 @@
 The browser's side is ``page.js``, the twin's :mod:`envs.web.twin`; both follow what is written
 here. Popups (of autocomplete, calendar and listbox) share some rules: one is open at a time; a
 press of the pointer outside an open popup and its opener, a focus that moves to a control outside
-it, and Escape close it.
+it, and Escape close it. The opener of an open popup has the class ``open``.
 """
 
 from collections.abc import Sequence
