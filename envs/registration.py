@@ -9,6 +9,7 @@ from typing import Any
 
 import gymnasium as gym
 
+from envs.web.tasks.catalogue import TASKS
 from hardware_sim.errors import InputError, choose
 
 
@@ -57,6 +58,23 @@ def _placement(name: str, summary: str, **kwargs: Any) -> Entry:
     )
 
 
+def _web(name: str, task: str, summary: str) -> Entry:
+    return Entry(
+        name=f"WoB-{name}",
+        version=0,
+        domain="web",
+        entry_point="envs.web.env:WebEnv",
+        vector_entry_point="envs.web.vector:WebVectorEnv",
+        backend="browser, virtual time",
+        summary=summary,
+        kwargs={"task": task},
+    )
+
+
+def _flights(name: str, summary: str) -> Entry:
+    return _web(name, f"envs.web.sites.task:FlightTask:{name.lower()}", summary)
+
+
 ENTRIES: dict[str, Entry] = {
     entry.id: entry
     for entry in (
@@ -102,6 +120,15 @@ ENTRIES: dict[str, Entry] = {
             "one of four networks an episode, on four V100 GPUs with PCIe 3",
             graphs=["inception_v3", "pipedream_inception_v3", "pipedream_resnet50", "msr_bert_l3"],
             cluster="4xv100_pcie3",
+        ),
+        _flights("United", "book a flight: radio buttons, calendar, selects"),
+        _flights("Alaska", "book a flight: calendar, stepper, select, real instructions"),
+        _flights("AA", "book a flight: calendar, lists, real instructions"),
+        _flights("JetBlue", "book a flight: typed dates, list, stepper, choice"),
+        _flights("Generic", "book a flight on a site kept for transfer: train on the others"),
+        *(
+            _web(name, f"envs.web.tasks.catalogue:make:{name}", summary)
+            for name, (_, summary) in TASKS.items()
         ),
     )
 }

@@ -38,7 +38,7 @@ GUIDES = {
     "Evaluation": "evaluation.md",
     "Run on a cluster": "cluster.md",
 }
-SHOWN_AGENT = {"placement": "heft"}
+SHOWN_AGENT = {"placement": "heft", "web": "expert"}
 HELP_WIDTH = 90
 
 

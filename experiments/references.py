@@ -1,4 +1,4 @@
-"""Computes the reference scores of every placement id: ``python -m experiments.references``."""
+"""Computes the reference scores of every id: ``python -m experiments.references``."""
 
 from importlib.resources import files
 from typing import Any
@@ -7,8 +7,10 @@ import gymnasium as gym
 import numpy as np
 from rich.progress import track
 
+from agents.agent import Agent
 from agents.baselines import placement_heuristics as heuristics
 from agents.baselines.placement_search import annealing, makespans
+from agents.loading import load_agent
 from envs.placement.env import DevicePlacementEnv
 from envs.registration import ENTRIES
 from hardware_sim.bounds import lower_bound
@@ -18,6 +20,7 @@ from hardware_sim.problem import PlacementProblem
 RANDOM_PLACEMENTS = 1_000
 ANNEALING_EVALUATIONS = 20_000
 ANNEALING_SEEDS = range(5)
+WEB_EPISODES = 200
 
 
 def placement_references(problem: PlacementProblem) -> dict[str, dict[str, Any]]:
@@ -54,8 +57,8 @@ def placement_references(problem: PlacementProblem) -> dict[str, dict[str, Any]]
     return {"reference": {"score": table[best]["score"], "source": source}, **table}
 
 
-def references(env_id: str) -> dict[str, Any]:
-    """The table's entry of an id; scores of several graphs are averaged."""
+def placement_entry(env_id: str) -> dict[str, Any]:
+    """The table's entry of a placement id; scores of several graphs are averaged."""
     env = gym.make(f"envs:{env_id}")
     placement = env.unwrapped
     assert isinstance(placement, DevicePlacementEnv)
@@ -71,10 +74,44 @@ def references(env_id: str) -> dict[str, Any]:
     return {"unit": "s", "better": "lower", **merged}
 
 
+def web_references(env_id: str) -> dict[str, Any]:
+    """Agreement of random and scripted behaviour with the human's answers, on held-out ones."""
+    env = gym.make(f"envs:{env_id}", backend="twin")
+    random, expert = (
+        np.mean([_agreement(env, load_agent(name, env), seed) for seed in range(WEB_EPISODES)])
+        for name in ("random", "expert")
+    )
+    env.close()
+    told = f"mean of {WEB_EPISODES} episodes of the split test in the twin"
+    return {
+        "unit": "agreement",
+        "better": "higher",
+        "reference": {"score": float(expert), "source": f"the scripted expert, {told}"},
+        "random": {"score": float(random), "source": f"uniform over the legal actions, {told}"},
+        "bound": {"score": 1.0, "source": "the human's own answer"},
+    }
+
+
+def _agreement(env: gym.Env[Any, Any], agent: Agent, seed: int) -> float:
+    """The score of one episode."""
+    observation, info = env.reset(seed=seed, options={"split": "test"})
+    agent.reset(seed)
+    ended = False
+    while not ended:
+        observation, _, terminated, truncated, info = env.step(agent.act(observation, info))
+        ended = terminated or truncated
+    return float(info["score"])
+
+
+REFERENCES = {"placement": placement_entry, "web": web_references}
+
+
 def main() -> None:
     """Writes ``envs/references.json``."""
-    ids = [entry.id for entry in ENTRIES.values() if entry.domain == "placement"]
-    table = {env_id: references(env_id) for env_id in track(ids, "references")}
+    table = {
+        entry.id: REFERENCES[entry.domain](entry.id)
+        for entry in track(ENTRIES.values(), "references")
+    }
     write_json(str(files("envs").joinpath("references.json")), table)
 
 

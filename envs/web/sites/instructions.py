@@ -10,7 +10,7 @@ from zlib import crc32
 import numpy as np
 
 from envs.web.observation import MONTHS
-from envs.web.sites.airports import airports
+from envs.web.sites.airports import airports, meant
 from envs.web.sites.declaration import AREA_NAMES
 from envs.web.sites.flights import PREFERENCES
 from envs.web.sites.form import FIRST_DAY
@@ -79,8 +79,7 @@ def split_of(wish: Wish) -> str:
 
 
 def _draw(random: np.random.Generator) -> Wish:
-    known = places()
-    start, end = (known[i] for i in random.choice(len(known), 2, replace=False))
+    start, end = _ends(random)
     first = date.fromisoformat(FIRST_DAY) + timedelta(int(random.integers(DEPARTURES)))
     back = first + timedelta(int(random.integers(1, STAYS)))
     said = {"from": start[1], "to": end[1], "depart": written(first)}
@@ -99,6 +98,15 @@ def _draw(random: np.random.Generator) -> Wish:
         said["last name"] = str(random.choice(NAMES["last"]))
         said["email"] = f"{said['first name']}.{said['last name']}@example.com".lower()
     return Wish(_sentence(random, said), tuple(said.items()), {**said, **meaning})
+
+
+def _ends(random: np.random.Generator) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Two places that have no airport in common."""
+    known = places()
+    while True:
+        start, end = (known[i] for i in random.choice(len(known), 2, replace=False))
+        if not meant(start[0]) & meant(end[0]):
+            return start, end
 
 
 def _sentence(random: np.random.Generator, said: dict[str, str]) -> str:
