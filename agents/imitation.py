@@ -27,7 +27,7 @@ from hardware_sim.errors import InputError
 HELD_OUT_SITES = ("WoB-Generic-v0",)
 DISTURBANCE = 0.12
 KEPT = ("elements", "text", "match", "element_mask", "instruction", "fields", "field_mask")
-BATCH = 192
+BATCH = 128
 FORGET_WORDS = 0.08
 """Share of words that training hides, so that no single word is relied upon."""
 
@@ -116,9 +116,12 @@ def fit(learner: WebPolicy, data: Arrays, updates: int, rate: float, seed: int) 
     optimiser = torch.optim.AdamW(learner.parameters(), lr=rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, updates, pct_start=0.1)
     learner.train()
+    length = data["element_mask"].sum(1)
     losses = []
     for _ in range(updates):
-        rows = np.sort(random.integers(len(data["said"]), size=BATCH))
+        rows = random.integers(len(data["said"]), size=8 * BATCH)
+        start = random.integers(8) * BATCH  # pages of like length cost less together
+        rows = rows[np.argsort(length[rows])][start : start + BATCH]
         batch = {key: torch.as_tensor(data[key][rows]) for key in KEPT}
         for key in ("text", "instruction"):
             keep = torch.as_tensor(random.random(batch[key].shape) > FORGET_WORDS)

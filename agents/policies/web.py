@@ -42,9 +42,9 @@ class WebPolicy(nn.Module):
         self.element = nn.Linear(len(ELEMENT_FEATURES) + WORD + WIDTH, WIDTH)
         self.field = nn.Linear(2 * WORD, WIDTH)
         self.told = nn.Linear(WORD, WIDTH)
-        self.match = nn.Linear(len(MATCH_FEATURES), WIDTH)
+        self.match = nn.Parameter(torch.randn(len(MATCH_FEATURES), WIDTH) / 2)
         self.meaning = nn.Linear(2 * WORD, WIDTH)
-        self.relation = nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, HEADS * LAYERS))
+        self.relation = nn.Linear(12, HEADS * LAYERS)
         self.layers = nn.ModuleList(_Layer() for _ in range(LAYERS))
         self.touch = nn.Linear(WIDTH, 3)
         self.typed = nn.Linear(WIDTH, WIDTH)
@@ -65,7 +65,8 @@ class WebPolicy(nn.Module):
         names = self._bag(observation["fields"][..., :2])
         texts = self._bag(observation["fields"][..., 2:])
         fields = torch.cat([names, texts], -1)
-        agreement = torch.einsum("bekm,bkm->bem", self.match(match), self.meaning(fields))
+        said = self.meaning(fields)[:, :, None] * self.match
+        agreement = match.flatten(2) @ said.flatten(1, 2)
         seen = torch.cat([elements, self._bag(_gather(observation["text"], index)), agreement], -1)
         told = self.told(self._bag(observation["instruction"]))[:, None]
         tokens = torch.cat([told, self.field(fields), self.element(seen)], 1)
@@ -88,22 +89,23 @@ class WebPolicy(nn.Module):
         """What each pair of tokens adds to attention, by where the elements stand."""
         count = present.shape[1]
         left, top, width, height = elements[..., _PLACE : _PLACE + 4].unbind(-1)
-        across = (left + width / 2)[:, None, :] - (left + width / 2)[:, :, None]
-        down = (top + height / 2)[:, None, :] - (top + height / 2)[:, :, None]
-        order = torch.arange(elements.shape[1], device=elements.device)
-        gap = (order[None, :] - order[:, None]).expand_as(across)
+        across, down = _differences(left + width / 2), _differences(top + height / 2)
+        order = torch.arange(elements.shape[1], device=elements.device).float()
+        gap = _differences(order[None]).expand_as(across)
         pairs = torch.stack(
             [
-                across,
-                down,
+                across.abs(),
+                down.abs(),
+                across.sign(),
+                down.sign(),
                 (across.abs() < 0.02).float(),
                 (down.abs() < 0.02).float(),
                 (down.abs() < 0.06).float() * down.sign(),
-                (left[:, None, :] - left[:, :, None]).abs().lt(0.01).float(),
+                (_differences(left).abs() < 0.01).float(),
                 (gap == 1).float(),
                 (gap == -1).float(),
                 (gap == 0).float(),
-                (gap / 16).clamp(-2, 2),
+                (gap.abs() / 16).clamp(max=2),
             ],
             -1,
         )
@@ -163,6 +165,11 @@ def _displayed(mask: Tensor) -> tuple[Tensor, Tensor]:
     count = max(1, int(shown.sum(1).max()))
     index = torch.sort(shown.to(torch.int8), dim=1, descending=True, stable=True).indices[:, :count]
     return shown.gather(1, index), index
+
+
+def _differences(places: Tensor) -> Tensor:
+    """How far every other element lies from each, (batch, n, n)."""
+    return places[:, None, :] - places[:, :, None]
 
 
 def _gather(array: Tensor, index: Tensor) -> Tensor:
