@@ -49,7 +49,7 @@ class Node:
         readonly: A text input that takes focus but no typing.
         disabled: A control that takes neither.
         options: ``(value, text)`` of a ``select``.
-        href: Where a link leads, relative to the application's root.
+        href: Where a link leads, relative to the application's root, which is ``"./"``.
         label_for: Id of the control a ``label`` belongs to.
         classes: CSS classes, separated by blanks.
         parent: Index of the containing node in the document, or -1.

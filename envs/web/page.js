@@ -5,7 +5,7 @@
   const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August",
     "September", "October", "November", "December"];
   const clickHandlers = new Map(), followers = [], drops = [];
-  let requests = Promise.resolve(), leaving = false, held = null, popup = null, opener = null;
+  let leaving = false, held = null, popup = null, opener = null;
 
   const show = (element, shown) => { element.style.display = shown ? "" : "none"; };
   const onClick = (id, handler) => {
@@ -25,6 +25,14 @@
     element.tagName === "BUTTON" ? element.value : element.dataset.value ?? "";
   const setNodeValue = (element, value) => {
     if (element.tagName === "BUTTON") element.value = value; else element.dataset.value = value;
+  };
+
+  // Asked without letting go: page time stands still between steps, and with it a page that waits.
+  const ask = (path) => {
+    const request = new XMLHttpRequest();
+    request.open("GET", new URL(path, document.baseURI), false);
+    request.send();
+    return JSON.parse(request.responseText);
   };
 
   const closePopup = () => {
@@ -101,9 +109,7 @@
       control.addEventListener("input", () => {
         code.value = "";
         const query = control.value.trim();
-        const address = new URL(`${w.url}?${new URLSearchParams({ q: query })}`, document.baseURI);
-        requests = requests.then(async () =>
-          fill(query ? await (await fetch(address)).json() : []));
+        fill(query ? ask(`${w.url}?${new URLSearchParams({ q: query })}`) : []);
       });
       control.addEventListener("keydown", (event) => {
         if (event.key !== "Enter" || opener !== control) return;
@@ -287,11 +293,7 @@
   };
   const root = new URL(document.baseURI).pathname;
   window.gymworks = {
-    async snapshot() {
-      for (let seen; seen !== requests;) {
-        seen = requests;
-        await seen;
-      }
+    snapshot() {
       if (leaving) return { leaving };
       return {
         path: location.pathname.slice(root.length),

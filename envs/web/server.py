@@ -4,8 +4,9 @@ import json
 import os
 import secrets
 import socket
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from urllib.parse import parse_qsl
 
 from envs.web.application import Recorder, Request, Response
@@ -25,6 +26,7 @@ class Server:
         self.recorders: dict[str, Recorder] = {}
         self.failures: dict[str, Exception] = {}
         self._locks: dict[str, Lock] = {}
+        self.connections: dict[socket.socket, Event] = {}
         outer = self
 
         class Handler(_Handler):
@@ -72,9 +74,13 @@ class Server:
                 return Response(json={"error": type(error).__name__}, status=500)
 
     def close(self) -> None:
-        """Stops the server."""
+        """Stops the server and ends its connections, which browsers keep open for later."""
         self._http.shutdown()
         self._http.server_close()
+        for connection, ended in list(self.connections.items()):
+            with suppress(OSError):  # the browser was quicker
+                connection.shutdown(socket.SHUT_RDWR)
+            ended.wait(1)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -86,6 +92,14 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.ended = Event()
+        self.server_of_applications.connections[self.connection] = self.ended
+
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()
+        self.server_of_applications.connections.pop(self.connection, None)
+        self.ended.set()
 
     def do_GET(self) -> None:
         self._serve(())

@@ -108,7 +108,7 @@ class TwinClient:
     def _go(self, method: str, target: str, form: tuple[tuple[str, str], ...]) -> None:
         """Requests a page and follows its redirects."""
         for _ in range(MAX_REDIRECTS):
-            path, _, query = target.partition("?")
+            path, _, query = target.removeprefix("./").partition("?")
             pairs = tuple(parse_qsl(query, keep_blank_values=True))
             response = self.recorder.respond(Request(method, path, pairs, form))
             if response.location is None:

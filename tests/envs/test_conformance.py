@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from functools import cache, partial
+from typing import Any
 
 import gymnasium as gym
 import pytest
@@ -18,10 +19,34 @@ from envs.testing.trajectory import leaves
 IDS = [f"envs:{name}" for name in ENTRIES]
 
 
+SIMULATED = [f"envs:{name}" for name, entry in ENTRIES.items() if "browser" not in entry.backend]
+BROWSED = [env_id for env_id in IDS if env_id not in SIMULATED]
+PICTURES = {"check_render_modes", "check_close", "check_long_rollout_memory"}
+"""Checks that look at pictures, which only the browser draws."""
+
+FEWER: dict[str, dict[str, Any]] = {
+    "check_masks": {"steps": 30},
+    "check_determinism_across_processes": {"steps": 150},
+    "check_long_rollout_memory": {"steps": 300, "warm_up": 100},
+}
+"""A step in a browser takes a hundred times as long as one of a simulator."""
+
+
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize("env_id", SIMULATED)
 def test_conformance(env_id: str, check: str) -> None:
     assert CHECKS[check](env_id)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_conformance_in_a_browser(check: str) -> None:
+    assert CHECKS[check]("envs:WoB-United-v0", **FEWER.get(check, {}))
+
+
+@pytest.mark.parametrize("check", sorted(set(CHECKS) - PICTURES))
+@pytest.mark.parametrize("env_id", BROWSED)
+def test_conformance_without_the_browser(env_id: str, check: str) -> None:
+    assert CHECKS[check](partial(gym.make, env_id, backend="twin"))
 
 
 @cache

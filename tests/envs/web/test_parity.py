@@ -9,10 +9,13 @@ from envs.web.browser import release_browsers
 from envs.web.client import BrowserClient
 from envs.web.env import FIRST_MOMENT_MS, STEP_MS, load_task
 from envs.web.observation import Encoder, space
+from envs.web.sites.declaration import SITES
 from envs.web.tasks.catalogue import TASKS
 from envs.web.twin import TwinClient
 
-NAMES = [f"envs.web.tasks.catalogue:make:{name}" for name in TASKS]
+NAMES = [f"envs.web.tasks.catalogue:make:{name}" for name in TASKS] + [
+    f"envs.web.sites.task:FlightTask:{name}" for name in SITES
+]
 EPISODES, STEPS = 6, 10
 
 
