@@ -1,0 +1,118 @@
+"""The web expert, the pointer policy and its imitation."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from agents.baselines.web import Expert
+from agents.imitation import Memory, collect, fit
+from agents.loading import load_agent
+from agents.policies.web import WebAgent, WebPolicy
+from envs.registration import ENTRIES
+from envs.web.actions import ACTIONS
+from envs.web.browser import release_browsers
+from hardware_sim.errors import InputError
+
+WEB = [name for name, entry in ENTRIES.items() if entry.domain == "web"]
+LOGIN = "envs.web.tasks.catalogue:make:Login"
+
+
+def play(env, agent, seed, **options):
+    observation, info = env.reset(seed=seed, options=options)
+    agent.reset(seed)
+    ended = False
+    while not ended:
+        action = agent.act(observation, info)
+        assert observation["action_mask"][action]
+        observation, _, terminated, truncated, info = env.step(action)
+        ended = terminated or truncated
+    return info
+
+
+@pytest.mark.parametrize("env_id", WEB)
+def test_the_expert_always_succeeds(env_id):
+    env = gym.make(f"envs:{env_id}", backend="twin")
+    expert = load_agent("expert", env)
+    for seed in range(15):
+        for split in ("train", "test"):
+            assert play(env, expert, seed, split=split)["is_success"], (seed, split)
+    env.close()
+
+
+@pytest.mark.parametrize("site", ["AA", "Alaska"])
+def test_the_expert_gives_the_answers_that_people_gave(site):
+    env = gym.make(f"envs:WoB-{site}-v0", backend="twin")
+    expert = Expert(env)
+    results = [play(env, expert, seed, source="formwob")["is_success"] for seed in range(40)]
+    assert np.mean(results) >= 0.95  # some people misread their instruction
+
+
+@pytest.mark.parametrize("site", ["United", "JetBlue"])
+def test_the_expert_books_in_a_real_browser(site):
+    env = gym.make(f"envs:WoB-{site}-v0")
+    expert = Expert(env)
+    assert [play(env, expert, seed)["score"] for seed in range(2)] == [1, 1]
+    env.close()
+    release_browsers()
+
+
+def test_the_expert_recovers_from_any_state():
+    env = gym.make("envs:WoB-United-v0", backend="twin")
+    expert, random = Expert(env), np.random.default_rng(0)
+    for seed in range(5):
+        observation, info = env.reset(seed=seed)
+        for _ in range(20):
+            legal = np.flatnonzero(observation["action_mask"])
+            observation, _, terminated, _, info = env.step(random.choice(legal))
+            assert not terminated
+        while not terminated:
+            observation, _, terminated, truncated, info = env.step(expert.act(observation, info))
+            assert not truncated
+        assert info["score"] > 0.5
+    env.close()
+
+
+def test_the_expert_is_for_web_environments():
+    env = gym.make("CartPole-v1")
+    for agent in (Expert, WebAgent):
+        with pytest.raises(InputError, match="web"):
+            agent(env)
+
+
+def batch(env, count=3):
+    seen = [env.reset(seed=seed)[0] for seed in range(count)]
+    return {key: torch.as_tensor(np.stack([o[key] for o in seen])) for key in seen[0]}
+
+
+def test_a_page_means_the_same_in_any_batch():
+    torch.manual_seed(0)
+    policy = WebPolicy().eval()
+    small = gym.make("envs:WoB-Login-v0", backend="twin")
+    large = gym.make("envs:WoB-Alaska-v0", backend="twin")
+    both = {key: torch.cat([part, batch(large, 1)[key]]) for key, part in batch(small, 1).items()}
+    with torch.inference_mode():
+        alone, together = policy(batch(small, 1)), policy(both)
+    assert alone[0].shape == (1, ACTIONS)
+    legal = both["action_mask"][0] > 0
+    assert torch.allclose(alone[0][0, legal], together[0][0, legal], atol=1e-5)
+    assert torch.allclose(alone[1][0], together[1][0], atol=1e-5)
+
+
+def test_imitation_lowers_the_loss():
+    torch.manual_seed(0)
+    memory, policy = Memory(), WebPolicy()
+    rate = collect(memory, LOGIN, 320, None, 0)
+    data = memory.joined()
+    assert rate > 0.5
+    assert len(data["said"]) > 200
+    first = fit(policy, data, 2, 1e-3, 0)
+    assert fit(policy, data, 25, 1e-3, 0) < 0.7 * first
+
+
+def test_shipped_weights_follow_instructions_they_have_not_seen():
+    env = gym.make("envs:WoB-ClickButton-v0", backend="twin")
+    agent = load_agent("pretrained", env)
+    results = [play(env, agent, seed, split="test")["is_success"] for seed in range(20)]
+    assert np.mean(results) >= 0.9
+    env.close()
