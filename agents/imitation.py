@@ -4,7 +4,7 @@ Dataset aggregation (Ross, Gordon, Bagnell, AISTATS 2011): in round 0 the expert
 disturbed; afterwards the learner acts; in every round the expert says what it would have done, and
 the learner is fitted to everything said so far. Everything happens in the browser-free twin::
 
-    python -m agents.imitation out.pt --seed 0
+    python -m agents.imitation web.safetensors --seed 0
 """
 
 import time
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import typer
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from agents.baselines.web import expert_action
@@ -25,6 +26,10 @@ from envs.web.vector import WebVectorEnv
 from hardware_sim.errors import InputError
 
 HELD_OUT_SITES = ("WoB-Generic-v0",)
+VARIED = "envs.web.sites.variation:VariedFlightTask"
+"""Sites drawn at random, so that the policy learns to book flights and not a few sites."""
+
+VARIED_SHARE = 4
 DISTURBANCE = 0.12
 KEPT = ("elements", "text", "match", "element_mask", "instruction", "fields", "field_mask")
 BATCH = 128
@@ -146,11 +151,15 @@ def train(
     site_steps: Annotated[int, typer.Option(help="States of a flight site a round.")] = 8000,
     task_steps: Annotated[int, typer.Option(help="States of a small task a round.")] = 1500,
     updates: Annotated[int, typer.Option(help="Updates a round.")] = 1500,
+    start: Annotated[Path | None, typer.Option(help="Weights to go on from.")] = None,
 ) -> None:
     """Trains a policy on all web tasks but the sites kept for transfer."""
     torch.manual_seed(seed)
     learner, memory, began = WebPolicy(), Memory(), time.monotonic()
-    tasks = {
+    if start is not None:
+        known = load_file(start)
+        learner.load_state_dict({name: part.float() for name, part in known.items()})
+    tasks = {"varied": VARIED} | {
         name: str(entry.kwargs["task"])
         for name, entry in ENTRIES.items()
         if entry.domain == "web" and name not in HELD_OUT_SITES
@@ -159,6 +168,7 @@ def train(
         rates = {}
         for place, (name, task) in enumerate(tasks.items()):
             steps = site_steps if "FlightTask" in task else task_steps
+            steps *= VARIED_SHARE if task == VARIED else 1
             who = learner if turn else None
             rates[name] = collect(memory, task, steps, who, 1000 * seed + 100 * turn + place)
         data = memory.joined()
@@ -170,7 +180,7 @@ def train(
             f"{time.monotonic() - began:.0f} s, below 95 %: {poor}"
         )
         state = {name: part.half() for name, part in learner.state_dict().items()}
-        torch.save(state, output)
+        save_file(state, output)
 
 
 if __name__ == "__main__":

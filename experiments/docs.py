@@ -39,6 +39,7 @@ GUIDES = {
     "Run on a cluster": "cluster.md",
 }
 SHOWN_AGENT = {"placement": "heft", "web": "expert"}
+SHOWN_BEFORE_THE_END = ("web",)
 HELP_WIDTH = 90
 
 
@@ -111,7 +112,10 @@ def kit_page() -> str:
 
 
 def picture(entry: Entry) -> "np.ndarray[Any, np.dtype[np.uint8]]":
-    """The last state of an episode by the domain's shown agent, uint8 ``(height, width, 3)``."""
+    """An episode by the domain's shown agent just before or at its end, uint8 (height, width, 3).
+
+    Of an episode that ends by leaving for a page of thanks, the page before says more.
+    """
     env = gym.make(f"envs:{entry.id}", render_mode="rgb_array")
     name = SHOWN_AGENT.get(entry.domain, "random")
     assert name == "random" or name in BASELINES[entry.domain]
@@ -119,10 +123,13 @@ def picture(entry: Entry) -> "np.ndarray[Any, np.dtype[np.uint8]]":
     agent.reset(0)
     observation, info = env.reset(seed=0)
     ended = False
+    frames: list[Any] = []
     while not ended:
+        if entry.domain in SHOWN_BEFORE_THE_END:
+            frames = [env.render()]
         observation, _, terminated, truncated, info = env.step(agent.act(observation, info))
         ended = terminated or truncated
-    frame = np.asarray(env.render(), np.uint8)
+    frame = np.asarray((frames or [env.render()])[0], np.uint8)
     env.close()
     return frame
 

@@ -1,4 +1,4 @@
-"""Agents that need no training: heuristics and search, by domain and name."""
+"""Agents that need no training: heuristics, search and shipped policies, by domain and name."""
 
 BASELINES: dict[str, dict[str, str]] = {
     "placement": {
@@ -11,6 +11,9 @@ BASELINES: dict[str, dict[str, str]] = {
         "annealing": "agents.baselines.placement:Annealing",
         "random-search": "agents.baselines.placement:RandomSearch",
     },
-    "web": {"expert": "agents.baselines.web:Expert"},
+    "web": {
+        "expert": "agents.baselines.web:Expert",
+        "pretrained": "agents.policies.web:WebAgent",
+    },
 }
-"""``"module:class"`` of each heuristic; a class is constructed with the environment."""
+"""``"module:class"`` of each; a class is constructed with the environment."""

@@ -118,9 +118,9 @@ class _Plan:
             return self._reach(index, "click") if wrong else None
         if node.tag == "select":
             return self._select(index, node, value)
-        if row is not None and row.value == value:
+        if row is None or node.readonly or row.value == value:
             return None
-        if node.readonly or row is None:
+        if read_date(value) is not None and read_date(row.value) == read_date(value):
             return None
         return self._type(index, value)
 

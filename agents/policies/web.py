@@ -13,6 +13,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -183,7 +184,7 @@ class WebAgent:
 
     Args:
         env: A web environment.
-        weights: The file of a state dict; the shipped one if it is missing.
+        weights: A safetensors file; the shipped one if it is missing.
         deterministic: Takes the most probable legal action; otherwise samples.
 
     Raises:
@@ -196,8 +197,8 @@ class WebAgent:
         if getattr(env.action_space, "n", None) != ACTIONS:
             raise InputError("the web policy needs an environment with the web actions")
         self.policy = WebPolicy()
-        path = weights or str(files("agents").joinpath("pretrained", "web.pt"))
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        path = weights or str(files("agents").joinpath("pretrained", "web.safetensors"))
+        state = load_file(path)
         self.policy.load_state_dict({name: part.float() for name, part in state.items()})
         self.policy.eval()
         self.deterministic = deterministic

@@ -87,6 +87,17 @@ class WebEnv(gym.Env[Observation, np.int64]):
 
     `gym.make_vec(id, num_envs=64)` makes the native class, which runs the twin.
 
+    ## Example
+
+    >>> import gymnasium as gym
+    >>> env = gym.make("envs:WoB-Login-v0", backend="twin")
+    >>> observation, info = env.reset(seed=0, options={"split": "test"})
+    >>> info["split"]
+    'test'
+    >>> int(observation["element_mask"].sum())
+    11
+    >>> env.close()
+
     ## Version History
 
     - v0: first version.
