@@ -36,6 +36,9 @@ class BrowserClient:
         seed: Seeds the page's random numbers.
         step_ms: Page time that each act takes.
         backend: Name of the browser backend.
+
+    Attributes:
+        pointer: Where the pointer was moved last, or ``None`` if it has not moved yet.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class BrowserClient:
         self.root = self.server.mount(recorder)
         self.rows: list[Row | None] = []
         self.closed = False
+        self.pointer: tuple[int, int] | None = None
 
     def open(self, path: str) -> Snapshot:
         """Loads a page."""
@@ -97,6 +101,9 @@ class BrowserClient:
 
     def events(self, events: Sequence[Event]) -> Snapshot:
         """Sends raw events of pointer and keyboard, in order."""
+        for event in events:
+            if isinstance(event, PointerMove):
+                self.pointer = event.x, event.y
         return self._look(events, self.step_ms)
 
     def pixels(self) -> NDArray[np.uint8]:
@@ -130,7 +137,8 @@ class BrowserClient:
         if row is None or row.covered:
             why = "is not displayed" if row is None else "is covered by another"
             raise InputError(f"element {ref} {why}; the action mask says what can be acted on")
-        return row.left + row.width // 2, row.top + row.height // 2
+        self.pointer = row.left + row.width // 2, row.top + row.height // 2
+        return self.pointer
 
 
 def _click(x: int, y: int) -> list[Event]:

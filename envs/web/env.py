@@ -12,6 +12,7 @@ from envs.web.actions import ACTIONS
 from envs.web.application import Instance, Recorder, Task
 from envs.web.client import BrowserClient
 from envs.web.document import Document
+from envs.web.drawing import picture
 from envs.web.session import Session
 from envs.web.snapshot import Client, Snapshot
 from envs.web.twin import TwinClient
@@ -95,7 +96,7 @@ class WebEnv(gym.Env[Observation, np.int64]):
     >>> info["split"]
     'test'
     >>> int(observation["element_mask"].sum())
-    11
+    8
     >>> env.close()
 
     ## Version History
@@ -158,11 +159,19 @@ class WebEnv(gym.Env[Observation, np.int64]):
         return self.arrays["action_mask"].astype(np.bool_)
 
     def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
-        """The screen, uint8 ``(height, width, 3)``."""
+        """The screen with the pointer, uint8 ``(height, width, 3)``.
+
+        The instruction stands above the screen where the page does not show it.
+        """
         if self.render_mode is None:
             gym.logger.warn('render() needs render_mode="rgb_array" at construction')
             return None
-        return self._screen()
+        screen, client = self._screen(), self.session.client
+        pointer = client.pointer if isinstance(client, BrowserClient) else None
+        instruction = self.instance.instruction
+        if any(node.text == instruction for node in self.session.first_page.nodes):
+            instruction = ""
+        return picture(screen, pointer, instruction)
 
     def close(self) -> None:
         """Closes the page, and the browser with the last page."""

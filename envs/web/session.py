@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from envs.web.actions import decode, perform
 from envs.web.application import Instance, Outcome, Recorder, Task
 from envs.web.devtools import BrowserDiedError
+from envs.web.document import Document
 from envs.web.observation import Encoder
 from envs.web.snapshot import Client, Snapshot
 from hardware_sim.errors import InputError
@@ -31,6 +32,7 @@ class Session:
         instance: The present instruction and its application.
         recorder: The requests of the present episode.
         snapshot: The page as it is now.
+        first_page: The page on which the episode began.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Session:
         self.instance: Instance
         self.recorder: Recorder
         self.snapshot: Snapshot
+        self.first_page: Document
         self.steps = 0
         self.ended = True
 
@@ -57,6 +60,8 @@ class Session:
         self.recorder = Recorder(self.instance.application)
         self.client = self.make_client(self.recorder, self.task, int(random.integers(2**31)))
         self.snapshot = self.client.open(self.instance.start)
+        assert self.recorder.document is not None
+        self.first_page = self.recorder.document
         self.encoder.begin(self.instance.instruction, self.instance.fields)
         self.encoder.update(self.snapshot._replace(changed=None))
         self.steps, self.ended = 0, False

@@ -9,6 +9,7 @@ import pytest
 
 from envs.testing import CHECKS
 from envs.web.browser import release_browsers
+from envs.web.drawing import BAND
 from envs.web.env import WebEnv
 from hardware_sim.errors import InputError
 
@@ -60,6 +61,24 @@ def test_pixels_are_the_screen(ids):
     assert observation["pixels"].shape == (210, 160, 3)
     assert len(np.unique(observation["pixels"].reshape(-1, 3), axis=0)) > 10
     assert np.array_equal(observation["pixels"], env.render())
+    env.close()
+
+
+def test_films_show_the_pointer_and_the_instruction():
+    env = gym.make("envs:WoB-United-v0", render_mode="rgb_array", pixels=True)
+    observation, _ = env.reset(seed=0)
+    first = env.render()
+    assert first.shape == (667 + BAND, 375, 3)
+    assert np.array_equal(first[BAND:], observation["pixels"])
+    assert len(np.unique(first[:BAND].reshape(-1, 3), axis=0)) > 2
+    row = env.unwrapped.snapshot.rows[4]
+    observation, *_ = env.step(4)
+    x, y = row.left + row.width // 2, row.top + row.height // 2
+    shown, screen = env.render()[BAND:], observation["pixels"]
+    changed = np.argwhere((shown != screen).any(axis=2))
+    assert len(changed) > 50
+    assert (changed.min(axis=0) >= (y, x)).all()
+    assert (changed.max(axis=0) <= (y + 20, x + 12)).all()
     env.close()
 
 
