@@ -235,10 +235,24 @@ class _Plan:
                 return self._reach(self.ids[widget["items"][texts.index(wanted[place])]], "grab")
         return None
 
+    def _dropzones(self, widget: dict[str, Any], index: int, value: str) -> Steps:
+        item = self._valued(widget["items"], value.partition(":")[0])
+        return None if self._row(item) is None else self._reach(item, "grab")
+
+    def _valued(self, names: list[str], value: str) -> int:
+        """The node with a value."""
+        nodes = self.document.nodes
+        return next(self.ids[name] for name in names if nodes[self.ids[name]].value == value)
+
     def _drop(self) -> Action:
         """Drops what is held where it belongs."""
         held = self.rows[self.session.snapshot.held]
         for widget in self.document.widgets:
+            if widget["type"] == "dropzones":
+                code = self.document.nodes[self.ids[widget["code"]]]
+                item, _, zone = self.wanted[code.name][0].partition(":")
+                if held is not None and held.text == item:
+                    return self._reach(self._valued(widget["zones"], zone), "drop")
             if widget["type"] == "sortable" and held is not None:
                 code = self.document.nodes[self.ids[widget["code"]]]
                 wanted = self.wanted.get(code.name, [""])[0].split(",")
@@ -289,7 +303,7 @@ class _Plan:
         ]
         values = [value for values in self.wanted.values() for value in values]
         for index, node in links:
-            if node.href.partition("=")[2] in values:
+            if node.href.rpartition("=")[2] in values:
                 return self._reach(index, "click")
         return self._reach(links[-1][0], "click")
 
