@@ -132,7 +132,7 @@ class TwinClient:
         whole, self.fresh = self.fresh, False
         return Snapshot(
             self.path,
-            page.document.title,
+            " ".join(page.document.title.split()),
             page.rows,
             page.refs.get(page.focus, -1),
             page.refs.get(page.held, -1),
