@@ -21,6 +21,7 @@ VARIABLE = "GYMWORKS_CHROMIUM"
 
 FLAGS = (
     "--remote-debugging-pipe",
+    "--allow-pre-commit-input",  # or a click right after a page has loaded may be lost
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--no-proxy-server",
     "--disable-background-networking",
