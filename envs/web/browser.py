@@ -13,6 +13,7 @@ from PIL import Image
 
 from envs.web.chromium import find_chromium, launch
 from envs.web.devtools import BrowserDiedError, CommandError, Message
+from envs.web.keys import KEYBOARD
 
 TIMEOUT_S = 20.0
 HOST = "127.0.0.1"
@@ -40,7 +41,7 @@ class PointerUp(NamedTuple):
 
 
 class KeyDown(NamedTuple):
-    """A key goes down; one of :data:`KEY_CODES`."""
+    """A key goes down; one of :data:`envs.web.keys.KEYBOARD`."""
 
     key: str
 
@@ -59,18 +60,6 @@ class Text(NamedTuple):
 
 Event = PointerMove | PointerDown | PointerUp | KeyDown | KeyUp | Text
 
-KEY_CODES = {
-    "Backspace": 8,
-    "Tab": 9,
-    "Enter": 13,
-    "Escape": 27,
-    "Home": 36,
-    "ArrowLeft": 37,
-    "ArrowUp": 38,
-    "ArrowRight": 39,
-    "ArrowDown": 40,
-    "Delete": 46,
-}
 POINTER = {PointerMove: "mouseMoved", PointerDown: "mousePressed", PointerUp: "mouseReleased"}
 
 # Page scripts draw from a seeded generator (mulberry32) and cannot open windows.
@@ -258,15 +247,7 @@ class Page:
         if isinstance(event, Text):
             return [number for letter in event.text for number in self._type(letter)]
         if isinstance(event, KeyDown | KeyUp):
-            key = {"key": event.key, "code": event.key}
-            kind = "keyUp" if isinstance(event, KeyUp) else "rawKeyDown"
-            if event.key == "Enter" and kind == "rawKeyDown":
-                kind = "keyDown"
-                key["text"] = "\r"
-            code = KEY_CODES[event.key]
-            return [
-                self._send("Input.dispatchKeyEvent", type=kind, windowsVirtualKeyCode=code, **key)
-            ]
+            return [self._send("Input.dispatchKeyEvent", **_key_event(event))]
         moved = isinstance(event, PointerMove)
         return [
             self._send(
@@ -292,6 +273,18 @@ class Page:
 
     def _call(self, method: str, **params: Any) -> Message:
         return self.pipe.call(method, self.session, **params)
+
+
+def _key_event(event: KeyDown | KeyUp) -> Message:
+    """A key's event in the words of the DevTools protocol."""
+    key = KEYBOARD[event.key]
+    said: Message = {"key": key.key, "code": key.code, "windowsVirtualKeyCode": key.number}
+    said["modifiers"] = key.modifiers
+    if isinstance(event, KeyUp):
+        return {"type": "keyUp", **said}
+    if not key.text:
+        return {"type": "rawKeyDown", **said}
+    return {"type": "keyDown", "text": key.text, **said}
 
 
 class Browser:
