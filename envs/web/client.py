@@ -19,7 +19,7 @@ from envs.web.browser import (
     shared_browser,
 )
 from envs.web.server import acquire_server, release_server
-from envs.web.snapshot import KEYS, Row, Snapshot
+from envs.web.snapshot import KEYS, Row, Snapshot, read_snapshot
 from hardware_sim.errors import InputError, choose
 
 LOOK = "gymworks.snapshot()"
@@ -99,12 +99,17 @@ class BrowserClient:
         choose("key", key, list(KEYS))
         return self._look([KeyDown(key), KeyUp(key)], self.step_ms)
 
-    def events(self, events: Sequence[Event]) -> Snapshot:
-        """Sends raw events of pointer and keyboard, in order."""
+    def events(self, events: Sequence[Event], advance_ms: int | None = None) -> Snapshot:
+        """Sends raw events of pointer and keyboard, in order.
+
+        Args:
+            events: What to send.
+            advance_ms: Page time to let pass then; a step's by default.
+        """
         for event in events:
             if isinstance(event, PointerMove):
                 self.pointer = event.x, event.y
-        return self._look(events, self.step_ms)
+        return self._look(events, self.step_ms if advance_ms is None else advance_ms)
 
     def pixels(self) -> NDArray[np.uint8]:
         """The viewport as ``(height, width, 3)``."""
@@ -128,8 +133,9 @@ class BrowserClient:
                 break
             seen = self.page.step([], self.step_ms, LOOK)
         self.server.check(self.root)
-        self.rows = [None if row is None else _row(row) for row in seen["rows"]]
-        return Snapshot(seen["path"], seen["title"], self.rows, seen["focus"], seen["held"])
+        state = read_snapshot(seen)
+        self.rows = state.rows
+        return state
 
     def _centre(self, ref: int) -> tuple[int, int]:
         """The middle of an element that can be acted on."""
@@ -143,8 +149,3 @@ class BrowserClient:
 
 def _click(x: int, y: int) -> list[Event]:
     return [PointerMove(x, y), PointerDown(x, y), PointerUp(x, y)]
-
-
-def _row(parts: list[Any]) -> Row:
-    parts[-2] = tuple(parts[-2])  # the options
-    return Row(*parts)
