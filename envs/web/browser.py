@@ -13,24 +13,26 @@ from PIL import Image
 
 from envs.web.chromium import find_chromium, launch
 from envs.web.devtools import BrowserDiedError, CommandError, Message
-from envs.web.keys import KEYBOARD
+from envs.web.keys import KEYBOARD, SHIFT
 
 TIMEOUT_S = 20.0
 HOST = "127.0.0.1"
 
 
 class PointerMove(NamedTuple):
-    """The pointer moves to a place in the viewport, in CSS pixels."""
+    """The pointer moves to a place in the viewport, in CSS pixels; ``held`` with its button."""
 
     x: int
     y: int
+    held: bool = False
 
 
 class PointerDown(NamedTuple):
-    """The left button is pressed."""
+    """The left button is pressed, for the ``clicks``-th time in a row."""
 
     x: int
     y: int
+    clicks: int = 1
 
 
 class PointerUp(NamedTuple):
@@ -38,18 +40,21 @@ class PointerUp(NamedTuple):
 
     x: int
     y: int
+    clicks: int = 1
 
 
 class KeyDown(NamedTuple):
-    """A key goes down; one of :data:`envs.web.keys.KEYBOARD`."""
+    """A key goes down; one of :data:`envs.web.keys.KEYBOARD`, with more modifiers than its own."""
 
     key: str
+    modifiers: int = 0
 
 
 class KeyUp(NamedTuple):
     """A key goes up."""
 
     key: str
+    modifiers: int = 0
 
 
 class Text(NamedTuple):
@@ -248,15 +253,15 @@ class Page:
             return [number for letter in event.text for number in self._type(letter)]
         if isinstance(event, KeyDown | KeyUp):
             return [self._send("Input.dispatchKeyEvent", **_key_event(event))]
-        moved = isinstance(event, PointerMove)
+        pressed = event.held if isinstance(event, PointerMove) else True
         return [
             self._send(
                 "Input.dispatchMouseEvent",
                 type=POINTER[type(event)],
                 x=event.x,
                 y=event.y,
-                button="none" if moved else "left",
-                clickCount=0 if moved else 1,
+                button="left" if pressed else "none",
+                clickCount=0 if isinstance(event, PointerMove) else event.clicks,
             )
         ]
 
@@ -279,10 +284,10 @@ def _key_event(event: KeyDown | KeyUp) -> Message:
     """A key's event in the words of the DevTools protocol."""
     key = KEYBOARD[event.key]
     said: Message = {"key": key.key, "code": key.code, "windowsVirtualKeyCode": key.number}
-    said["modifiers"] = key.modifiers
+    said["modifiers"] = key.modifiers | event.modifiers
     if isinstance(event, KeyUp):
         return {"type": "keyUp", **said}
-    if not key.text:
+    if not key.text or said["modifiers"] & ~SHIFT:
         return {"type": "rawKeyDown", **said}
     return {"type": "keyDown", "text": key.text, **said}
 
