@@ -147,8 +147,8 @@ class Page:
             CommandError: The script raised.
         """
         numbers = [number for event in events for number in self._dispatch(event)]
-        if numbers and self.frames:
-            numbers.append(self._send("HeadlessExperimental.beginFrame"))
+        while self.frames and not self.pipe.answered(numbers):
+            self._call("HeadlessExperimental.beginFrame")  # a move is only answered at a frame
         self.pipe.wait(numbers)
         if advance_ms:
             self.advance(advance_ms)

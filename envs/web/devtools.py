@@ -72,9 +72,13 @@ class Pipe:
         """Drops the answer of a command that nobody waits for."""
         self._forgotten.add(number)
 
+    def answered(self, numbers: Sequence[int]) -> bool:
+        """Whether the answers of commands have been read."""
+        return all(number in self._answers for number in numbers)
+
     def wait(self, numbers: Sequence[int]) -> list[Message]:
         """The results of commands, in order; raises as :meth:`call` does."""
-        self.wait_until(lambda: all(number in self._answers for number in numbers))
+        self.wait_until(lambda: self.answered(numbers))
         answers = [self._answers.pop(number) for number in numbers]
         for answer in answers:
             if "error" in answer:
