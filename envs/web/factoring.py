@@ -20,8 +20,9 @@ TOGGLES = ("checkbox", "radio")
 
 
 class Decision(NamedTuple):
-    """A page and what was done on it."""
+    """What was done, at which step, and the page before it."""
 
+    step: int
     state: Snapshot
     action: Action
 
@@ -62,7 +63,7 @@ class _Mapper:
         step = self.steps[place]
         if step.type == ACT:
             assert step.action is not None
-            self._decide(step, step.action)
+            self._decide(place, step.action)
         elif step.type == "mousedown":
             return self._pointer(place)
         elif step.type in ("keydown", "insert"):
@@ -71,8 +72,8 @@ class _Mapper:
             self._refuse(place, f"{step.type} is no action")
         return place + 1
 
-    def _decide(self, step: Step, action: Action) -> None:
-        self.decisions.append(Decision(step.state, action))
+    def _decide(self, place: int, action: Action) -> None:
+        self.decisions.append(Decision(place, self.steps[place].state, action))
 
     def _refuse(self, place: int, why: str) -> None:
         self.unmapped.append(Unmapped(place, why))
@@ -92,10 +93,10 @@ class _Mapper:
             if self._state_after(end) != down.state:
                 self._refuse(place, "it was on no element" if down.button == 0 else "other button")
         elif row.draggable:
-            self._decide(down, Action("grab", down.target))
-            self._decide(up, Action("drop", up.target))
+            self._decide(place, Action("grab", down.target))
+            self._decide(end, Action("drop", up.target))
         elif up.target in (down.target, -1):
-            self._decide(down, Action("click", down.target))
+            self._decide(place, Action("click", down.target))
         else:
             self._refuse(place, f"pressed on element {down.target}, released on {up.target}")
         return end + 1
@@ -110,13 +111,12 @@ class _Mapper:
         row = _row(step.state, ref)
         if row is not None and _is_text(row) and not _leaves(step):
             return self._typing(place, ref)
-        if row is not None and (row.tag == "select" or row.type == "range"):
-            if not _leaves(step) or step.key.startswith("Arrow"):
-                return self._choosing(place, ref)
+        if row is not None and _is_scale(row) and (not _leaves(step) or _is_arrow(step)):
+            return self._choosing(place, ref)
         if step.key in KEYS and not step.modifiers:
-            self._decide(step, Action("press", key=step.key))
+            self._decide(place, Action("press", key=step.key))
         elif step.key == " " and row is not None and (row.type in TOGGLES or row.tag == "button"):
-            self._decide(step, Action("click", ref))
+            self._decide(place, Action("click", ref))
         elif step.key not in ALONE and self._state_after(place) != step.state:
             self._refuse(place, f"the key {step.key!r} is no action")
         return place + 1
@@ -126,8 +126,8 @@ class _Mapper:
         while place < len(self.steps):
             step = self.steps[place]
             stays = step.type in ("keydown", "insert") and step.state.focus in (ref, -1)
-            arrow = arrows and step.key.startswith("Arrow")
-            if not (step.type in SILENT or (stays and (arrow or not _leaves(step)))):
+            belongs = stays and (not _leaves(step) or (arrows and _is_arrow(step)))
+            if not (step.type in SILENT or belongs):
                 break
             if step.type in ("load", END):
                 break
@@ -146,10 +146,9 @@ class _Mapper:
         if field < 0:
             self._refuse(place, f"{after.value!r} is the text of no field")
             return end
-        state = self.steps[place].state
         if self.decisions and self.decisions[-1].action == Action("click", ref):
-            state = self.decisions.pop().state
-        self.decisions.append(Decision(state, Action("type", ref, field)))
+            place = self.decisions.pop().step
+        self._decide(place, Action("type", ref, field))
         return end
 
     def _choosing(self, place: int, ref: int) -> int:
@@ -158,12 +157,12 @@ class _Mapper:
         after = _row(self._at(end).state, ref)
         field = -1 if after is None else self._field(after.value)
         if field >= 0:
-            self._decide(self.steps[place], Action("type", ref, field))
+            self._decide(place, Action("type", ref, field))
             return end
         for i in range(place, end):
             step = self.steps[i]
             if step.type == "keydown" and step.key in KEYS:
-                self._decide(step, Action("press", key=step.key))
+                self._decide(i, Action("press", key=step.key))
             elif step.type in ("keydown", "insert") and self._state_after(i) != step.state:
                 self._refuse(i, f"the key {step.key!r} is no action")
         return end
@@ -182,6 +181,14 @@ def _row(state: Snapshot, ref: int) -> Row | None:
 
 def _is_text(row: Row) -> bool:
     return row.tag == "textarea" or (row.tag == "input" and row.type in TYPED[:2])
+
+
+def _is_scale(row: Row) -> bool:
+    return row.tag == "select" or row.type == "range"
+
+
+def _is_arrow(step: Step) -> bool:
+    return step.key.startswith("Arrow")
 
 
 def _leaves(step: Step) -> bool:

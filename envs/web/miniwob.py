@@ -73,8 +73,8 @@ def from_miniwob(given: Json, task: str) -> Demonstration:
         if action is None or action["timing"] == AFTER:
             continue
         steps.append(_step(action, time, *flattener.flatten(state["dom"])))
-    for last in given["states"][-1:]:  # some demonstrations have none
-        steps.append(Step(time, END, flattener.flatten(last["dom"])[0]))
+    lasts = given["states"][-1:]  # some demonstrations have none
+    steps += [Step(time, END, flattener.flatten(last["dom"])[0]) for last in lasts]
     noted = {key: given[key] for key in ("reward", "_round", "_file", "taskName") if key in given}
     return Demonstration(
         env_id=PREFIX + task,
