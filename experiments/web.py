@@ -2,7 +2,7 @@
 
 import typer
 
-from experiments import web_demonstrate, web_import, web_record, web_replay
+from experiments import web_demonstrate, web_export, web_import, web_record, web_replay
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -15,4 +15,5 @@ def _group() -> None:
 app.command("record")(web_record.command)
 app.command("replay")(web_replay.command)
 app.command("import")(web_import.command)
+app.command("export")(web_export.command)
 app.command("demonstrate")(web_demonstrate.command)
