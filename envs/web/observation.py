@@ -8,13 +8,14 @@ from zlib import crc32
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+from snowballstemmer import stemmer
 
 from envs.web.actions import ACTIONS, KEY, MAX_FIELDS, TYPED, mask_row
 from envs.web.document import CONTROLS, INPUT_TYPES, MAX_ELEMENTS, TEXTS
 from envs.web.snapshot import Row, Snapshot
 
 VOCABULARY = 4096
-"""Word ids are ``1 + crc32(word) % (VOCABULARY - 1)``; 0 is no word."""
+"""Word ids are ``1 + crc32(stem) % (VOCABULARY - 1)``; 0 is no word."""
 
 TEXT_WORDS = 6
 FIELD_WORDS = 8
@@ -35,12 +36,24 @@ STATES = (
     "focused",
     "held",
 )
-PLACES = ("left", "top", "width", "height", "number", "is number", "lowest", "highest")
+PLACES = ("left", "top", "width", "height", "number", "is number", "lowest", "highest", "rank")
 ELEMENT_FEATURES = (*KINDS, *STATES, *PLACES)
 """Columns of ``elements``: kinds and states are 0 or 1, places are shares of the viewport."""
 
-MATCH_FEATURES = ("equal", "contains", "shares a word", "same day", "same month", "value equal")
-"""Last axis of ``match``: how an element's text or value agrees with a field's text."""
+MATCH_FEATURES = (
+    "equal",
+    "contains",
+    "shares a word",
+    "same day",
+    "same month",
+    "value equal",
+    "below",
+    "above",
+)
+"""Last axis of ``match``: how an element's text or value agrees with a field's text.
+
+``below`` and ``above`` compare numbers with numbers, and months with dates.
+"""
 
 MONTHS = (
     "january",
@@ -61,9 +74,11 @@ _STATE = len(KINDS)
 _PLACE = _STATE + len(STATES)
 _FOCUSED, _HELD = _STATE + STATES.index("focused"), _STATE + STATES.index("held")
 _LOWEST, _HIGHEST = _PLACE + PLACES.index("lowest"), _PLACE + PLACES.index("highest")
+_RANK = _PLACE + PLACES.index("rank")
 _NUMBER, _IS_NUMBER = _PLACE + PLACES.index("number"), _PLACE + PLACES.index("is number")
 _KIND = {kind: index for index, kind in enumerate(KINDS)}
 _WORD = re.compile(r"[a-z0-9]+")
+_STEMMER = stemmer("english")
 _FIGURE = re.compile(r"^[^0-9]{0,2}([0-9]+(?:[.:][0-9]+)?)")
 
 
@@ -72,10 +87,17 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
+@lru_cache(maxsize=1 << 14)
+def _word_id(word: str) -> int:
+    """The id of a word: forms of one word, as "leaving" and "leave", have one id."""
+    stem: str = _STEMMER.stemWord(word)
+    return 1 + crc32(stem.encode()) % (VOCABULARY - 1)
+
+
 @lru_cache(maxsize=1 << 16)
 def word_ids(text: str, length: int) -> NDArray[np.int32]:
     """Ids of the first ``length`` words, int32, padded with 0; not to be written to."""
-    found = [1 + crc32(word.encode()) % (VOCABULARY - 1) for word in words(text)[:length]]
+    found = [_word_id(word) for word in words(text)[:length]]
     ids = np.zeros(length, np.int32)
     ids[: len(found)] = found
     ids.flags.writeable = False
@@ -121,6 +143,9 @@ def match(text: str, value: str, field: str) -> tuple[int, ...]:
     contains = bool(mine) and (given in mine or mine in given)
     shares = not set(words(text)).isdisjoint(words(field))
     equal_value = bool(value) and (value.lower() == given or given in value.lower())
+    difference = _difference(figure(value or text), figure(field) if field[0].isdigit() else None)
+    if dated and shown_month:
+        difference = shown_month - month
     return (
         int(mine == given),
         int(contains),
@@ -128,7 +153,13 @@ def match(text: str, value: str, field: str) -> tuple[int, ...]:
         int(same_day),
         int(same_month),
         int(equal_value),
+        int(difference < 0),
+        int(difference > 0),
     )
+
+
+def _difference(shown: float | None, wanted: float | None) -> float:
+    return 0.0 if shown is None or wanted is None else shown - wanted
 
 
 def space(size: tuple[int, int], pixels: bool) -> spaces.Dict:
@@ -207,9 +238,7 @@ class Encoder:
             old = self.rows[ref]
             if row is old or row == old:
                 continue
-            renumber |= (row is not None and figure(row.text) is not None) or (
-                old is not None and figure(old.text) is not None
-            )
+            renumber |= _number(row) is not None or _number(old) is not None
             self.rows[ref] = row
             self._write(ref, row, snapshot.held >= 0)
         if renumber:
@@ -227,25 +256,26 @@ class Encoder:
             self.match[ref] = 0
             mask_row(self.mask, ref, None, _NOTHING, held)
             return
-        number = figure(row.text)
-        features = _features(row, number, *self.scale)
+        features = _features(row, _number(row), *self.scale)
         self.elements[ref] = features
         self.text[ref] = word_ids(row.text or row.value, TEXT_WORDS)
         self.match[ref] = _matches(row.text, row.value, self.texts)
         mask_row(self.mask, ref, row, _typable(row, self.texts), held)
 
     def _rank(self) -> None:
-        """Marks the lowest and highest number among the elements of a kind and class."""
-        self.elements[:, _LOWEST : _HIGHEST + 1] = 0
+        """Ranks the numbers among the elements of a kind and class, from 0 to 1."""
+        self.elements[:, _LOWEST : _RANK + 1] = 0
         groups: dict[tuple[str, str, str], list[tuple[float, int]]] = {}
         for ref, row in enumerate(self.rows):
-            number = None if row is None else figure(row.text)
+            number = _number(row)
             if row is not None and number is not None:
                 groups.setdefault((row.tag, row.type, row.classes), []).append((number, ref))
         for members in groups.values():
             if len(members) > 1:
-                self.elements[min(members)[1], _LOWEST] = 1
-                self.elements[max(members)[1], _HIGHEST] = 1
+                order = [ref for _, ref in sorted(members)]
+                self.elements[order, _RANK] = np.linspace(0, 1, len(order))
+                self.elements[order[0], _LOWEST] = 1
+                self.elements[order[-1], _HIGHEST] = 1
 
     def _point(self, focus: int, held: int) -> None:
         """Moves the marks of focus and of what is held; rewritten rows have lost theirs."""
@@ -266,6 +296,14 @@ class Encoder:
 
 
 _NOTHING = np.zeros(MAX_FIELDS, np.int8)
+
+
+def _number(row: Row | None) -> float | None:
+    """The number that an element shows, by its text or else by its value."""
+    if row is None:
+        return None
+    number = figure(row.text)
+    return figure(row.value) if number is None else number
 
 
 @lru_cache(maxsize=1 << 15)
