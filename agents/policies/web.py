@@ -6,18 +6,17 @@ where they stand, and see the instruction's fields through how their texts agree
 """
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.policies.masked import masked_logits
+from agents.policies.weights import load_weights, pretrained
 from envs.web.actions import ACTIONS, MAX_FIELDS
 from envs.web.document import MAX_ELEMENTS
 from envs.web.observation import ELEMENT_FEATURES, MATCH_FEATURES, PLACES, VOCABULARY
@@ -256,7 +255,8 @@ class WebAgent:
 
     Args:
         env: A web environment.
-        weights: A safetensors file; the shipped one if it is missing.
+        weights: A safetensors file; the first of the shipped ones if it is missing.
+        sees: As of :class:`WebPolicy`; what sees pixels needs an environment with pixels.
         deterministic: Takes the most probable legal action; otherwise samples.
 
     Raises:
@@ -264,14 +264,19 @@ class WebAgent:
     """
 
     def __init__(
-        self, env: gym.Env[Any, Any], weights: str | Path | None = None, deterministic: bool = True
+        self,
+        env: gym.Env[Any, Any],
+        weights: str | Path | None = None,
+        sees: str = "dom",
+        deterministic: bool = True,
     ) -> None:
         if getattr(env.action_space, "n", None) != ACTIONS:
             raise InputError("the web policy needs an environment with the web actions")
-        self.policy = WebPolicy()
-        path = weights or str(files("agents").joinpath("pretrained", "web.safetensors"))
-        state = load_file(path)
-        self.policy.load_state_dict({name: part.float() for name, part in state.items()})
+        seen = env.observation_space
+        if sees != "dom" and not (isinstance(seen, gym.spaces.Dict) and "pixels" in seen.spaces):
+            raise InputError("a policy that sees pixels needs an environment with pixels=True")
+        self.policy = WebPolicy(sees)
+        load_weights(self.policy, weights or pretrained("web-0"))
         self.policy.eval()
         self.deterministic = deterministic
         self.generator = torch.Generator()
@@ -285,7 +290,7 @@ class WebAgent:
         batch = {
             key: torch.as_tensor(np.asarray(part))[None]
             for key, part in observation.items()
-            if key != "pixels"
+            if key != "pixels" or self.policy.sees != "dom"
         }
         with torch.inference_mode():
             logits = masked_logits(self.policy(batch)[0], batch["action_mask"])[0]

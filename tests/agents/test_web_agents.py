@@ -9,9 +9,11 @@ from agents.baselines.web import Expert
 from agents.imitation import Memory, collect, fit
 from agents.loading import load_agent
 from agents.policies.web import WebAgent, WebPolicy
+from agents.policies.weights import load_weights, save_weights
 from envs.registration import ENTRIES
 from envs.web.actions import ACTIONS
 from envs.web.browser import release_browsers
+from experiments.train import configure, train
 from hardware_sim.errors import InputError
 
 WEB = [name for name, entry in ENTRIES.items() if entry.domain == "web"]
@@ -97,6 +99,71 @@ def test_a_page_means_the_same_in_any_batch():
     legal = both["action_mask"][0] > 0
     assert torch.allclose(alone[0][0, legal], together[0][0, legal], atol=1e-5)
     assert torch.allclose(alone[1][0], together[1][0], atol=1e-5)
+
+
+@pytest.mark.parametrize("sees", ["pixels", "both"])
+def test_a_policy_may_see_pixels(sees):
+    torch.manual_seed(0)
+    env = gym.make("envs:WoB-ClickColour-v0", pixels=True)
+    policy = WebPolicy(sees).eval()
+    seen = batch(env, 2)
+    darker = {**seen, "pixels": seen["pixels"] // 2}
+    unread = {**seen, "text": torch.zeros_like(seen["text"])}
+    with torch.inference_mode():
+        logits, dark, silent = (policy(each)[0] for each in (seen, darker, unread))
+    assert logits.shape == (2, ACTIONS)
+    assert not torch.allclose(logits, dark)
+    assert torch.allclose(logits, silent) == (sees == "pixels")
+    env.close()
+    release_browsers()
+
+
+def test_a_policy_that_sees_pixels_needs_them():
+    env = gym.make("envs:WoB-Login-v0", backend="twin")
+    with pytest.raises(InputError, match="pixels=True"):
+        WebAgent(env, sees="pixels")
+    with pytest.raises(InputError, match="both, dom, pixels"):
+        WebPolicy("ears")
+
+
+SHORT = {
+    "sb3": {"n_steps": 8, "batch_size": 32, "n_epochs": 1},
+    "rllib": {"train_batch_size_per_learner": 64, "minibatch_size": 32, "num_epochs": 1},
+}
+
+
+@pytest.mark.parametrize("engine", SHORT)
+def test_engines_go_on_from_weights(engine, tmp_path):
+    torch.manual_seed(0)
+    network, start = WebPolicy(), tmp_path / "start.safetensors"
+    save_weights(network, start)
+    config = configure(
+        "WoB-EnterText-v0",
+        engine=engine,
+        steps=64,
+        num_envs=8,
+        env_kwargs={"backend": "twin"},
+        hyperparameters={**SHORT[engine], "weights": str(start), "learning_rate": 1e-9},
+    )
+    train(config, tmp_path / engine, quiet=True)
+    env = gym.make("envs:WoB-EnterText-v0", backend="twin")
+    trained, first = load_agent(str(tmp_path / engine), env), WebAgent(env, start)
+    for seed in range(5):
+        observation, info = env.reset(seed=seed)
+        assert trained.act(observation, info) == first.act(observation, info)
+    env.close()
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path):
+    path = tmp_path / "other.safetensors"
+    save_weights(torch.nn.Linear(2, 2), path)
+    with pytest.raises(InputError, match="another network's"):
+        load_weights(WebPolicy(), path)
+    path.write_bytes(b"nothing")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_weights(WebPolicy(), path)
+    with pytest.raises(InputError, match="cannot be read"):
+        load_weights(WebPolicy(), tmp_path / "none.safetensors")
 
 
 def test_imitation_lowers_the_loss():
