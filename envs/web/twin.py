@@ -121,10 +121,8 @@ class TwinClient:
         attach(self.page, self._fetch)
         self.fresh = True
 
-    def _fetch(self, target: str) -> Any:
-        path, _, query = target.partition("?")
-        pairs = tuple(parse_qsl(query, keep_blank_values=True))
-        return self.recorder.respond(Request("GET", path, pairs)).json
+    def _fetch(self, path: str, query: tuple[tuple[str, str], ...]) -> Any:
+        return self.recorder.respond(Request("GET", path, query)).json
 
     def _snapshot(self) -> Snapshot:
         page = self.page
