@@ -20,7 +20,7 @@ from torch.nn import functional
 from agents.policies.masked import masked_logits
 from envs.web.actions import ACTIONS, MAX_FIELDS
 from envs.web.document import MAX_ELEMENTS
-from envs.web.observation import ELEMENT_FEATURES, MATCH_FEATURES, PLACES, VOCABULARY
+from envs.web.elements import ELEMENT_FEATURES, MATCH_FEATURES, PLACES, VOCABULARY
 from envs.web.snapshot import KEYS
 from hardware_sim.errors import InputError
 

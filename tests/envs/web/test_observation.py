@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from envs.web import observation
 from envs.web.actions import ACTIONS, CLICK, DROP, GRAB, TYPE, decode, encode
 from envs.web.document import MAX_ELEMENTS
-from envs.web.observation import ELEMENT_FEATURES, MATCH_FEATURES, Encoder, figure, match
+from envs.web.elements import ELEMENT_FEATURES, MATCH_FEATURES, figure, match
+from envs.web.observation import Encoder
 from envs.web.snapshot import Row, Snapshot
 from hardware_sim.errors import InputError
 
