@@ -183,10 +183,10 @@ def fit(
 def imitate(
     seed: int,
     report: Callable[[str], None],
-    rounds: int = 3,
-    site_steps: int = 40_000,
-    task_steps: int = 1200,
-    updates: int = 700,
+    rounds: int = 2,
+    site_steps: int = 30_000,
+    task_steps: int = 1000,
+    updates: int = 600,
 ) -> WebPolicy:
     """A policy for the flight sites (but not ``generic``) and all small tasks, from the twin.
 

@@ -19,7 +19,7 @@ from agents.policies.masked import masked_logits
 from agents.policies.weights import load_weights, pretrained
 from envs.web.actions import ACTIONS, MAX_FIELDS
 from envs.web.document import MAX_ELEMENTS
-from envs.web.observation import ELEMENT_FEATURES, MATCH_FEATURES, PLACES, VOCABULARY
+from envs.web.elements import ELEMENT_FEATURES, MATCH_FEATURES, PLACES, VOCABULARY
 from envs.web.snapshot import KEYS
 from hardware_sim.errors import InputError, choose
 

@@ -46,7 +46,7 @@ class Session:
         self.recorder: Recorder
         self.snapshot: Snapshot
         self.first_page: Document
-        self.steps = 0
+        self.steps = self.judged = 0
         self.ended = True
 
     def begin(self, random: np.random.Generator, options: dict[str, Any] | None) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Session:
         self.first_page = self.recorder.document
         self.encoder.begin(self.instance.instruction, self.instance.fields)
         self.encoder.update(self.snapshot._replace(changed=None))
-        self.steps, self.ended = 0, False
+        self.steps, self.judged, self.ended = 0, 0, False
         return {"instruction": self.instance.instruction, "split": self.instance.split}
 
     def act(self, number: int) -> tuple[float, bool, bool, dict[str, Any]]:
@@ -83,10 +83,18 @@ class Session:
             try:
                 self.snapshot = perform(self.client, action, self.encoder.texts)
                 self.encoder.update(self.snapshot)
-                outcome = self.instance.judge(self.recorder.log)
+                outcome = self._judged()
             except BrowserDiedError as error:
                 lost = str(error)
         return self._result(outcome, 0.0 if legal else ILLEGAL, lost)
+
+    def _judged(self) -> Outcome | None:
+        """The outcome, which only requests that nobody has judged yet can have brought about."""
+        log = self.recorder.log
+        if len(log) == self.judged:
+            return None
+        self.judged = len(log)
+        return self.instance.judge(log)
 
     def _result(
         self, outcome: Outcome | None, illegal: float, lost: str
