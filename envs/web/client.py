@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.web.application import Recorder
-from envs.web.browser import (
+from envs.web.browser import shared_browser
+from envs.web.inputs import (
     Event,
     KeyDown,
     KeyUp,
@@ -16,9 +17,8 @@ from envs.web.browser import (
     PointerMove,
     PointerUp,
     Text,
-    shared_browser,
 )
-from envs.web.server import acquire_server, release_server
+from envs.web.server import Lease
 from envs.web.snapshot import KEYS, Row, Snapshot
 from hardware_sim.errors import InputError, choose
 
@@ -52,7 +52,8 @@ class BrowserClient:
     ) -> None:
         self.step_ms = step_ms
         self.page = shared_browser(backend).new_page(size, start_time_ms, seed)
-        self.server = acquire_server()
+        self.lease = Lease()
+        self.server = self.lease.server
         self.root = self.server.mount(recorder)
         self.rows: list[Row | None] = []
         self.closed = False
@@ -118,7 +119,7 @@ class BrowserClient:
                 self.page.close()
                 self.server.unmount(self.root)
             finally:
-                release_server()
+                self.lease.close()
 
     def _look(self, events: Sequence[Event], advance_ms: int) -> Snapshot:
         """Sends events and reads the page, the next one if they led to it."""
