@@ -61,6 +61,10 @@ FRAME_FLAGS = (
     "--disable-checker-imaging",
     "--disable-new-content-rendering-timeout",
 )
+WINDOW_FLAGS = (
+    "--headless=new",
+    "--disable-back-forward-cache",  # or a page's clock stays behind in the page it led away from
+)
 PR_SET_PDEATHSIG = 1
 OLDEST = 134
 """First version that announces every navigation."""
@@ -161,7 +165,7 @@ def _start(kind: str, program: str, timeout_s: float) -> Process:
     """Starts a program with a pipe to it, which may still turn out to be no browser."""
     folder = tempfile.mkdtemp(prefix="gymworks-")
     flags = [*FLAGS, f"--user-data-dir={folder}"]
-    flags += FRAME_FLAGS if kind == "shell" else ("--headless=new",)
+    flags += FRAME_FLAGS if kind == "shell" else WINDOW_FLAGS
     if os.geteuid() == 0:
         log.warning("Chromium runs without its sandbox, because this process is root's")
         flags.append("--no-sandbox")

@@ -91,6 +91,6 @@ def _key(event: KeyDown | KeyUp) -> dict[str, Any]:
         "code": event.key,
         "windowsVirtualKeyCode": KEY_CODES[event.key],
     }
-    if event == KeyDown("Enter"):
+    if isinstance(event, KeyDown) and event.key == "Enter":
         key |= {"type": "keyDown", "text": "\r"}
     return key
