@@ -13,17 +13,19 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
+from typing import TypeVar
 
 from envs.web.devtools import BrowserDiedError, CommandError, Pipe
 from hardware_sim.errors import InputError, choose
 
 log = logging.getLogger("gymworks")
+Started = TypeVar("Started")
 
 PROGRAMS = {"shell": ("chromium-headless-shell",), "chromium": ("chromium", "chromium-browser")}
 VARIABLE = "GYMWORKS_CHROMIUM"
 
 FLAGS = (
-    "--remote-debugging-pipe",
+    "--remote-debugging-pipe",  # no port that others could connect to
     "--block-new-web-contents",
     "--disable-breakpad",
     "--allow-pre-commit-input",  # or a click right after a page has loaded may be lost
@@ -171,14 +173,13 @@ def _start(kind: str, program: str, timeout_s: float) -> Process:
         flags.append("--no-sandbox")
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
-    libc = ctypes.CDLL(None)
 
     def prepare() -> None:
         # The protocol wants descriptors 3 and 4; the copies keep clear of both.
         low, high = os.dup2(theirs_in, 103), os.dup2(theirs_out, 104)
         os.dup2(low, 3)
         os.dup2(high, 4)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        die_with_parent()
 
     def run() -> subprocess.Popen[bytes]:
         with Path(folder, "stderr.txt").open("wb") as errors:
@@ -194,7 +195,7 @@ def _start(kind: str, program: str, timeout_s: float) -> Process:
             )
 
     try:
-        popen, keeper = _keep(run)
+        popen, keeper = keep(run, subprocess.Popen.wait)
     except OSError as error:
         for end in (ours_in, ours_out):
             os.close(end)
@@ -206,24 +207,31 @@ def _start(kind: str, program: str, timeout_s: float) -> Process:
     return Process(kind, Pipe(ours_in, ours_out, timeout_s), popen, folder, keeper)
 
 
-def _keep(
-    run: Callable[[], subprocess.Popen[bytes]],
-) -> tuple[subprocess.Popen[bytes], Thread]:
-    """Starts a process from a thread that lasts as long as it does.
+def keep(run: Callable[[], Started], wait: Callable[[Started], object]) -> tuple[Started, Thread]:
+    """Starts something from a thread that lasts as long as it does.
 
-    The kernel would end the browser with the thread that started it, not with our process.
+    The kernel would end a process with the thread that started it, not with our process.
+
+    Args:
+        run: Starts it.
+        wait: Returns when it has ended.
     """
-    started: Future[subprocess.Popen[bytes]] = Future()
+    started: Future[Started] = Future()
 
-    def keep() -> None:
+    def last() -> None:
         try:
-            popen = run()
-        except OSError as error:
+            running = run()
+        except BaseException as error:  # raised again where the result is awaited
             started.set_exception(error)
             return
-        started.set_result(popen)
-        popen.wait()
+        started.set_result(running)
+        wait(running)
 
-    keeper = Thread(target=keep, name="gymworks-browser", daemon=True)
+    keeper = Thread(target=last, name="gymworks-browser", daemon=True)
     keeper.start()
     return started.result(), keeper
+
+
+def die_with_parent() -> None:
+    """Has the kernel end this process with the one that started it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.web.application import Recorder
-from envs.web.browser import shared_browser
+from envs.web.browser import FIRST_SCRIPT, Page, shared_browser
 from envs.web.inputs import (
     Event,
     KeyDown,
@@ -18,6 +18,7 @@ from envs.web.inputs import (
     PointerUp,
     Text,
 )
+from envs.web.selenium_page import SeleniumPage
 from envs.web.server import Lease
 from envs.web.snapshot import KEYS, Row, Snapshot
 from hardware_sim.errors import InputError, choose
@@ -51,7 +52,7 @@ class BrowserClient:
         backend: str,
     ) -> None:
         self.step_ms = step_ms
-        self.page = shared_browser(backend).new_page(size, start_time_ms, seed)
+        self.page = open_page(backend, size, start_time_ms, seed)
         self.lease = Lease()
         self.server = self.lease.server
         self.root = self.server.mount(recorder)
@@ -140,6 +141,19 @@ class BrowserClient:
             raise InputError(f"element {ref} {why}; the action mask says what can be acted on")
         self.pointer = row.left + row.width // 2, row.top + row.height // 2
         return self.pointer
+
+
+def open_page(
+    backend: str, size: tuple[int, int], start_time_ms: int, seed: int
+) -> Page | SeleniumPage:
+    """A blank page of a browser backend; see :class:`BrowserClient` for the arguments.
+
+    Raises:
+        InputError: The browser is missing; the message says what to install.
+    """
+    if backend == "selenium":
+        return SeleniumPage(size, start_time_ms, FIRST_SCRIPT % seed)
+    return shared_browser(backend).new_page(size, start_time_ms, seed)
 
 
 def _click(x: int, y: int) -> list[Event]:

@@ -22,7 +22,7 @@ from hardware_sim.errors import InputError, choose
 
 Observation = dict[str, NDArray[Any]]
 
-BACKENDS = ("shell", "chromium", "twin")
+BACKENDS = ("shell", "chromium", "selenium", "twin")
 FIRST_MOMENT_MS = 1_488_326_400_000  # 2017-03-01 UTC, the day on which the sites' calendars begin
 STEP_MS = 125
 
@@ -82,7 +82,8 @@ class WebEnv(gym.Env[Observation, np.int64]):
 
     - `task`: `"module:class"` of the task, or `"module:class:name"` to give the class a name.
     - `backend`: `"shell"` (chromium-headless-shell, the fastest browser), `"chromium"` (an ordinary
-      Chromium without window), or `"twin"`, which needs no browser and goes the same way.
+      Chromium without window), `"selenium"` (any browser that speaks WebDriver, in real time), or
+      `"twin"`, which needs no browser and goes the same way.
     - `pixels`: Whether observations have the screen.
     - `render_mode`: `"rgb_array"`.
 

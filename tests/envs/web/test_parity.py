@@ -78,3 +78,8 @@ def test_random_episodes_go_the_same_way(name):
 @pytest.mark.parametrize("name", SAMPLE)
 def test_ordinary_chromium_goes_the_same_way(name):
     assert sum(play(name, seed, "chromium") for seed in range(2)) > 0
+
+
+@pytest.mark.parametrize("name", SAMPLE[::3])
+def test_selenium_goes_the_same_way(name):
+    assert play(name, 1, "selenium") > 0
