@@ -23,7 +23,6 @@ from agents.agent import Agent
 from agents.loading import load_agent
 from agents.policies.web import WebAgent
 from agents.policies.weights import pretrained
-from envs.web.browser import release_browsers
 from envs.web.tasks.catalogue import TASKS
 from experiments.page import Section, Table, render
 from experiments.statistics import mean, stratified_bootstrap
@@ -122,7 +121,6 @@ def judge(job: Job) -> Result:
         result.agreement.append(float(info["score"]))
         result = result._replace(lost=result.lost + ("lost" in info))
     env.close()
-    release_browsers()
     return result
 
 

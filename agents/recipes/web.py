@@ -20,7 +20,6 @@ from agents.imitation import SITES, Memory, collect_in_browser, fit, imitate
 from agents.policies.web import WebPolicy
 from agents.policies.weights import load_weights, save_weights
 from agents.runs import Run
-from envs.web.browser import release_browsers
 from envs.web.env import WebEnv
 
 PPO = {
@@ -108,7 +107,6 @@ def pixels(
     memory, learner = Memory(), WebPolicy("pixels")
     collect_in_browser(memory, env.unwrapped, steps, seed)
     env.close()
-    release_browsers()
     loss = fit(learner, memory.joined(), updates, 2e-3, seed, size=32)
     typer.echo(f"{steps} states, loss {loss:.3f}")
     save_weights(learner, output)

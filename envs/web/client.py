@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.web.application import Recorder
-from envs.web.browser import (
+from envs.web.browser import FIRST_SCRIPT, Page, shared_browser
+from envs.web.inputs import (
     Event,
     KeyDown,
     KeyUp,
@@ -16,9 +17,9 @@ from envs.web.browser import (
     PointerMove,
     PointerUp,
     Text,
-    shared_browser,
 )
-from envs.web.server import acquire_server, release_server
+from envs.web.selenium_page import SeleniumPage
+from envs.web.server import Lease
 from envs.web.snapshot import KEYS, Row, Snapshot
 from hardware_sim.errors import InputError, choose
 
@@ -51,8 +52,9 @@ class BrowserClient:
         backend: str,
     ) -> None:
         self.step_ms = step_ms
-        self.page = shared_browser(backend).new_page(size, start_time_ms, seed)
-        self.server = acquire_server()
+        self.page = open_page(backend, size, start_time_ms, seed)
+        self.lease = Lease()
+        self.server = self.lease.server
         self.root = self.server.mount(recorder)
         self.rows: list[Row | None] = []
         self.closed = False
@@ -118,7 +120,7 @@ class BrowserClient:
                 self.page.close()
                 self.server.unmount(self.root)
             finally:
-                release_server()
+                self.lease.close()
 
     def _look(self, events: Sequence[Event], advance_ms: int) -> Snapshot:
         """Sends events and reads the page, the next one if they led to it."""
@@ -139,6 +141,19 @@ class BrowserClient:
             raise InputError(f"element {ref} {why}; the action mask says what can be acted on")
         self.pointer = row.left + row.width // 2, row.top + row.height // 2
         return self.pointer
+
+
+def open_page(
+    backend: str, size: tuple[int, int], start_time_ms: int, seed: int
+) -> Page | SeleniumPage:
+    """A blank page of a browser backend; see :class:`BrowserClient` for the arguments.
+
+    Raises:
+        InputError: The browser is missing; the message says what to install.
+    """
+    if backend == "selenium":
+        return SeleniumPage(size, start_time_ms, FIRST_SCRIPT % seed)
+    return shared_browser(backend).new_page(size, start_time_ms, seed)
 
 
 def _click(x: int, y: int) -> list[Event]:

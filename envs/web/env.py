@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from envs.web import observation
 from envs.web.actions import ACTIONS
 from envs.web.application import Instance, Recorder, Task
+from envs.web.browser import release_browsers
 from envs.web.client import BrowserClient
 from envs.web.document import Document
 from envs.web.drawing import picture
+from envs.web.server import Lease
 from envs.web.session import Session
 from envs.web.snapshot import Client, Snapshot
 from envs.web.twin import TwinClient
@@ -20,7 +22,7 @@ from hardware_sim.errors import InputError, choose
 
 Observation = dict[str, NDArray[Any]]
 
-BACKENDS = ("shell", "twin")
+BACKENDS = ("shell", "chromium", "selenium", "twin")
 FIRST_MOMENT_MS = 1_488_326_400_000  # 2017-03-01 UTC, the day on which the sites' calendars begin
 STEP_MS = 125
 
@@ -79,8 +81,9 @@ class WebEnv(gym.Env[Observation, np.int64]):
     ## Arguments
 
     - `task`: `"module:class"` of the task, or `"module:class:name"` to give the class a name.
-    - `backend`: `"shell"` (chromium-headless-shell), or `"twin"`, which needs no browser and goes
-      the same way.
+    - `backend`: `"shell"` (chromium-headless-shell, the fastest browser), `"chromium"` (an ordinary
+      Chromium without window), `"selenium"` (any browser that speaks WebDriver, in real time), or
+      `"twin"`, which needs no browser and goes the same way.
     - `pixels`: Whether observations have the screen.
     - `render_mode`: `"rgb_array"`.
 
@@ -128,6 +131,7 @@ class WebEnv(gym.Env[Observation, np.int64]):
             for key, part in observation.space(self.task.size, pixels=False).items()
         }
         self.session = Session(self.task, self._client, self.arrays)
+        self.lease: Lease | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -176,6 +180,10 @@ class WebEnv(gym.Env[Observation, np.int64]):
     def close(self) -> None:
         """Closes the page, and the browser with the last page."""
         self.session.close()
+        if self.lease is not None:
+            self.lease.close()
+            self.lease = None
+            release_browsers()
 
     @property
     def instance(self) -> Instance:
@@ -195,6 +203,8 @@ class WebEnv(gym.Env[Observation, np.int64]):
     def _client(self, recorder: Recorder, task: Task, seed: int) -> Client:
         if self.backend == "twin":
             return TwinClient(recorder)
+        if self.lease is None:
+            self.lease = Lease()
         return BrowserClient(recorder, task.size, FIRST_MOMENT_MS, seed, STEP_MS, self.backend)
 
     def _screen(self) -> NDArray[np.uint8]:
