@@ -143,7 +143,10 @@ class Page:
         """
         numbers = [number for event in events for number in self._dispatch(event)]
         if numbers and self.frames:
-            numbers.append(self._send("HeadlessExperimental.beginFrame"))
+            # A move of the pointer is taken at a frame, which may be over before the move arrives.
+            self._call("HeadlessExperimental.beginFrame")
+            while not self.pipe.answered(numbers):
+                self._call("HeadlessExperimental.beginFrame")
         self.pipe.wait(numbers)
         if advance_ms:
             self.advance(advance_ms)

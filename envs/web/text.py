@@ -41,7 +41,9 @@ VALUED = ("combobox", "slider", "textbox")
 """Roles that show what they hold."""
 
 
-class AccessibilityText(gym.ObservationWrapper[str, Any, Observation]):
+class AccessibilityText(
+    gym.ObservationWrapper[str, Any, Observation], gym.utils.RecordConstructorArgs
+):
     """Shows the pages of a web environment as text, as accessibility tools read them out.
 
     An observation is ``Text(1, 8192)`` of printable ASCII characters and line ends::
@@ -65,7 +67,8 @@ class AccessibilityText(gym.ObservationWrapper[str, Any, Observation]):
     def __init__(self, env: gym.Env[Observation, Any]) -> None:
         if not isinstance(env.unwrapped, WebEnv):
             raise InputError("AccessibilityText needs a web environment")
-        super().__init__(env)
+        gym.utils.RecordConstructorArgs.__init__(self)
+        gym.ObservationWrapper.__init__(self, env)
         self.web = env.unwrapped
         self.observation_space = Text(MAX_LENGTH, charset=f"{CHARSET}\n")
 
