@@ -117,7 +117,9 @@ class Page:
             self._send(method, **params) for event in events for method, params in commands(event)
         ]
         if numbers and self.frames:
-            numbers.append(self._send("HeadlessExperimental.beginFrame"))
+            self._call("HeadlessExperimental.beginFrame")
+            while not self.pipe.answered(numbers):  # a move is answered at a frame after it arrived
+                self._call("HeadlessExperimental.beginFrame")
         self.pipe.wait(numbers)
         if advance_ms:
             self.advance(advance_ms)

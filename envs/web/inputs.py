@@ -2,19 +2,23 @@
 
 from typing import Any, NamedTuple
 
+from envs.web.keys import KEYBOARD, SHIFT
+
 
 class PointerMove(NamedTuple):
-    """The pointer moves to a place in the viewport, in CSS pixels."""
+    """The pointer moves to a place in the viewport, in CSS pixels; ``held`` with its button."""
 
     x: int
     y: int
+    held: bool = False
 
 
 class PointerDown(NamedTuple):
-    """The left button is pressed."""
+    """The left button is pressed, for the ``clicks``-th time in a row."""
 
     x: int
     y: int
+    clicks: int = 1
 
 
 class PointerUp(NamedTuple):
@@ -22,18 +26,21 @@ class PointerUp(NamedTuple):
 
     x: int
     y: int
+    clicks: int = 1
 
 
 class KeyDown(NamedTuple):
-    """A key goes down; one of :data:`KEY_CODES`."""
+    """A key goes down; one of :data:`envs.web.keys.KEYBOARD`, with more modifiers than its own."""
 
     key: str
+    modifiers: int = 0
 
 
 class KeyUp(NamedTuple):
     """A key goes up."""
 
     key: str
+    modifiers: int = 0
 
 
 class Text(NamedTuple):
@@ -44,18 +51,6 @@ class Text(NamedTuple):
 
 Event = PointerMove | PointerDown | PointerUp | KeyDown | KeyUp | Text
 
-KEY_CODES = {
-    "Backspace": 8,
-    "Tab": 9,
-    "Enter": 13,
-    "Escape": 27,
-    "Home": 36,
-    "ArrowLeft": 37,
-    "ArrowUp": 38,
-    "ArrowRight": 39,
-    "ArrowDown": 40,
-    "Delete": 46,
-}
 POINTER = {PointerMove: "mouseMoved", PointerDown: "mousePressed", PointerUp: "mouseReleased"}
 
 Command = tuple[str, dict[str, Any]]
@@ -67,13 +62,13 @@ def commands(event: Event) -> list[Command]:
         return [command for letter in event.text for command in _letter(letter)]
     if isinstance(event, KeyDown | KeyUp):
         return [("Input.dispatchKeyEvent", _key(event))]
-    moved = isinstance(event, PointerMove)
+    pressed = event.held if isinstance(event, PointerMove) else True
     pointer = {
         "type": POINTER[type(event)],
         "x": event.x,
         "y": event.y,
-        "button": "none" if moved else "left",
-        "clickCount": 0 if moved else 1,
+        "button": "left" if pressed else "none",
+        "clickCount": 0 if isinstance(event, PointerMove) else event.clicks,
     }
     return [("Input.dispatchMouseEvent", pointer)]
 
@@ -85,12 +80,12 @@ def _letter(letter: str) -> list[Command]:
 
 
 def _key(event: KeyDown | KeyUp) -> dict[str, Any]:
-    key = {
-        "type": "rawKeyDown" if isinstance(event, KeyDown) else "keyUp",
-        "key": event.key,
-        "code": event.key,
-        "windowsVirtualKeyCode": KEY_CODES[event.key],
-    }
-    if isinstance(event, KeyDown) and event.key == "Enter":
-        key |= {"type": "keyDown", "text": "\r"}
-    return key
+    """A key's event in the words of the DevTools protocol."""
+    key = KEYBOARD[event.key]
+    said: dict[str, Any] = {"key": key.key, "code": key.code, "windowsVirtualKeyCode": key.number}
+    said["modifiers"] = key.modifiers | event.modifiers
+    if isinstance(event, KeyUp):
+        return {"type": "keyUp", **said}
+    if not key.text or said["modifiers"] & ~SHIFT:
+        return {"type": "rawKeyDown", **said}
+    return {"type": "keyDown", "text": key.text, **said}

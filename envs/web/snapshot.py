@@ -1,9 +1,12 @@
 """A page as an agent meets it, whoever shows it: the browser or the twin."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from envs.web.browser import Event
 
 KEYS = ("Enter", "Tab", "Escape", "ArrowUp", "ArrowDown")
 """Keys that can be pressed by themselves."""
@@ -97,6 +100,9 @@ class Client(Protocol):
 
     def press(self, key: str) -> Snapshot:
         """Presses and releases one of ``KEYS``."""
+
+    def events(self, events: Sequence[Event]) -> Snapshot:
+        """Does what a driver's events say, in order; the twin raises InputError."""
 
     def pixels(self) -> NDArray[np.uint8]:
         """The viewport as ``(height, width, 3)``; the twin has none and raises InputError."""

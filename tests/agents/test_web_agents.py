@@ -4,6 +4,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from gymnasium.wrappers import FilterObservation
+from stable_baselines3 import PPO
 
 from agents.baselines.web import Expert
 from agents.imitation import Memory, collect, fit
@@ -25,8 +27,9 @@ def play(env, agent, seed, **options):
     ended = False
     while not ended:
         action = agent.act(observation, info)
-        assert observation["action_mask"][action]
+        assert "action_mask" not in observation or observation["action_mask"][action]
         observation, _, terminated, truncated, info = env.step(action)
+        assert "error" not in info
         ended = terminated or truncated
     return info
 
@@ -56,6 +59,50 @@ def test_the_expert_gives_the_answers_that_people_gave(site):
 def test_the_expert_books_in_a_real_browser(site, backend):
     env = gym.make(f"envs:WoB-{site}-v0", backend=backend)
     assert play(env, Expert(env), 0)["score"] == 1
+    env.close()
+
+
+@pytest.mark.parametrize("env_id", WEB)
+def test_the_expert_succeeds_with_commands_in_words(env_id):
+    env = gym.make(f"envs:{env_id}", backend="twin", actions="text")
+    expert = Expert(env)
+    assert all(play(env, expert, seed)["is_success"] for seed in range(5))
+    env.close()
+
+
+@pytest.mark.parametrize("task", ["Login", "DragSort", "SelectOption", "Slider", "United"])
+def test_every_kind_of_action_leads_to_the_same_request(task):
+    sent = []
+    for settings in (
+        {"backend": "twin"},
+        {"backend": "twin", "actions": "text"},
+        {"actions": "events", "max_events": 8},
+    ):
+        env = gym.make(f"envs:WoB-{task}-v0", **settings)
+        assert play(env, Expert(env), seed=2)["score"] == 1
+        sent.append(env.unwrapped.session.recorder.log[-1])
+        env.close()
+    assert sent[0] == sent[1] == sent[2]
+
+
+@pytest.fixture
+def one_thread():
+    """Several torch threads wait for each other on busy cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_stable_baselines_trains_on_raw_events_and_pixels():
+    env = gym.make("envs:WoB-ClickButton-v0", actions="events", frame_rate=12, pixels=True)
+    env = FilterObservation(env, ["pixels", "pointer"])
+    model = PPO("MultiInputPolicy", env, n_steps=8, batch_size=8, n_epochs=1, seed=0)
+    model.learn(16)
+    assert model.num_timesteps == 16
+    action, _ = model.predict(env.reset(seed=1)[0])
+    assert action in env.action_space
     env.close()
 
 
