@@ -160,7 +160,8 @@ def training_settings(env_id: str) -> dict[str, Any]:
     """The domain's training settings, from ``training.json`` beside the environment.
 
     Returns:
-        ``{"extractor": "module:class" or null, "algo": default algorithm, "steps": default
+        ``{"extractor": "module:class" or null, "network": likewise, if a network of the domain's
+        own takes the place of extractor and heads, "algo": default algorithm, "steps": default
         number, "hyperparameters": {algorithm: {...}}, "search_space": {algorithm: {name: {...}}},
         "seeds": {"train": [...], "validation": [...], "test": [...]}}``.
     """

@@ -17,6 +17,7 @@ from hardware_sim.errors import InputError
 DEFAULT_EXTRACTOR = "agents.policies.flat:FlatExtractor"
 DEFAULT_SETTINGS: dict[str, Any] = {
     "extractor": None,
+    "network": None,
     "algo": "ppo",
     "steps": 100_000,
     "hyperparameters": {},

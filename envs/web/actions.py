@@ -22,6 +22,9 @@ ACTIONS = KEY + len(KEYS)
 
 TYPED = ("text", "password", "range")
 
+ACTS = [("click", np.int8), ("type", np.int8, MAX_FIELDS), ("grab", np.int8), ("drop", np.int8)]
+"""Fields of a structured dtype: which acts on one element are legal, 0 or 1."""
+
 
 class Action(NamedTuple):
     """What an action number means.
@@ -81,26 +84,27 @@ def perform(client: Client, action: Action, texts: tuple[str, ...]) -> Snapshot:
     return client.press(action.key)
 
 
-def mask_row(
-    mask: NDArray[np.int8], ref: int, row: Row | None, typable: NDArray[np.int8], held: bool
-) -> None:
-    """Writes which acts on one element are legal.
+def mask_parts(mask: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:
+    """Views of an action mask by the names of ``ACTS``, one row for each element."""
+    return {
+        "click": mask[CLICK:TYPE],
+        "type": mask[TYPE:GRAB].reshape(MAX_ELEMENTS, MAX_FIELDS),
+        "grab": mask[GRAB:DROP],
+        "drop": mask[DROP:KEY],
+    }
+
+
+def acts(row: Row, typable: bytes) -> bytes:
+    """Which acts on one element are legal, as bytes of ``ACTS``.
 
     A covered or disabled element cannot be acted on; a text is typed only into a control that takes
     it, a field into a select only where an option has its text. While something is held, the only
-    legal acts are drops.
+    legal acts are drops, on any element that is not covered; otherwise drops are illegal.
 
     Args:
-        mask: Where to write, int8 ``(ACTIONS,)``.
-        ref: The element.
-        row: Its row, or ``None`` if it is not displayed.
-        typable: Which fields the element would take, int8 ``(MAX_FIELDS,)``.
-        held: Whether something is held.
+        row: The element.
+        typable: Which fields the element would take, ``MAX_FIELDS`` bytes of 0 or 1.
     """
-    reachable = row is not None and not row.covered
-    free = row is not None and reachable and not row.disabled and not held
-    start = TYPE + ref * MAX_FIELDS
-    mask[CLICK + ref] = free
-    mask[start : start + MAX_FIELDS] = typable if free else 0
-    mask[GRAB + ref] = row is not None and free and row.draggable
-    mask[DROP + ref] = held and reachable
+    free = not row.covered and not row.disabled
+    typed = typable if free else bytes(MAX_FIELDS)
+    return bytes((free, *typed, free and row.draggable, not row.covered))

@@ -1,10 +1,11 @@
 """A browser that agents drive: trusted input, exact page time, pixels when asked for."""
 
+import atexit
 import base64
 import io
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -12,60 +13,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from envs.web.chromium import find_chromium, launch
-from envs.web.devtools import BrowserDiedError, CommandError, Message
-from envs.web.keys import KEYBOARD, SHIFT
+from envs.web.devtools import BrowserDiedError, CommandError, Message, Work
+from envs.web.inputs import Event as Event
+from envs.web.inputs import KeyDown as KeyDown
+from envs.web.inputs import KeyUp as KeyUp
+from envs.web.inputs import PointerDown as PointerDown
+from envs.web.inputs import PointerMove as PointerMove
+from envs.web.inputs import PointerUp as PointerUp
+from envs.web.inputs import Text as Text
+from envs.web.inputs import commands
 
 TIMEOUT_S = 20.0
 HOST = "127.0.0.1"
 
-
-class PointerMove(NamedTuple):
-    """The pointer moves to a place in the viewport, in CSS pixels; ``held`` with its button."""
-
-    x: int
-    y: int
-    held: bool = False
-
-
-class PointerDown(NamedTuple):
-    """The left button is pressed, for the ``clicks``-th time in a row."""
-
-    x: int
-    y: int
-    clicks: int = 1
-
-
-class PointerUp(NamedTuple):
-    """The left button is released."""
-
-    x: int
-    y: int
-    clicks: int = 1
-
-
-class KeyDown(NamedTuple):
-    """A key goes down; one of :data:`envs.web.keys.KEYBOARD`, with more modifiers than its own."""
-
-    key: str
-    modifiers: int = 0
-
-
-class KeyUp(NamedTuple):
-    """A key goes up."""
-
-    key: str
-    modifiers: int = 0
-
-
-class Text(NamedTuple):
-    """Characters are typed, one key after the other."""
-
-    text: str
-
-
-Event = PointerMove | PointerDown | PointerUp | KeyDown | KeyUp | Text
-
-POINTER = {PointerMove: "mouseMoved", PointerDown: "mousePressed", PointerUp: "mouseReleased"}
 
 # Page scripts draw from a seeded generator (mulberry32) and cannot open windows.
 FIRST_SCRIPT = """(() => {
@@ -83,38 +43,43 @@ FIRST_SCRIPT = """(() => {
 class Page:
     """One page in a context of its own: no cookies, cache or storage shared with others.
 
+    It is prepared while others are in use; :meth:`begin` waits until it is ready.
+
     Args:
         browser: The process it lives in.
         size: Width and height of the viewport in CSS pixels.
-        start_time_ms: Moment at which the page's clock begins, in ms since 1970.
-        seed: Seeds the page's ``Math.random``.
 
     Attributes:
         blocked: Requests to other hosts that were refused.
     """
 
-    def __init__(
-        self, browser: "Browser", size: tuple[int, int], start_time_ms: int, seed: int
-    ) -> None:
+    def __init__(self, browser: "Browser", size: tuple[int, int]) -> None:
         self.browser = browser
+        self.size = size
         self.pipe = browser.process.pipe
         self.frames = browser.process.backend == "shell"
         self.blocked = 0
         self.loading = False
-        self._expired = False
+        self.context = self.session = ""
+        self._ready = self._expired = False
         self._last: NDArray[np.uint8] | None = None
-        call = self.pipe.call
-        self.context = call("Target.createBrowserContext", disposeOnDetach=True)["browserContextId"]
-        call("Browser.setDownloadBehavior", behavior="deny", browserContextId=self.context)
-        settings: Message = {"browserContextId": self.context, "url": "about:blank"}
-        if self.frames:
-            width, height = size
-            settings |= {"enableBeginFrameControl": True, "width": width, "height": height}
-        target = call("Target.createTarget", **settings)["targetId"]
-        self.session = call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        self.pipe.listeners[self.session] = self._hear
-        self._prepare(size, start_time_ms, seed)
-        browser.pages.add(self)
+        self.pipe.begin(self._prepare())
+
+    def begin(self, start_time_ms: int, seed: int) -> None:
+        """Starts the page's clock and seeds its randomness; its first page comes next.
+
+        Args:
+            start_time_ms: Moment at which the page's clock begins, in ms since 1970.
+            seed: Seeds the page's ``Math.random``.
+        """
+        self.pipe.wait_until(lambda: self._ready)
+        script, moment = FIRST_SCRIPT % seed, start_time_ms / 1000
+        clock = {"policy": "pause", "initialVirtualTime": moment}
+        numbers = [
+            self._send("Page.addScriptToEvaluateOnNewDocument", source=script),
+            self._send("Emulation.setVirtualTimePolicy", **clock),
+        ]
+        self.pipe.wait(numbers)
 
     def goto(self, url: str) -> None:
         """Opens an address and waits until it has loaded.
@@ -146,9 +111,15 @@ class Page:
             BrowserDiedError: The browser is gone or does not answer.
             CommandError: The script raised.
         """
-        numbers = [number for event in events for number in self._dispatch(event)]
-        while self.frames and not self.pipe.answered(numbers):
-            self._call("HeadlessExperimental.beginFrame")  # a move is only answered at a frame
+        if events:
+            self.browser.prepare(self.size)
+        numbers = [
+            self._send(method, **params) for event in events for method, params in commands(event)
+        ]
+        if numbers and self.frames:
+            self._call("HeadlessExperimental.beginFrame")
+            while not self.pipe.answered(numbers):  # a move is answered at a frame after it arrived
+                self._call("HeadlessExperimental.beginFrame")
         self.pipe.wait(numbers)
         if advance_ms:
             self.advance(advance_ms)
@@ -186,26 +157,43 @@ class Page:
         """Closes the page with its context; calling it again changes nothing."""
         if self in self.browser.pages:
             self.browser.pages.discard(self)
-            self.pipe.listeners.pop(self.session, None)
-            try:
-                self.pipe.call("Target.disposeBrowserContext", browserContextId=self.context)
-            except BrowserDiedError:
-                self.browser.close()
+            self.dispose()
 
-    def _prepare(self, size: tuple[int, int], start_time_ms: int, seed: int) -> None:
-        width, height = size
+    def dispose(self) -> None:
+        """Frees the page's context without waiting for it."""
+        try:
+            self.pipe.wait_until(lambda: self._ready)
+            self.pipe.listeners.pop(self.session)
+            number = self.pipe.send("Target.disposeBrowserContext", browserContextId=self.context)
+            self.pipe.forget(number)
+        except BrowserDiedError:
+            self.browser.close()
+
+    def _prepare(self) -> Work:
+        """Opens the page, as far as it does not depend on the episode."""
+        send = self.pipe.send
+        made = yield send("Target.createBrowserContext", disposeOnDetach=True)
+        context = self.context = made["browserContextId"]
+        yield send("Browser.setDownloadBehavior", behavior="deny", browserContextId=context)
+        width, height = self.size
+        settings: Message = {"browserContextId": context, "url": "about:blank"}
+        if self.frames:
+            settings |= {"enableBeginFrameControl": True, "width": width, "height": height}
+        target = (yield send("Target.createTarget", **settings))["targetId"]
+        attached = yield send("Target.attachToTarget", targetId=target, flatten=True)
+        self.session = attached["sessionId"]
+        self.pipe.listeners[self.session] = self._hear
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        clock = {"policy": "pause", "initialVirtualTime": start_time_ms / 1000}
-        commands: list[tuple[str, Message]] = [
-            ("Page.enable", {}),
-            ("Emulation.setDeviceMetricsOverride", metrics),
-            ("Emulation.setTimezoneOverride", {"timezoneId": "UTC"}),
-            ("Emulation.setFocusEmulationEnabled", {"enabled": True}),
-            ("Page.addScriptToEvaluateOnNewDocument", {"source": FIRST_SCRIPT % seed}),
-            ("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}),
-            ("Emulation.setVirtualTimePolicy", clock),
+        numbers = [
+            self._send("Page.enable"),
+            self._send("Fetch.enable", patterns=[{"urlPattern": "*"}]),
+            self._send("Emulation.setDeviceMetricsOverride", **metrics),
+            self._send("Emulation.setTimezoneOverride", timezoneId="UTC"),
+            self._send("Emulation.setFocusEmulationEnabled", enabled=True),
         ]
-        self.pipe.wait([self._send(method, **params) for method, params in commands])
+        while numbers:
+            yield numbers.pop()
+        self._ready = True
 
     def _hear(self, method: str, params: Message) -> None:
         """Takes an event of this page's session."""
@@ -247,29 +235,6 @@ class Page:
                 raise CommandError(f"the page's script raised: {said}")
             return answer["result"].get("value")
 
-    def _dispatch(self, event: Event) -> list[int]:
-        """Sends an input event; returns the numbers of its answers."""
-        if isinstance(event, Text):
-            return [number for letter in event.text for number in self._type(letter)]
-        if isinstance(event, KeyDown | KeyUp):
-            return [self._send("Input.dispatchKeyEvent", **_key_event(event))]
-        pressed = event.held if isinstance(event, PointerMove) else True
-        return [
-            self._send(
-                "Input.dispatchMouseEvent",
-                type=POINTER[type(event)],
-                x=event.x,
-                y=event.y,
-                button="left" if pressed else "none",
-                clickCount=0 if isinstance(event, PointerMove) else event.clicks,
-            )
-        ]
-
-    def _type(self, letter: str) -> list[int]:
-        down = {"type": "keyDown", "text": letter, "key": letter}
-        up = {"type": "keyUp", "key": letter}
-        return [self._send("Input.dispatchKeyEvent", **event) for event in (down, up)]
-
     def _send(self, method: str, **params: Any) -> int:
         return self.pipe.send(method, self.session, **params)
 
@@ -278,18 +243,6 @@ class Page:
 
     def _call(self, method: str, **params: Any) -> Message:
         return self.pipe.call(method, self.session, **params)
-
-
-def _key_event(event: KeyDown | KeyUp) -> Message:
-    """A key's event in the words of the DevTools protocol."""
-    key = KEYBOARD[event.key]
-    said: Message = {"key": key.key, "code": key.code, "windowsVirtualKeyCode": key.number}
-    said["modifiers"] = key.modifiers | event.modifiers
-    if isinstance(event, KeyUp):
-        return {"type": "keyUp", **said}
-    if not key.text or said["modifiers"] & ~SHIFT:
-        return {"type": "rawKeyDown", **said}
-    return {"type": "keyDown", "text": key.text, **said}
 
 
 class Browser:
@@ -303,25 +256,39 @@ class Browser:
         pages: The open pages.
 
     Raises:
-        InputError: Chromium is not installed; the message says what to install.
+        InputError: Chromium is not installed, does not start, or is too old.
     """
 
     def __init__(self, backend: str = "auto") -> None:
         self.process = launch(backend, TIMEOUT_S)
         self.pages: set[Page] = set()
         self.dead = False
-        product = self.process.pipe.call("Browser.getVersion")["product"]
-        self.name = f"{self.process.backend} {product}"
+        self._spare: Page | None = None
+        self.name = f"{self.process.backend} {self.process.product}"
 
     def new_page(self, size: tuple[int, int], start_time_ms: int, seed: int) -> Page:
-        """A page in a fresh context; see :class:`Page`."""
-        return Page(self, size, start_time_ms, seed)
+        """A page in a fresh context; see :class:`Page` and :meth:`Page.begin`."""
+        self.prepare(size)
+        page, self._spare = self._spare, None
+        assert page is not None
+        page.begin(start_time_ms, seed)
+        self.pages.add(page)
+        return page
+
+    def prepare(self, size: tuple[int, int]) -> None:
+        """Sees to it that a page of a size is being made ready for who asks next."""
+        if self._spare is not None and self._spare.size != size:
+            self._spare.dispose()
+            self._spare = None
+        if self._spare is None:
+            self._spare = Page(self, size)
 
     def close(self) -> None:
         """Ends the process; calling it again changes nothing."""
         if not self.dead:
             self.dead = True
             self.pages.clear()
+            self._spare = None
             self.process.close()
 
 
@@ -350,3 +317,9 @@ def release_browsers() -> None:
     for key, browser in list(_browsers.items()):
         if key[0] == os.getpid() and not browser.pages:
             _browsers.pop(key).close()
+
+
+@atexit.register
+def _end_browsers() -> None:
+    for browser in _browsers.values():
+        browser.close()

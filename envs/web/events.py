@@ -57,7 +57,12 @@ def space(size: tuple[int, int], max_events: int = MAX_EVENTS) -> MultiDiscrete:
     Args:
         size: Width and height of the viewport.
         max_events: Most events of a frame.
+
+    Raises:
+        InputError: ``max_events`` is below 1.
     """
+    if max_events < 1:
+        raise InputError(f"max_events is {max_events}; at least 1 is needed")
     return MultiDiscrete(np.tile([3, *size, 2, len(KEY_NAMES)], max_events))
 
 

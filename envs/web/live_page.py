@@ -1,10 +1,9 @@
 """The state of a page without a browser: what is displayed, where, and what controls hold."""
 
-from collections.abc import Callable, Iterable
-
-import numpy as np
+from collections.abc import Callable
 
 from envs.web.document import CONTROLS, Document, Node
+from envs.web.layout import lay_out, moved, structure
 from envs.web.snapshot import Row
 
 Handler = Callable[[], None]
@@ -32,17 +31,13 @@ class LivePage:
         nodes = document.nodes
         self.document = document
         self.nodes = nodes
-        self.ids = {node.id: index for index, node in enumerate(nodes) if node.id}
-        self.listed = document.listed()
-        self.refs = {index: ref for ref, index in enumerate(self.listed)}
-        self.parents = np.array([node.parent for node in nodes], np.int64)
-        self.boxes = np.array([node.box for node in nodes], np.int64).reshape(-1, 4)
-        self.solid = np.array([node.type != "hidden" for node in nodes], np.bool_)
-        self.inside = _ancestry(nodes)
+        self.structure = structure(nodes)
+        self.ids, self.listed = self.structure.ids, self.structure.listed
         self.text = [" ".join(node.text.split()) for node in nodes]
         self.value = [_initial_value(node) for node in nodes]
         self.checked = [node.checked for node in nodes]
-        self.hidden = np.array([node.hidden for node in nodes], np.bool_)
+        self.hidden = bytearray([node.hidden for node in nodes])
+        self.offsets: dict[int, tuple[int, int]] = {}
         self.disabled = [node.disabled for node in nodes]
         self.classes = [node.classes for node in nodes]
         self.focus = self.start = self.held = self.popup = self.opener = -1
@@ -52,7 +47,8 @@ class LivePage:
         self.on_drop: list[Callable[[int, int], None]] = []
         self.on_change: list[Handler] = []
         self.rows: list[Row | None] = [None] * len(self.listed)
-        self.stale = set(range(len(nodes)))
+        self.layout = self.structure.nowhere
+        self.stale: set[int] = set()
         self.moved = True
 
     def show(self, index: int, shown: bool) -> None:
@@ -92,12 +88,18 @@ class LivePage:
             self.mark(opener, "open", True)
         self.popup, self.opener = popup, opener
         if below is not None:
-            left, top = self.document.origin(below)
-            parent = self.nodes[popup].parent
-            across, down = self.document.origin(parent) if parent >= 0 else (0, 0)
-            self.boxes[popup, :2] = left - across, top + self.boxes[below, 3] - down
-            self.moved = True
+            self._move_below(popup, below)
         self.show(popup, True)
+
+    def _move_below(self, popup: int, below: int) -> None:
+        """Puts a popup under a node, left edges aligned."""
+        origins, parent = self.structure.origins, self.nodes[popup].parent
+        left, top = origins[below]
+        across, down = origins[parent] if parent >= 0 else (0, 0)
+        corner = left - across, top + self.nodes[below].box.height - down
+        if self.offsets.get(popup, self.nodes[popup].box[:2]) != corner:
+            self.offsets[popup] = corner
+            self.moved = True
 
     def close_popup(self) -> None:
         """Closes the open popup, if there is one."""
@@ -121,25 +123,23 @@ class LivePage:
             return bool(node.href)
         return node.tag in CONTROLS and node.type != "hidden" and not self.disabled[index]
 
-    def group(self, index: int) -> Iterable[int]:
+    def group(self, index: int) -> tuple[int, ...]:
         """The radio buttons of a radio button's group."""
-        name = self.nodes[index].name
-        for other, node in enumerate(self.nodes):
-            if node.type == "radio" and node.name == name:
-                yield other
+        return self.structure.groups[self.nodes[index].name]
 
     def refresh(self) -> set[int]:
         """Brings the rows up to date; returns the refs whose rows changed."""
         if self.moved:
             self._lay_out()
-            self.moved = False
-        if self.focus >= 0 and not self.shown[self.focus]:
+        places, refs = self.layout.places, self.structure.refs
+        if self.focus >= 0 and places[self.focus] is None:
             self.focus = -1
         changed = set()
         for index in self.stale:
-            ref = self.refs.get(index)
+            ref = refs.get(index)
             if ref is not None:
-                row = self._row(index) if self.shown[index] else None
+                place = places[index]
+                row = None if place is None else self._row(index, *place)
                 if row != self.rows[ref]:
                     self.rows[ref] = row
                     changed.add(ref)
@@ -147,29 +147,13 @@ class LivePage:
         return changed
 
     def _lay_out(self) -> None:
-        """Finds what is displayed, where, and what is covered by something above it."""
-        left, top = self.boxes[:, 0].copy(), self.boxes[:, 1].copy()
-        gone = self.hidden | (self.boxes[:, 2] == 0) | (self.boxes[:, 3] == 0) | ~self.solid
-        for index, parent in enumerate(self.parents):
-            if parent >= 0:
-                left[index] += left[parent]
-                top[index] += top[parent]
-                gone[index] |= gone[parent]
-        across, down = left + self.boxes[:, 2] // 2, top + self.boxes[:, 3] // 2
-        hit = (across[:, None] >= left) & (across[:, None] < left + self.boxes[:, 2])
-        hit &= (down[:, None] >= top) & (down[:, None] < top + self.boxes[:, 3])
-        hit &= ~gone
-        height = np.arange(len(self.nodes))
-        if self.popup >= 0:
-            height = height + len(self.nodes) * self.inside[:, self.popup]
-        above = np.where(hit, height, -1).argmax(axis=1)
-        covered = ~self.inside[above, np.arange(len(self.nodes))]
-        self.shown: list[bool] = (~gone).tolist()
-        self.left, self.top = left.tolist(), top.tolist()
-        self.covered: list[bool] = covered.tolist()
-        self.stale.update(self.listed)
+        """Finds out where everything is now."""
+        offsets = tuple(self.offsets.items())
+        layout = lay_out(self.structure, bytes(self.hidden), self.popup, offsets)
+        self.stale.update(moved(self.structure, self.layout, layout))
+        self.layout, self.moved = layout, False
 
-    def _row(self, index: int) -> Row:
+    def _row(self, index: int, left: int, top: int, covered: bool) -> Row:
         node = self.nodes[index]
         kind = node.type if node.tag == "input" else ""
         value = self.value[index] if node.tag in CONTROLS and node.tag != "a" else ""
@@ -182,14 +166,14 @@ class LivePage:
             kind,
             self.text[index] or node.label,
             value,
-            self.left[index],
-            self.top[index],
+            left,
+            top,
             node.box.width,
             node.box.height,
             self.checked[index],
             self.disabled[index],
             node.readonly,
-            self.covered[index],
+            covered,
             "drag" in self.classes[index].split(),
             tuple(text for _, text in node.options),
             self.classes[index],
@@ -208,12 +192,3 @@ def _initial_value(node: Node) -> str:
     if node.type in ("checkbox", "radio") and not node.value:
         return "on"
     return node.value
-
-
-def _ancestry(nodes: list[Node]) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    """``[i, j]``: whether node ``i`` is node ``j`` or stands in it."""
-    inside = np.eye(len(nodes), dtype=np.bool_)
-    for index, node in enumerate(nodes):
-        if node.parent >= 0:
-            inside[index] |= inside[node.parent]
-    return inside

@@ -1,134 +1,39 @@
 """From snapshots to arrays of fixed size; the same for the browser and its twin."""
 
-import re
-from functools import lru_cache
-from typing import cast
-from zlib import crc32
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from envs.web.actions import ACTIONS, KEY, MAX_FIELDS, TYPED, mask_row
-from envs.web.document import CONTROLS, INPUT_TYPES, MAX_ELEMENTS, TEXTS
+from envs.web.actions import ACTIONS, KEY, MAX_FIELDS, mask_parts
+from envs.web.document import MAX_ELEMENTS
+from envs.web.elements import (
+    ELEMENT,
+    ELEMENT_FEATURES,
+    MATCH_FEATURES,
+    TEXT_WORDS,
+    VOCABULARY,
+    ElementEncoder,
+    shown_number,
+    word_ids,
+)
 from envs.web.snapshot import Row, Snapshot
 
-VOCABULARY = 4096
-"""Word ids are ``1 + crc32(word) % (VOCABULARY - 1)``; 0 is no word."""
-
-TEXT_WORDS = 6
 FIELD_WORDS = 8
 INSTRUCTION_WORDS = 32
 
-KINDS = tuple(tag for tag in CONTROLS + TEXTS if tag != "input") + tuple(
-    f"input {kind}" for kind in INPUT_TYPES if kind != "hidden"
-)
-STATES = (
-    "checked",
-    "disabled",
-    "readonly",
-    "covered",
-    "draggable",
-    "selected",
-    "open",
-    "filled",
-    "focused",
-    "held",
-)
-PLACES = ("left", "top", "width", "height", "number", "is number", "lowest", "highest")
-ELEMENT_FEATURES = (*KINDS, *STATES, *PLACES)
-"""Columns of ``elements``: kinds and states are 0 or 1, places are shares of the viewport."""
+Number = tuple[tuple[str, str, str], float]
+"""What numbers are ranked among, and a number."""
 
-MATCH_FEATURES = ("equal", "contains", "shares a word", "same day", "same month", "value equal")
-"""Last axis of ``match``: how an element's text or value agrees with a field's text."""
+Encoded = tuple[bytes, Number | None]
+"""An element as bytes of an ``ELEMENT``, and the number in its text."""
 
-MONTHS = (
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-)
-
-_STATE = len(KINDS)
-_PLACE = _STATE + len(STATES)
-_FOCUSED, _HELD = _STATE + STATES.index("focused"), _STATE + STATES.index("held")
-_LOWEST, _HIGHEST = _PLACE + PLACES.index("lowest"), _PLACE + PLACES.index("highest")
-_NUMBER, _IS_NUMBER = _PLACE + PLACES.index("number"), _PLACE + PLACES.index("is number")
-_KIND = {kind: index for index, kind in enumerate(KINDS)}
-_WORD = re.compile(r"[a-z0-9]+")
-_FIGURE = re.compile(r"^[^0-9]{0,2}([0-9]+(?:[.:][0-9]+)?)")
-
-
-def words(text: str) -> list[str]:
-    """The words and numbers of a text, in lower case."""
-    return _WORD.findall(text.lower())
-
-
-@lru_cache(maxsize=1 << 16)
-def word_ids(text: str, length: int) -> NDArray[np.int32]:
-    """Ids of the first ``length`` words, int32, padded with 0; not to be written to."""
-    found = [1 + crc32(word.encode()) % (VOCABULARY - 1) for word in words(text)[:length]]
-    ids = np.zeros(length, np.int32)
-    ids[: len(found)] = found
-    ids.flags.writeable = False
-    return ids
-
-
-@lru_cache(maxsize=1 << 16)
-def figure(text: str) -> float | None:
-    """The number a text begins with, as in ``"$215"`` or ``"8:15 AM"`` (hours), if it does."""
-    found = _FIGURE.match(text)
-    if found is None:
-        return None
-    hours, colon, minutes = found[1].partition(":")
-    if not colon:
-        return float(found[1])
-    late = 12 if re.search(r"\bpm\b", text.lower()) else 0
-    return (
-        (int(hours) % 12 if re.search(r"\b[ap]m\b", text.lower()) else int(hours))
-        + late
-        + int(minutes) / 60
-    )
-
-
-@lru_cache(maxsize=1 << 16)
-def _day_and_month(text: str) -> tuple[int, int]:
-    """The day and month of a date as ``"March 6, 2017"``, or 0 where the text has none."""
-    month = next((MONTHS.index(word) + 1 for word in words(text) if word in MONTHS), 0)
-    day = next((int(word) for word in words(text) if word.isdigit() and 0 < int(word) < 32), 0)
-    return (day, month)
-
-
-@lru_cache(maxsize=1 << 17)
-def match(text: str, value: str, field: str) -> tuple[int, ...]:
-    """How an element agrees with a field, one 0 or 1 for each of ``MATCH_FEATURES``."""
-    if not field:
-        return (0,) * len(MATCH_FEATURES)
-    mine, given = text.lower(), field.lower()
-    day, month = _day_and_month(field)
-    dated = month > 0 and day > 0
-    shown_day, shown_month = _day_and_month(text)
-    same_day = dated and text.isdigit() and shown_day == day
-    same_month = dated and shown_month == month
-    contains = bool(mine) and (given in mine or mine in given)
-    shares = not set(words(text)).isdisjoint(words(field))
-    equal_value = bool(value) and (value.lower() == given or given in value.lower())
-    return (
-        int(mine == given),
-        int(contains),
-        int(shares),
-        int(same_day),
-        int(same_month),
-        int(equal_value),
-    )
+_FOCUSED, _HELD = ELEMENT_FEATURES.index("focused"), ELEMENT_FEATURES.index("held")
+_LOWEST, _HIGHEST = ELEMENT_FEATURES.index("lowest"), ELEMENT_FEATURES.index("highest")
+_RANK = ELEMENT_FEATURES.index("rank")
 
 
 def space(size: tuple[int, int], pixels: bool) -> spaces.Dict:
@@ -162,25 +67,32 @@ def _flags(*shape: int) -> spaces.Box:
     return spaces.Box(0, 1, shape, np.int8)
 
 
+@cache
+def _ranks(count: int) -> NDArray[np.float64]:
+    return np.linspace(0, 1, count)
+
+
 class Encoder:
     """Keeps one environment's arrays up to date with its snapshots.
 
     Args:
         arrays: What to write into: one array for each key of :func:`space` but ``pixels``.
         size: Width and height of the viewport.
+
+    Attributes:
+        texts: What the fields of the present instruction type.
     """
 
-    def __init__(self, arrays: dict[str, NDArray[np.generic]], size: tuple[int, int]) -> None:
+    def __init__(self, arrays: dict[str, NDArray[Any]], size: tuple[int, int]) -> None:
         self.arrays = arrays
+        self.size = size
         self.elements = arrays["elements"]
-        self.text = arrays["text"]
-        self.match = arrays["match"]
-        self.element_mask = arrays["element_mask"]
-        self.mask = cast(NDArray[np.int8], arrays["action_mask"])
-        self.scale = (1 / size[0], 1 / size[1])
-        self.texts: tuple[str, ...] = ()
-        self.rows: list[Row | None] = [None] * MAX_ELEMENTS
-        self.focus = self.held = -1
+        self.mask: NDArray[np.int8] = arrays["action_mask"]
+        acts = mask_parts(self.mask)
+        self.drop = acts.pop("drop")
+        self.free = acts
+        self.shown = {key: arrays[key] for key in ("elements", "text", "match", "element_mask")}
+        self.begin("", ())
 
     def begin(self, instruction: str, fields: tuple[tuple[str, str], ...]) -> None:
         """Starts an episode: writes the instruction and its fields, forgets every element."""
@@ -190,62 +102,75 @@ class Encoder:
         for index, (name, text) in enumerate(fields):
             self.arrays["fields"][index, :2] = word_ids(name, 2)
             self.arrays["fields"][index, 2:] = word_ids(text, FIELD_WORDS - 2)
-            self.arrays["field_mask"][index] = 1
-        self.texts = tuple(text for _, text in fields)
-        self.rows = [None] * MAX_ELEMENTS
-        self.focus = self.held = -1
+        self.arrays["field_mask"][: len(fields)] = 1
         self.mask[KEY:] = 1
+        self.texts = tuple(text for _, text in fields)
+        self.encode = ElementEncoder(self.texts, self.size).encode
+        self.known: dict[Row | None, Encoded] = {}
+        self.count = 0
+        self.numbers: dict[int, Number] = {}
+        self.focus = self.held = -1
 
     def update(self, snapshot: Snapshot) -> None:
-        """Takes in a snapshot; only rows that differ from the last one's are written."""
-        rows = snapshot.rows
-        held_changes = (snapshot.held >= 0) != (self.held >= 0)
-        refs = range(MAX_ELEMENTS) if snapshot.changed is None else sorted(snapshot.changed)
-        renumber = False
-        for ref in refs:
-            row = rows[ref] if ref < len(rows) else None
-            old = self.rows[ref]
-            if row is old or row == old:
-                continue
-            renumber |= (row is not None and figure(row.text) is not None) or (
-                old is not None and figure(old.text) is not None
-            )
-            self.rows[ref] = row
-            self._write(ref, row, snapshot.held >= 0)
-        if renumber:
-            self._rank()
+        """Takes in a snapshot; where it says what has changed, only that is written."""
+        rows, held = snapshot.rows, snapshot.held >= 0
+        if snapshot.changed is None or held != (self.held >= 0):
+            self.mask[KEY:] = not held
+            gone = self.count - len(rows)
+            self._write(range(len(rows) + max(0, gone)), [*rows, *[None] * gone], held)
+            self.count = len(rows)
+        else:
+            refs = sorted(snapshot.changed)
+            self._write(refs, [rows[ref] for ref in refs], held)
         self._point(snapshot.focus, snapshot.held)
-        if held_changes:
-            self._hold(snapshot.held >= 0)
 
-    def _write(self, ref: int, row: Row | None, held: bool) -> None:
-        """Writes one element's part of every array."""
-        self.element_mask[ref] = row is not None
-        if row is None:
-            self.elements[ref] = 0
-            self.text[ref] = 0
-            self.match[ref] = 0
-            mask_row(self.mask, ref, None, _NOTHING, held)
+    def _write(self, refs: Sequence[int], rows: list[Row | None], held: bool) -> None:
+        """Writes some elements' part of every array."""
+        if not refs:
             return
-        number = figure(row.text)
-        features = _features(row, number, *self.scale)
-        self.elements[ref] = features
-        self.text[ref] = word_ids(row.text or row.value, TEXT_WORDS)
-        self.match[ref] = _matches(row.text, row.value, self.texts)
-        mask_row(self.mask, ref, row, _typable(row, self.texts), held)
+        found = [self.known.get(row) or self._learn(row) for row in rows]
+        block = np.frombuffer(b"".join([data for data, _ in found]), ELEMENT)
+        in_a_row = refs[-1] - refs[0] + 1 == len(refs)
+        where = slice(refs[0], refs[-1] + 1) if in_a_row else np.array(refs)
+        for key, array in self.shown.items():
+            array[where] = block[key]
+        for key, array in self.free.items():
+            array[where] = 0 if held else block[key]
+        self.drop[where] = block["drop"] if held else 0
+        self._rank(refs, [number for _, number in found])
 
-    def _rank(self) -> None:
-        """Marks the lowest and highest number among the elements of a kind and class."""
-        self.elements[:, _LOWEST : _HIGHEST + 1] = 0
+    def _learn(self, row: Row | None) -> Encoded:
+        """Encodes an element that has not come up in this episode."""
+        if row is None:
+            found: Encoded = bytes(ELEMENT.itemsize), None
+        else:
+            number = shown_number(row.text, row.value)
+            group = row.tag, row.type, row.classes
+            found = self.encode(row), None if number is None else (group, number)
+        self.known[row] = found
+        return found
+
+    def _rank(self, refs: Sequence[int], numbers: list[Number | None]) -> None:
+        """Ranks the numbers among the elements of a kind and class, from 0 to 1."""
+        stale = False
+        for ref, number in zip(refs, numbers, strict=True):
+            if self.numbers.pop(ref, None) is not None:
+                stale = True
+            if number is not None:
+                self.numbers[ref] = number
+                stale = True
+        if not stale:
+            return
+        self.elements[:, _LOWEST : _RANK + 1] = 0
         groups: dict[tuple[str, str, str], list[tuple[float, int]]] = {}
-        for ref, row in enumerate(self.rows):
-            number = None if row is None else figure(row.text)
-            if row is not None and number is not None:
-                groups.setdefault((row.tag, row.type, row.classes), []).append((number, ref))
+        for ref, (group, amount) in self.numbers.items():
+            groups.setdefault(group, []).append((amount, ref))
         for members in groups.values():
             if len(members) > 1:
-                self.elements[min(members)[1], _LOWEST] = 1
-                self.elements[max(members)[1], _HIGHEST] = 1
+                order = [ref for _, ref in sorted(members)]
+                self.elements[order, _RANK] = _ranks(len(order))
+                self.elements[order[0], _LOWEST] = 1
+                self.elements[order[-1], _HIGHEST] = 1
 
     def _point(self, focus: int, held: int) -> None:
         """Moves the marks of focus and of what is held; rewritten rows have lost theirs."""
@@ -256,77 +181,3 @@ class Encoder:
                 self.elements[new, column] = 1
         self.focus, self.held = focus, held
         self.arrays["focus"][0] = focus
-
-    def _hold(self, held: bool) -> None:
-        """Rewrites every element's legal acts, as holding something allows only drops."""
-        self.mask[KEY:] = not held
-        for ref, row in enumerate(self.rows):
-            typable = _NOTHING if row is None else _typable(row, self.texts)
-            mask_row(self.mask, ref, row, typable, held)
-
-
-_NOTHING = np.zeros(MAX_FIELDS, np.int8)
-
-
-@lru_cache(maxsize=1 << 15)
-def _features(row: Row, number: float | None, across: float, down: float) -> NDArray[np.float32]:
-    """A row of ``elements``, but for focus and ranks."""
-    features = np.zeros(len(ELEMENT_FEATURES), np.float32)
-    kind = f"input {row.type}" if row.tag == "input" else row.tag
-    if kind in _KIND:
-        features[_KIND[kind]] = 1
-    classes = row.classes.split()
-    features[_STATE : _STATE + 8] = (
-        row.checked,
-        row.disabled,
-        row.readonly,
-        row.covered,
-        row.draggable,
-        "selected" in classes,
-        "open" in classes,
-        bool(row.value),
-    )
-    features[_PLACE : _PLACE + 4] = (
-        row.left * across,
-        row.top * down,
-        row.width * across,
-        row.height * down,
-    )
-    if number is not None:
-        features[_NUMBER], features[_IS_NUMBER] = min(number, 1000) / 1000, 1
-    np.clip(features, -2, 2, out=features)
-    features.flags.writeable = False
-    return features
-
-
-@lru_cache(maxsize=1 << 15)
-def _matches(text: str, value: str, texts: tuple[str, ...]) -> NDArray[np.int8]:
-    """A row of ``match``."""
-    table = np.zeros((MAX_FIELDS, len(MATCH_FEATURES)), np.int8)
-    for index, field in enumerate(texts):
-        table[index] = match(text, value, field)
-    table.flags.writeable = False
-    return table
-
-
-@lru_cache(maxsize=1 << 15)
-def _typable_texts(
-    tag: str, kind: str, options: tuple[str, ...], texts: tuple[str, ...]
-) -> NDArray[np.int8]:
-    flags = np.zeros(MAX_FIELDS, np.int8)
-    for index, field in enumerate(texts):
-        if tag == "select":
-            flags[index] = field in options
-        elif kind == "range":
-            flags[index] = field.lstrip("-").isdigit()
-        else:
-            flags[index] = tag == "textarea" or kind in TYPED
-    flags.flags.writeable = False
-    return flags
-
-
-def _typable(row: Row, texts: tuple[str, ...]) -> NDArray[np.int8]:
-    """Which fields an element would take, int8 ``(MAX_FIELDS,)``."""
-    if row.tag not in ("input", "select", "textarea") or row.readonly:
-        return _NOTHING
-    return _typable_texts(row.tag, row.type, row.options, texts)

@@ -230,3 +230,23 @@ def release_server() -> None:
     _users[process] -= 1
     if _users[process] == 0:
         _servers.pop(process).close()
+
+
+class Lease:
+    """Keeps this process's server running until it is closed.
+
+    In a process that was forked off, closing it changes nothing.
+
+    Attributes:
+        server: The server.
+    """
+
+    def __init__(self) -> None:
+        self.server = acquire_server()
+        self._process: int | None = os.getpid()
+
+    def close(self) -> None:
+        """Gives the server back; calling it again changes nothing."""
+        if self._process == os.getpid():
+            self._process = None
+            release_server()

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.web.browser import Event
 from hardware_sim.errors import InputError
 
 KEYS = ("Enter", "Tab", "Escape", "ArrowUp", "ArrowDown")
@@ -138,6 +139,9 @@ class Client(Protocol):
 
     def press(self, key: str) -> Snapshot:
         """Presses and releases one of ``KEYS``."""
+
+    def events(self, events: Sequence[Event]) -> Snapshot:
+        """Does what a driver's events say, in order; the twin raises InputError."""
 
     def pixels(self) -> NDArray[np.uint8]:
         """The viewport as ``(height, width, 3)``; the twin has none and raises InputError."""

@@ -1,5 +1,6 @@
 """Pages without a browser: what Chromium would show and send, by the same declarations."""
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, urlencode
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.web.application import Recorder, Request
+from envs.web.browser import Event
 from envs.web.live_page import LivePage
 from envs.web.snapshot import KEYS, Snapshot
 from envs.web.twin_widgets import attach
@@ -94,6 +96,14 @@ class TwinClient:
             self._arrow(1 if key == "ArrowDown" else -1)
         return self._snapshot()
 
+    def events(self, events: Sequence[Event]) -> Snapshot:
+        """Raises: the twin knows elements, not places.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError("the twin takes no raw events; use a browser")
+
     def pixels(self) -> NDArray[np.uint8]:
         """Raises: the twin draws nothing.
 
@@ -121,10 +131,8 @@ class TwinClient:
         attach(self.page, self._fetch)
         self.fresh = True
 
-    def _fetch(self, target: str) -> Any:
-        path, _, query = target.partition("?")
-        pairs = tuple(parse_qsl(query, keep_blank_values=True))
-        return self.recorder.respond(Request("GET", path, pairs)).json
+    def _fetch(self, path: str, query: tuple[tuple[str, str], ...]) -> Any:
+        return self.recorder.respond(Request("GET", path, query)).json
 
     def _snapshot(self) -> Snapshot:
         page = self.page
@@ -134,8 +142,8 @@ class TwinClient:
             self.path,
             " ".join(page.document.title.split()),
             page.rows,
-            page.refs.get(page.focus, -1),
-            page.refs.get(page.held, -1),
+            page.structure.refs.get(page.focus, -1),
+            page.structure.refs.get(page.held, -1),
             None if whole else changed,
         )
 
@@ -152,8 +160,7 @@ class TwinClient:
     def _press_pointer(self, index: int) -> None:
         """What a press of the pointer does: closes popups, moves the focus."""
         page = self.page
-        if page.popup >= 0 and index != page.opener and not page.inside[index, page.popup]:
-            page.close_popup()
+        self._leave_popup(index)
         if not page.disabled[index]:
             self._focus(index if page.focusable(index) else -1)
         page.start = index
@@ -161,12 +168,15 @@ class TwinClient:
     def _focus(self, index: int) -> None:
         page = self.page
         page.focus = page.start = index
-        if (
-            index >= 0
-            and page.popup >= 0
-            and index != page.opener
-            and not page.inside[index, page.popup]
-        ):
+        if index >= 0:
+            self._leave_popup(index)
+
+    def _leave_popup(self, index: int) -> None:
+        """Closes an open popup unless a node is its opener or stands in it."""
+        page = self.page
+        if page.popup in (-1, index) or index == page.opener:
+            return
+        if not page.structure.within(index, page.popup):
             page.close_popup()
 
     def _activate(self, index: int) -> None:
@@ -244,22 +254,23 @@ class TwinClient:
     def _tab(self) -> None:
         """Moves the focus to the next control in document order."""
         page = self.page
-        stops = [
-            index
-            for index in page.listed
-            if page.displayed(index) and page.focusable(index) and self._is_stop(index)
-        ]
-        following = [index for index in stops if index > page.start]
-        # From the last control the focus leaves the page; from a text behind it, it goes around.
-        around = stops[:1] if page.focus < 0 else []
-        self._focus([*following, *around, -1][0])
+        following = next((i for i in page.listed if i > page.start and self._is_stop(i)), -1)
+        if following < 0 and page.focus < 0:
+            # From the last control the focus leaves the page; from a text behind, it goes around.
+            following = next((i for i in page.listed if self._is_stop(i)), -1)
+        self._focus(following)
 
     def _is_stop(self, index: int) -> bool:
-        """Of a radio group, only the checked button is a stop, or all if none is checked."""
+        """Whether Tab stops at a node: a displayed control.
+
+        Of a radio group, only the checked button is a stop, or all if none is checked.
+        """
         page = self.page
+        if not page.focusable(index) or not page.displayed(index):
+            return False
         if page.nodes[index].type != "radio" or page.checked[index]:
             return True
-        group = list(page.group(index))
+        group = page.group(index)
         return page.focus not in group and not any(page.checked[other] for other in group)
 
     def _arrow(self, by: int) -> None:
@@ -285,9 +296,9 @@ class TwinClient:
         """Sends the form as a browser does: successful controls in document order."""
         page, document = self.page, self.page.document
         pairs = tuple(
-            (node.name, page.value[index])
-            for index, node in enumerate(page.nodes)
-            if node.name and self._successful(index, submitter)
+            (page.nodes[index].name, page.value[index])
+            for index in page.structure.named
+            if self._successful(index, submitter)
         )
         if document.method == "get":
             self._go("GET", f"{document.action}?{urlencode(pairs)}", ())

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
 from envs.web.live_page import LivePage
 
-Fetch = Callable[[str], Any]
-"""From a path with its query to the JSON that the application answers."""
+Fetch = Callable[[str, tuple[tuple[str, str], ...]], Any]
+"""From a path and the pairs of a query to the JSON that the application answers."""
 
 MONTHS = (
     "January",
@@ -57,9 +56,7 @@ def _autocomplete(page: LivePage, widget: dict[str, Any], fetch: Fetch) -> None:
     def suggest() -> None:
         page.put(code, "")
         query = page.value[control].strip()
-        found[:] = (
-            fetch(f"{widget['url']}?{urlencode({'q': query})}")[: len(items)] if query else []
-        )
+        found[:] = fetch(widget["url"], (("q", query),))[: len(items)] if query else []
         if not found:
             if page.popup == popup:
                 page.close_popup()

@@ -30,6 +30,8 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         num_envs: Number of rows.
         task: As for the single environment.
         backend: Only ``"twin"``.
+        actions: Only ``"elements"``; for others, ``gym.make_vec(..., vectorization_mode="sync")``
+            makes single environments.
 
     Raises:
         InputError: An unknown task, or a backend that is not the twin.
@@ -38,13 +40,19 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}
 
     def __init__(
-        self, num_envs: int, task: str, backend: str = "twin", render_mode: str | None = None
+        self,
+        num_envs: int,
+        task: str,
+        backend: str = "twin",
+        actions: str = "elements",
+        render_mode: str | None = None,
     ) -> None:
         if num_envs < 1:
             raise InputError(f"num_envs is {num_envs}; at least 1 is needed")
         if render_mode is not None:
             raise InputError("the twin draws nothing; render_mode needs the single environment")
         choose("backend", backend, ["twin"])
+        choose("actions", actions, ["elements"])
         self.num_envs = num_envs
         self.render_mode = None
         loaded = load_task(task)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from envs.web.application import Request, Response
 from envs.web.document import Box, Document, Node, Pairs
@@ -56,7 +57,7 @@ class FlightApplication:
         errors = self._search_errors(values)
         if errors and path in ("results", "passenger", "review", BOOK):
             return Response(self._search(values, errors))
-        flights = self.flights(values) if not errors else []
+        flights = self.flights(values) if not errors else ()
         chosen = next((f for f in flights if f.number == values.get(self.site.flight_name)), None)
         if path == "results":
             return Response(self._results(values, flights, []))
@@ -78,15 +79,9 @@ class FlightApplication:
 
         Every word of the query must begin a word of the name, the state or the code.
         """
-        asked = re.findall(r"[a-z0-9.]+", query.lower())
-        found = []
-        for code, name in _places():
-            known = [*name.lower().replace(",", "").split(), code.lower()]
-            if asked and all(any(word.startswith(part) for word in known) for part in asked):
-                found.append((code.lower() not in asked, code not in AREA_NAMES, code))
-        return [list(self.site.airport(code)) for _, _, code in sorted(found)[:SUGGESTIONS]]
+        return [list(self.site.airport(code)) for code in _suggested(query)]
 
-    def flights(self, values: dict[str, str]) -> list[Flight]:
+    def flights(self, values: dict[str, str]) -> tuple[Flight, ...]:
         """The flights on offer for a search."""
         start, end = (
             ",".join(sorted(meant(values[self.site.key(concept)]))) for concept in ("from", "to")
@@ -144,7 +139,7 @@ class FlightApplication:
         return form.document("results")
 
     def _results(
-        self, values: dict[str, str], flights: list[Flight], errors: list[str]
+        self, values: dict[str, str], flights: tuple[Flight, ...], errors: list[str]
     ) -> Document:
         site = self.site
         form = self._form("results", values, errors)
@@ -271,10 +266,28 @@ def untouched(site: Site, profile: Pairs) -> dict[str, str]:
     return {field.name: field.default for field in site.fields if field.options} | dict(profile)
 
 
-def _places() -> list[tuple[str, str]]:
-    """Code and name of every airport and area."""
-    areas = [(code, name) for code, name in AREA_NAMES.items() if metro(code)]
-    return areas + [(a.code, f"{a.city}, {a.state}") for a in airports().values()]
+@lru_cache(maxsize=1 << 14)
+def _suggested(query: str) -> tuple[str, ...]:
+    """Codes of the places that a query may mean, the best first."""
+    asked = re.findall(r"[a-z0-9.]+", query.lower())
+    if not asked:
+        return ()
+    found = frozenset.intersection(*(_beginnings().get(part, frozenset()) for part in asked))
+    best = sorted((code.lower() not in asked, code not in AREA_NAMES, code) for code in found)
+    return tuple(code for _, _, code in best[:SUGGESTIONS])
+
+
+@cache
+def _beginnings() -> dict[str, frozenset[str]]:
+    """Codes of the airports and areas by each beginning of a word of their names or codes."""
+    places = {code: name for code, name in AREA_NAMES.items() if metro(code)}
+    places |= {airport.code: f"{airport.city}, {airport.state}" for airport in airports().values()}
+    found: dict[str, set[str]] = {}
+    for code, name in places.items():
+        for word in (*name.lower().replace(",", "").split(), code.lower()):
+            for end in range(1, len(word) + 1):
+                found.setdefault(word[:end], set()).add(code)
+    return {part: frozenset(codes) for part, codes in found.items()}
 
 
 def _shown(site: Site, field: Field, value: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -132,15 +132,7 @@ class Site:
 
     def airport(self, code: str) -> tuple[str, str]:
         """Value and text of an airport, or of an area of ``AREA_NAMES``."""
-        if code in AREA_NAMES:
-            city, _, state = AREA_NAMES[code].partition(", ")
-            place = "All Airports"
-        else:
-            _, city, state, _ = airports()[code]
-            place = city
-        parts = {"code": code, "city": city, "state": state, "place": place}
-        text = self.airport_text.format(**parts)
-        return self.airport_value.format(text=text, **parts), text
+        return _airport(code, self.airport_text, self.airport_value)
 
     def airport_text_of(self, value: str) -> str:
         """The text of the airport whose value was sent, or empty."""
@@ -149,6 +141,20 @@ class Site:
         codes = sorted(meant(value))
         whole = next((area for area in AREA_NAMES if metro(area) == frozenset(codes)), "")
         return self.airport(whole or codes[0])[1] if codes else ""
+
+
+@lru_cache(maxsize=1 << 12)
+def _airport(code: str, text_format: str, value_format: str) -> tuple[str, str]:
+    """Value and text of an airport or area."""
+    if code in AREA_NAMES:
+        city, _, state = AREA_NAMES[code].partition(", ")
+        place = "All Airports"
+    else:
+        _, city, state, _ = airports()[code]
+        place = city
+    parts = {"code": code, "city": city, "state": state, "place": place}
+    text = text_format.format(**parts)
+    return value_format.format(text=text, **parts), text
 
 
 @cache

@@ -1,5 +1,7 @@
 """The flights that a site offers for a route and a day."""
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
@@ -30,7 +32,8 @@ class Flight(NamedTuple):
     price: int
 
 
-def offer(origin: str, destination: str, day: str) -> list[Flight]:
+@lru_cache(maxsize=1 << 12)
+def offer(origin: str, destination: str, day: str) -> tuple[Flight, ...]:
     """The flights of a route and a day, in the order of their departure, the same at any time.
 
     Args:
@@ -43,7 +46,7 @@ def offer(origin: str, destination: str, day: str) -> list[Flight]:
     departures = np.sort(random.choice(np.arange(72, 264), OFFERS, replace=False)) * 5
     prices = random.choice(np.arange(89, 640), OFFERS, replace=False)
     direct = int(random.integers(OFFERS))
-    return [
+    return tuple(
         Flight(
             f"GW {numbers[i]}",
             int(departures[i]),
@@ -52,10 +55,10 @@ def offer(origin: str, destination: str, day: str) -> list[Flight]:
             int(prices[i]),
         )
         for i in range(OFFERS)
-    ]
+    )
 
 
-def preferred(flights: list[Flight], preference: str) -> Flight:
+def preferred(flights: Sequence[Flight], preference: str) -> Flight:
     """The flight that an instruction asks for.
 
     Raises:

@@ -9,7 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
-from envs.web.observation import MONTHS
+from envs.web.elements import MONTHS
 from envs.web.sites.airports import airports, meant
 from envs.web.sites.declaration import AREA_NAMES
 from envs.web.sites.flights import PREFERENCES

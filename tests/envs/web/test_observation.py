@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from envs.web import observation
 from envs.web.actions import ACTIONS, CLICK, DROP, GRAB, TYPE, decode, encode
 from envs.web.document import MAX_ELEMENTS
-from envs.web.observation import ELEMENT_FEATURES, MATCH_FEATURES, Encoder, figure, match
+from envs.web.elements import ELEMENT_FEATURES, MATCH_FEATURES, figure, match, word_ids
+from envs.web.observation import Encoder
 from envs.web.snapshot import Row, Snapshot
 from hardware_sim.errors import InputError
 
@@ -119,6 +120,15 @@ def test_match_compares_texts_days_and_months():
     assert "same month" in found("March 2017", "March 6, 2017")
     assert found("", "Boston", value="Boston") == {"value equal"}
     assert found("Boston", "") == set()
+    assert found("less apples", "3", value="5") == {"above"}
+    assert found("2", "3") == {"below"}
+    assert found("3", "3") == {"equal", "contains", "shares a word"}
+    assert found("April 2017", "March 6, 2017") == {"shares a word", "above"}
+
+
+def test_forms_of_a_word_have_one_id():
+    assert word_ids("Leaving from", 2).tolist() == word_ids("leaves, from", 2).tolist()
+    assert word_ids("Leaving", 1) != word_ids("Returning", 1)
 
 
 @pytest.mark.parametrize(
