@@ -20,7 +20,7 @@ from envs.web.inputs import (
 )
 from envs.web.selenium_page import SeleniumPage
 from envs.web.server import Lease
-from envs.web.snapshot import KEYS, Row, Snapshot
+from envs.web.snapshot import KEYS, Row, Snapshot, read_snapshot
 from hardware_sim.errors import InputError, choose
 
 LOOK = "gymworks.snapshot()"
@@ -103,12 +103,17 @@ class BrowserClient:
         choose("key", key, list(KEYS))
         return self._look([KeyDown(key), KeyUp(key)])
 
-    def events(self, events: Sequence[Event]) -> Snapshot:
-        """Sends raw events of pointer and keyboard, in order."""
+    def events(self, events: Sequence[Event], advance_ms: int | None = None) -> Snapshot:
+        """Sends raw events of pointer and keyboard, in order.
+
+        Args:
+            events: What to send.
+            advance_ms: Page time to let pass then; a step's by default.
+        """
         for event in events:
             if isinstance(event, PointerMove):
                 self.pointer = event.x, event.y
-        return self._look(events)
+        return self._look(events, advance_ms)
 
     def pixels(self) -> NDArray[np.uint8]:
         """The viewport as ``(height, width, 3)``."""
@@ -124,16 +129,18 @@ class BrowserClient:
             finally:
                 self.lease.close()
 
-    def _look(self, events: Sequence[Event]) -> Snapshot:
+    def _look(self, events: Sequence[Event], advance_ms: int | None = None) -> Snapshot:
         """Sends events and reads the page, the next one if they led to it."""
-        seen: dict[str, Any] = self.page.step(events, self._tick(), LOOK)
+        time_ms = self._tick() if advance_ms is None else advance_ms
+        seen: dict[str, Any] = self.page.step(events, time_ms, LOOK)
         for _ in range(MAX_LOOKS):
             if "leaving" not in seen:
                 break
             seen = self.page.step([], self._tick(), LOOK)
         self.server.check(self.root)
-        self.rows = [None if row is None else _row(row) for row in seen["rows"]]
-        return Snapshot(seen["path"], seen["title"], self.rows, seen["focus"], seen["held"])
+        state = read_snapshot(seen)
+        self.rows = state.rows
+        return state
 
     def _tick(self) -> int:
         """Whole ms of page time until the next act is over."""
@@ -166,8 +173,3 @@ def open_page(
 
 def _click(x: int, y: int) -> list[Event]:
     return [PointerMove(x, y), PointerDown(x, y), PointerUp(x, y)]
-
-
-def _row(parts: list[Any]) -> Row:
-    parts[-2] = tuple(parts[-2])  # the options
-    return Row(*parts)

@@ -67,8 +67,12 @@
   document.addEventListener("focusin", (event) => {
     if (isOutside(event.target)) closePopup();
   });
-  // The menu of a select would open outside the page, where nobody can see or reach it, and a
-  // range's thumb moves by theme-dependent pixels: both are set with the keyboard.
+  // Menus would open outside the page, where nobody can see or reach them, what is dragged out of a
+  // text control leaves the page's hands, and a range's thumb moves by theme-dependent pixels: the
+  // controls are set with the keyboard.
+  for (const kind of ["contextmenu", "dragstart"]) {
+    document.addEventListener(kind, (event) => event.preventDefault());
+  }
   document.addEventListener("mousedown", (event) => {
     if (event.target.tagName !== "SELECT" && event.target.type !== "range") return;
     event.preventDefault();
@@ -76,7 +80,8 @@
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") closePopup();
-    if (event.key === "Enter" && event.target.tagName === "SELECT") event.preventDefault();
+    const opens = ["Enter", " ", "F4"].includes(event.key) || event.altKey;
+    if (opens && event.target.tagName === "SELECT") event.preventDefault();
   });
   for (const kind of ["input", "change"]) document.addEventListener(kind, follow);
   document.addEventListener("submit", () => { leaving = true; });

@@ -202,3 +202,11 @@ def test_a_missing_browser_is_named_with_its_remedy(monkeypatch, tmp_path):
     monkeypatch.setenv(VARIABLE, str(tmp_path / "none"))
     with pytest.raises(InputError, match="no program"):
         find_chromium("auto")
+
+
+def test_the_pointer_may_move_and_do_nothing_else(page, monkeypatch):
+    page.step([], 0, "(window.moves = 0, addEventListener('mousemove', () => moves++))")
+    monkeypatch.setattr(page.pipe, "timeout_s", 5)
+    for x in range(150):
+        page.step([PointerMove(x, 20)], 10, "1")
+    assert page.step([], 0, "moves") == 150
