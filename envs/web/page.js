@@ -74,6 +74,8 @@
     event.preventDefault();
     event.target.focus();
   });
+  // What the browser itself lets one drag, links and selected text, would take the pointer away.
+  document.addEventListener("dragstart", (event) => event.preventDefault());
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") closePopup();
     if (event.key === "Enter" && event.target.tagName === "SELECT") event.preventDefault();
