@@ -2,6 +2,7 @@
 
 import re
 import struct
+from datetime import date
 from functools import lru_cache
 from zlib import crc32
 
@@ -11,6 +12,7 @@ from snowballstemmer import stemmer
 
 from envs.web.actions import ACTS, MAX_FIELDS, TYPED, acts
 from envs.web.document import CONTROLS, INPUT_TYPES, TEXTS
+from envs.web.reward import read_date
 from envs.web.snapshot import Row
 
 VOCABULARY = 4096
@@ -41,15 +43,18 @@ MATCH_FEATURES = (
     "equal",
     "contains",
     "shares a word",
+    "all words",
     "same day",
     "same month",
     "value equal",
+    "value all words",
     "below",
     "above",
 )
 """Last axis of ``match``: how an element's text or value agrees with a field's text.
 
-``below`` and ``above`` compare numbers with numbers, and months with dates.
+A value also equals a field whose text is the same date in other words, contains it, or has all of
+its words. ``below`` and ``above`` compare numbers with numbers, and months with dates.
 """
 
 MONTHS = (
@@ -147,8 +152,13 @@ def match(text: str, value: str, field: str) -> tuple[int, ...]:
     same_day = dated and text.isdigit() and shown_day == day
     same_month = dated and shown_month == month
     contains = bool(mine) and (given in mine or mine in given)
-    shares = not _word_set(text).isdisjoint(_word_set(field))
-    equal_value = bool(value) and (value.lower() == given or given in value.lower())
+    wanted_words, worth = _word_set(field), _word_set(value)
+    shares = not _word_set(text).isdisjoint(wanted_words)
+    equal_value = bool(value) and (
+        given in value.lower()
+        or (bool(worth) and worth <= wanted_words)
+        or _same_date(value, field)
+    )
     number, wanted = shown_number(text, value), _field_number(field)
     difference = 0.0 if number is None or wanted is None else number - wanted
     if dated and shown_month:
@@ -157,12 +167,24 @@ def match(text: str, value: str, field: str) -> tuple[int, ...]:
         int(mine == given),
         int(contains),
         int(shares),
+        int(shares and wanted_words <= _word_set(text)),
         int(same_day),
         int(same_month),
         int(equal_value),
+        int(bool(worth) and wanted_words <= worth),
         int(difference < 0),
         int(difference > 0),
     )
+
+
+@lru_cache(maxsize=1 << 14)
+def _date(text: str) -> date | None:
+    return read_date(text)
+
+
+def _same_date(value: str, field: str) -> bool:
+    shown = _date(value)
+    return shown is not None and shown == _date(field)
 
 
 def shown_number(text: str, value: str) -> float | None:
@@ -222,7 +244,7 @@ class ElementEncoder:
         )
 
     def match(self, text: str, value: str) -> bytes:
-        """How an element agrees with each field, as bytes of ``(MAX_FIELDS, 8)`` flags."""
+        """How an element agrees with each field, as bytes of ``(MAX_FIELDS, 10)`` flags."""
         if not self._may_match(text, value):
             return _NO_MATCH
         flags = [bytes(match(text, value, field)) for field in self.texts]
@@ -232,6 +254,8 @@ class ElementEncoder:
         """Whether an element agrees with any field at all; most do not."""
         mine, worth = text.lower(), value.lower()
         if (mine and mine in self.joined) or not _word_set(text).isdisjoint(self.words):
+            return True
+        if not _word_set(value).isdisjoint(self.words) or (self.dated and _date(value)):
             return True
         day, month = _day_and_month(text)
         if (month and self.dated) or day in self.days:

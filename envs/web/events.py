@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium.spaces import MultiDiscrete
 from numpy.typing import NDArray
 
-from envs.web.browser import Event, KeyDown, KeyUp, PointerDown, PointerMove, PointerUp
+from envs.web.inputs import Event, KeyDown, KeyUp, PointerDown, PointerMove, PointerUp
 from envs.web.keys import KEY_NAMES
 from hardware_sim.errors import InputError, choose
 

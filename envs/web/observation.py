@@ -92,29 +92,33 @@ class Encoder:
         self.drop = acts.pop("drop")
         self.free = acts
         self.shown = {key: arrays[key] for key in ("elements", "text", "match", "element_mask")}
+        self.count = 0
+        self.numbers: dict[int, Number] = {}
+        self.focus = self.held = -1
         self.begin("", ())
 
     def begin(self, instruction: str, fields: tuple[tuple[str, str], ...]) -> None:
-        """Starts an episode: writes the instruction and its fields, forgets every element."""
-        for array in self.arrays.values():
-            array[...] = 0
+        """Starts an episode: writes the instruction and its fields.
+
+        What was seen of the last episode's page stays until :meth:`update` brings the first one.
+        """
+        self.arrays["fields"][...] = 0
+        self.arrays["field_mask"][...] = 0
         self.arrays["instruction"][:] = word_ids(instruction, INSTRUCTION_WORDS)
         for index, (name, text) in enumerate(fields):
             self.arrays["fields"][index, :2] = word_ids(name, 2)
             self.arrays["fields"][index, 2:] = word_ids(text, FIELD_WORDS - 2)
         self.arrays["field_mask"][: len(fields)] = 1
-        self.mask[KEY:] = 1
         self.texts = tuple(text for _, text in fields)
         self.encode = ElementEncoder(self.texts, self.size).encode
         self.known: dict[Row | None, Encoded] = {}
-        self.count = 0
-        self.numbers: dict[int, Number] = {}
-        self.focus = self.held = -1
+        self.fresh = True
 
     def update(self, snapshot: Snapshot) -> None:
         """Takes in a snapshot; where it says what has changed, only that is written."""
         rows, held = snapshot.rows, snapshot.held >= 0
-        if snapshot.changed is None or held != (self.held >= 0):
+        if self.fresh or snapshot.changed is None or held != (self.held >= 0):
+            self.fresh = False
             self.mask[KEY:] = not held
             gone = self.count - len(rows)
             self._write(range(len(rows) + max(0, gone)), [*rows, *[None] * gone], held)

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.web.browser import Event
+from envs.web.inputs import Event
 
 KEYS = ("Enter", "Tab", "Escape", "ArrowUp", "ArrowDown")
 """Keys that can be pressed by themselves."""
