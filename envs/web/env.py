@@ -180,6 +180,7 @@ class WebEnv(gym.Env[Observation, Any]):
         """
         super().reset(seed=seed)
         info = self.session.begin(self.np_random, options)
+        self.interface.begin(self.session)
         return self._observation(), info
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:

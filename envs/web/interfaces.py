@@ -33,6 +33,9 @@ class Interface(Protocol):
     extras: dict[str, gym.spaces.Box]
     max_steps: int
 
+    def begin(self, session: Session) -> None:
+        """Sets the extras as they are when an episode begins."""
+
     def step(self, session: Session, action: Any) -> Step:
         """Does what an action says; returns reward, terminated, truncated and info.
 
@@ -48,6 +51,9 @@ class ElementInterface:
         self.space: gym.Space[Any] = gym.spaces.Discrete(ACTIONS)
         self.extras = {"action_mask": gym.spaces.Box(0, 1, (ACTIONS,), np.int8)}
         self.max_steps = max_acts
+
+    def begin(self, session: Session) -> None:
+        """Does nothing: a session keeps the mask itself."""
 
     def step(self, session: Session, action: Any) -> Step:
         """Acts on an element."""
@@ -70,6 +76,10 @@ class EventInterface:
         self.extras = {"pointer": gym.spaces.Box(np.zeros_like(limits), limits, dtype=np.int32)}
         self.max_steps = ceil(max_acts * SECONDS_PER_ACT * frame_rate)
 
+    def begin(self, session: Session) -> None:
+        """Puts the pointer where it is at rest."""
+        session.encoder.arrays["pointer"][:] = events.AT_REST
+
     def step(self, session: Session, action: Any) -> Step:
         """Sends a frame's events."""
         numbers = np.asarray(action)
@@ -91,6 +101,9 @@ class TextInterface:
         self.space: gym.Space[Any] = gym.spaces.Text(commands.MAX_LENGTH, charset=commands.CHARSET)
         self.extras: dict[str, gym.spaces.Box] = {}
         self.max_steps = max_acts
+
+    def begin(self, session: Session) -> None:
+        """Does nothing: commands have no extras."""
 
     def step(self, session: Session, action: Any) -> Step:
         """Does what a text says; what cannot be done is an illegal action that says why."""
