@@ -263,18 +263,32 @@ def _pairs(given: Any) -> tuple[tuple[str, str], ...]:
 
 
 def _step(line: Line, before: Snapshot) -> Step:
-    said = {name: _typed(type(_DEFAULTS[name]), line[name], name) for name in _SAID if name in line}
     if _typed(int, line["time"], "time") < 0:
         raise InputError(f"time is {line['time']}; allowed: at least 0")
-    if "action" in line:
-        verb, ref, place, key = line["action"]
-        numbers = _typed(int, ref, "ref"), _typed(int, place, "field")
-        said["action"] = Action(_typed(str, verb, "verb"), *numbers, _typed(str, key, "key"))
     state = _changed(before, line.get("state", {}))
     if line["hash"] != state_hash(state):
         raise InputError(f"the state's hash is {state_hash(state)}, not {line['hash']!r}")
-    kind = choose("type of step", _typed(str, line["type"], "type"), TYPES)
-    return Step(line["time"], kind, state, **said)
+    return checked_step(line, line["time"], state)
+
+
+def checked_step(line: Line, time: int, state: Snapshot) -> Step:
+    """A step from its values in JSON.
+
+    Args:
+        line: ``type``, and of the other values those that are no defaults.
+        time: Page time in ms since the first step.
+        state: The page before it.
+
+    Raises:
+        InputError: A value is of another type than a step's, or ``type`` is none of a step.
+    """
+    kind = choose("type of step", _typed(str, line.get("type"), "type"), TYPES)
+    said = {name: _typed(type(_DEFAULTS[name]), line[name], name) for name in _SAID if name in line}
+    if "action" in line:
+        verb, ref, place, key = _typed(list, line["action"], "action")
+        numbers = _typed(int, ref, "ref"), _typed(int, place, "field")
+        said["action"] = Action(_typed(str, verb, "verb"), *numbers, _typed(str, key, "key"))
+    return Step(time, kind, state, **said)
 
 
 def _changed(before: Snapshot, changes: Line) -> Snapshot:

@@ -6,6 +6,7 @@ before the page reacts to it; the reward is computed from the application's log,
 """
 
 import json
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from jinja2 import Environment, Template
 from envs.registration import find
 from envs.web.application import Outcome, Recorder, Request, Response, Task
 from envs.web.demonstration import NO_STATE, Demonstration, Step
+from envs.web.demonstration_file import checked_step
 from envs.web.env import load_task
 from envs.web.server import ASIDE, Answer
 from envs.web.snapshot import read_snapshot
@@ -36,8 +38,6 @@ POLICY = (
     "connect-src 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 """Content-Security-Policy of the page with the instruction."""
-
-TOLD = ("x", "y", "button", "clicks", "key", "code", "modifiers", "target", "trusted")
 
 
 def web_task(env_id: str) -> Task:
@@ -110,18 +110,16 @@ class Recording:
             InputError: It is none.
         """
         try:
-            kind, moment, seen = told["type"], float(told["time"]), told["state"]
+            moment, seen = float(told["time"]), told["state"]
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"no step of a recording: {error!r}") from None
-        before = self.steps[-1] if self.steps else None
-        if before is None:
-            self._began = moment
-        state = before.state if before is not None else NO_STATE
-        if seen is not None:
-            state = read_snapshot(seen)
-        said = {name: told[name] for name in TOLD if name in told}
-        since = max(round(moment - self._began), before.time if before is not None else 0)
-        self.steps.append(Step(since, kind, state, **said))
+        if not math.isfinite(moment):
+            raise InputError(f"the time is {moment}; allowed: ms since 1970")
+        last = self.steps[-1] if self.steps else Step(0, "load", NO_STATE)
+        began = self._began if self.steps else moment
+        state = last.state if seen is None else read_snapshot(seen)
+        self.steps.append(checked_step(told, max(round(moment - began), last.time), state))
+        self._began = began
 
     def demonstration(self) -> Demonstration:
         """The episode so far; without an outcome its score is ``None``."""
