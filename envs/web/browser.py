@@ -135,8 +135,8 @@ class Page:
         if "errorText" in result:
             self.loading = False
             raise CommandError(f"{url} cannot be opened: {result['errorText']}")
-        self.advance(1)
-        self.pipe.wait_until(lambda: not self.loading)
+        while self.loading:  # scripts and styles that a page asks for need page time
+            self.advance(1)
 
     def step(self, events: Sequence[Event], advance_ms: int, script: str) -> Any:
         """Sends events, lets page time pass, and evaluates an expression.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.web.application import Recorder
+from envs.web.application import Application
 from envs.web.browser import (
     Event,
     KeyDown,
@@ -30,7 +30,7 @@ class BrowserClient:
     """Hands and eyes on a page in a browser; see :class:`envs.web.snapshot.Client`.
 
     Args:
-        recorder: The application, which a server on the loopback interface offers to the browser.
+        application: What a server on the loopback interface offers to the browser.
         size: Width and height of the viewport in CSS pixels.
         start_time_ms: Moment at which the page's clock begins, in ms since 1970.
         seed: Seeds the page's random numbers.
@@ -43,7 +43,7 @@ class BrowserClient:
 
     def __init__(
         self,
-        recorder: Recorder,
+        application: Application,
         size: tuple[int, int],
         start_time_ms: int,
         seed: int,
@@ -53,7 +53,7 @@ class BrowserClient:
         self.step_ms = step_ms
         self.page = shared_browser(backend).new_page(size, start_time_ms, seed)
         self.server = acquire_server()
-        self.root = self.server.mount(recorder)
+        self.root = self.server.mount(application)
         self.rows: list[Row | None] = []
         self.closed = False
         self.pointer: tuple[int, int] | None = None

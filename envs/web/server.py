@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from urllib.parse import parse_qsl
 
-from envs.web.application import Recorder, Request, Response
+from envs.web.application import Application, Request, Response
 from envs.web.html import content_policy, to_html
 
 LARGEST_BODY = 1 << 16
@@ -23,7 +23,7 @@ class Server:
     """
 
     def __init__(self) -> None:
-        self.recorders: dict[str, Recorder] = {}
+        self.applications: dict[str, Application] = {}
         self.failures: dict[str, Exception] = {}
         self._locks: dict[str, Lock] = {}
         self.connections: dict[socket.socket, Event] = {}
@@ -37,11 +37,11 @@ class Server:
         self.address = f"http://127.0.0.1:{self._http.server_address[1]}"
         Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
 
-    def mount(self, recorder: Recorder) -> str:
+    def mount(self, application: Application) -> str:
         """Serves an application; returns the address of its root, which ends in a slash."""
         token = secrets.token_urlsafe(16)
         self._locks[token] = Lock()
-        self.recorders[token] = recorder
+        self.applications[token] = application
         return f"{self.address}/{token}/"
 
     def unmount(self, address: str) -> None:
@@ -51,7 +51,7 @@ class Server:
             Exception: What the application raised while it answered, if it did.
         """
         token = address.rstrip("/").rpartition("/")[2]
-        self.recorders.pop(token, None)
+        self.applications.pop(token, None)
         self._locks.pop(token, None)
         self.check(address)
 
@@ -63,12 +63,12 @@ class Server:
 
     def answer(self, token: str, request: Request) -> Response | None:
         """The application's response, or ``None`` if there is no such application."""
-        recorder, lock = self.recorders.get(token), self._locks.get(token)
-        if recorder is None or lock is None:
+        application, lock = self.applications.get(token), self._locks.get(token)
+        if application is None or lock is None:
             return None
         with lock:
             try:
-                return recorder.respond(request)
+                return application.respond(request)
             except Exception as error:  # raised again where the environment waits
                 self.failures[token] = error
                 return Response(json={"error": type(error).__name__}, status=500)
@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve(tuple(parse_qsl(body, keep_blank_values=True)))
 
     def log_message(self, format: str, *args: object) -> None:
-        """Requests are kept by the recorder, not printed."""
+        """Requests are kept by recorders, not printed."""
 
     def _serve(self, form: tuple[tuple[str, str], ...]) -> None:
         path, _, query = self.path.partition("?")
@@ -131,6 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
             page = to_html(response.document, root, nonce).encode()
             headers = {"Content-Security-Policy": content_policy(nonce)}
             self._send(response.status, "text/html; charset=utf-8", page, headers)
+        elif response.file is not None:
+            self._send(response.status, response.kind, response.file, {})
         else:
             self._send(response.status, "application/json", json.dumps(response.json).encode(), {})
 
