@@ -17,8 +17,11 @@ SIZE = (160, 210)
 
 FIRST_MOMENT_MS = 1_488_326_400_000  # 2017-03-01 UTC, on which every episode begins
 STEP_MS = 125
-PARKED = PointerMove(SIZE[0] - 1, 0)
-"""Where the pointer waits for an episode: over the instruction, which takes no notice of it."""
+PARK = [PointerMove(SIZE[0] - 1, 0), PointerUp(SIZE[0] - 1, 0)]
+"""Lets go and moves the pointer over the instruction, which takes no notice of it.
+
+In this order, as a browser may take notice of a move only with the event that follows.
+"""
 
 RELOADED: frozenset[str] = frozenset()
 """Tasks whose pages keep something of an episode, so that the next one needs a fresh page."""
@@ -85,16 +88,22 @@ class MiniWoBClient(BrowserClient):
             BrowserDiedError: The browser is gone or does not answer.
             CommandError: The task's code raised.
         """
-        if not self._loaded or self.task in RELOADED:
-            self.page.goto(f"{self.root}miniwob/{self.task}.html")
-            self.page.step([], 0, _script())
-            self._loaded = True
-        up = [] if self.pointer is None else [PointerUp(*self.pointer)]
+        away = [] if self.pointer is None else PARK
         self.pointer = None
-        seen = self.page.step([*up, PARKED], 0, f"gymworks.start({seed}, {split!r})")
+        if not self._loaded or self.task in RELOADED:
+            self._load(away)
+            away = []
+        seen = self.page.step(away, 0, f"gymworks.start({seed}, {split!r})")
         given = tuple((name, text) for name, text in seen["fields"])
         told = given or fields(seen["utterance"], seen["marked"])
         return Start(self._read(seen), seen["utterance"], told)
+
+    def _load(self, away: Sequence[Event]) -> None:
+        """Opens a fresh page, with the pointer out of the way as it would stay where it is."""
+        self.page.step(away, 0, "0")
+        self.page.goto(f"{self.root}miniwob/{self.task}.html")
+        self.page.step([], self.step_ms, _script())
+        self._loaded = True
 
     def drop(self, ref: int) -> Snapshot:
         """Releases what is held on an element, on a way of several moves, as drags need."""
