@@ -108,6 +108,7 @@ class Page:
         self.blocked = 0
         self.loading = False
         self._expired = False
+        self._asked = False
         self._last: NDArray[np.uint8] | None = None
         call = self.pipe.call
         self.context = call("Target.createBrowserContext", disposeOnDetach=True)["browserContextId"]
@@ -167,7 +168,11 @@ class Page:
         self._expired = False
         policy = {"policy": "pauseIfNetworkFetchesPending", "budget": milliseconds}
         number = self._send("Emulation.setVirtualTimePolicy", **policy)
-        self.pipe.wait_until(lambda: self._expired)
+        while not self._expired:
+            self.pipe.wait_until(lambda: self._expired or (self.frames and self._asked))
+            if not self._expired:
+                self._call("HeadlessExperimental.beginFrame")  # pictures are taken in with a frame
+        self._asked = False
         self.pipe.wait([number])
 
     def pixels(self) -> NDArray[np.uint8]:
@@ -228,6 +233,7 @@ class Page:
 
     def _admit(self, request: str, url: str) -> None:
         """Lets a request pass if it stays on this machine."""
+        self._asked = True
         parts = urlsplit(url)
         if parts.scheme == "http" and parts.hostname == HOST:
             self._send_and_forget("Fetch.continueRequest", requestId=request)

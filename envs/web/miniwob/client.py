@@ -4,27 +4,24 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from envs.web.actions import MAX_FIELDS
 from envs.web.browser import Event, PointerMove, PointerUp
 from envs.web.client import BrowserClient
 from envs.web.devtools import BrowserDiedError
 from envs.web.miniwob.fields import fields
 from envs.web.miniwob.package import Folder, html_folder
 from envs.web.snapshot import Row, Snapshot
-from hardware_sim.errors import InputError
 
 SIZE = (160, 210)
 """Width and height of a task in CSS pixels."""
 
 FIRST_MOMENT_MS = 1_488_326_400_000  # 2017-03-01 UTC, on which every episode begins
 STEP_MS = 125
-PARK = [PointerMove(SIZE[0] - 1, 0), PointerUp(SIZE[0] - 1, 0)]
+PARK: list[Event] = [PointerMove(SIZE[0] - 1, 0), PointerUp(SIZE[0] - 1, 0)]
 """Lets go and moves the pointer over the instruction, which takes no notice of it.
 
 In this order, as a browser may take notice of a move only with the event that follows.
 """
-
-RELOADED: frozenset[str] = frozenset()
-"""Tasks whose pages keep something of an episode, so that the next one needs a fresh page."""
 
 LOOK = "globalThis.gymworks?.look()"
 
@@ -63,22 +60,23 @@ class MiniWoBClient(BrowserClient):
     Args:
         task: Name of the task; the package must be installed.
         backend: Name of the browser backend.
+        fresh_page: Whether every episode gets a fresh page.
 
     Attributes:
         verdict: What the page said at the last look.
     """
 
-    def __init__(self, task: str, backend: str) -> None:
+    def __init__(self, task: str, backend: str, fresh_page: bool) -> None:
         folder = html_folder()
         assert folder is not None
         super().__init__(Folder(folder), SIZE, FIRST_MOMENT_MS, 0, STEP_MS, backend)
-        self.task = task
+        self.task, self.fresh_page = task, fresh_page
         self.verdict = Verdict()
         self._away: set[int] = set()
         self._loaded = False
 
     def start(self, seed: int, split: str) -> Start:
-        """Starts an episode in the open page, or in a fresh one where the task needs that.
+        """Starts an episode in the open page, or in a fresh one.
 
         Args:
             seed: Seeds the task's random numbers, as MiniWoB++'s own environments do.
@@ -88,15 +86,16 @@ class MiniWoBClient(BrowserClient):
             BrowserDiedError: The browser is gone or does not answer.
             CommandError: The task's code raised.
         """
-        away = [] if self.pointer is None else PARK
+        away: list[Event] = [] if self.pointer is None else PARK
         self.pointer = None
-        if not self._loaded or self.task in RELOADED:
+        if not self._loaded or self.fresh_page:
             self._load(away)
             away = []
-        seen = self.page.step(away, 0, f"gymworks.start({seed}, {split!r})")
-        given = tuple((name, text) for name, text in seen["fields"])
-        told = given or fields(seen["utterance"], seen["marked"])
-        return Start(self._read(seen), seen["utterance"], told)
+        told = self.page.step(away, 0, f"gymworks.start({seed}, {split!r})")
+        snapshot = self._look([], self.step_ms)
+        given = tuple((name, text) for name, text in told["fields"])
+        found = given[:MAX_FIELDS] or fields(told["utterance"], told["marked"])
+        return Start(snapshot, told["utterance"], found)
 
     def _load(self, away: Sequence[Event]) -> None:
         """Opens a fresh page, with the pointer out of the way as it would stay where it is."""

@@ -8,11 +8,16 @@ from envs.web.actions import MAX_FIELDS
 
 _WORD = re.compile(r"[\w'-]+")
 _QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”')
-_FIGURE = re.compile(r"\d+/\d+/\d+|\d+:\d+(?:\s?[AaPp]\.?[Mm]\b\.?)?|(?<![\w,(-])-?\d+(?:\.\d+)?\b")
+_FIGURE = re.compile(r"\d+/\d+/\d+|\d+:\d+(?:\s?[AaPp][Mm]\b)?|(?<![\w.(-])-?\d+(?:\.\d+)?\b")
 _NAMED = re.compile(
-    r"\b(?:select|enter|choose|type|order|to|by|from|of|for|named|text|button|user)\b:?\s+"
+    r"\b(?:find|select|enter|choose|type|order|to|by|from|of|for|named|text|button|user)\b:?\s+"
     r"(?P<text>[^\s\".][^\".]*?)"
-    r"(?=\s+(?:and|as|with|from|to|into|in|then|by|on)\b|[.:;!?\"]|$)",
+    r"(?=\s+(?:and|as|at|with|from|to|into|in|then|by|on)\b|[.:;!?\"]|$)",
+    re.IGNORECASE,
+)
+_VAGUE = re.compile(
+    r"(?:a|an|all|and|button|field|fields|in|input|it|mark|on|that|the|them|their|up|user|with|your)\b"
+    r"|(?:click|delete|enter|find|labeled|named|paste|password|press|text|type|username)(?:ing)?\b",
     re.IGNORECASE,
 )
 LONGEST = 64
@@ -29,7 +34,8 @@ def fields(utterance: str, marked: Sequence[str] = ()) -> tuple[tuple[str, str],
 
     These are, in this order of preference where there are too many: what stands in quotation marks,
     what the page emphasises, dates, times and numbers, and what follows a verb or preposition, cut
-    at commas. What stands inside another such text is left out.
+    at commas, unless it begins with an article, a pronoun or a verb. What stands inside another
+    such text is left out.
 
     Args:
         utterance: The instruction.
@@ -58,7 +64,7 @@ def _candidates(utterance: str, marked: Sequence[str]) -> Iterable[_Found]:
     for match in _NAMED.finditer(utterance):
         start = match.start("text")
         for part in re.split(r"(,\s*|>\s*)", match["text"]):
-            if not part.startswith((",", ">")):
+            if not part.startswith((",", ">")) and not _VAGUE.match(part):
                 yield _Found(start, part.strip())
             start += len(part)
 

@@ -30,6 +30,10 @@
     event.preventDefault();
     event.target.focus();
   });
+  // A blank would open the menu of a date or time, which is a window of its own.
+  window.addEventListener("keydown", (event) => {
+    if (event.key === " " && ["date", "time"].includes(event.target.type)) event.preventDefault();
+  }, true);
   // A form that reloads the page would end the task without a reward.
   window.addEventListener("submit", (event) => event.preventDefault());
 
@@ -164,7 +168,6 @@
       const said = core.getUtterance(), told = typeof said === "string" ? { utterance: said } : said;
       const marked = [...document.querySelectorAll("#query b, #query .bold")];
       return {
-        ...look(),
         utterance: told.utterance,
         fields: Object.entries(told.fields ?? {}).map(([name, text]) => [name, String(text)]),
         marked: marked.map((each) => tidy(each.textContent)),

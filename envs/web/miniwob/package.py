@@ -26,7 +26,7 @@ def tasks() -> tuple[str, ...]:
 
 
 class Folder:
-    """Serves the files below a folder and nothing else; see :class:`envs.web.application.Application`.
+    """An application that serves the files below a folder and nothing else.
 
     Args:
         folder: Where the files are.
@@ -47,4 +47,6 @@ class Folder:
         if not inside:
             return Response(file=b"not found", kind="text/plain", status=404)
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        if kind.startswith("text/"):
+            kind += "; charset=utf-8"
         return Response(file=path.read_bytes(), kind=kind)
