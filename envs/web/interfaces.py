@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 
 from envs.web import commands, events
-from envs.web.actions import ACTIONS
+from envs.web.actions import ACTIONS, whole_number
 from envs.web.application import Task
 from envs.web.events import PointerEvent
 from envs.web.session import Session, Step
@@ -57,10 +57,7 @@ class ElementInterface:
 
     def step(self, session: Session, action: Any) -> Step:
         """Acts on an element."""
-        number = np.asarray(action)
-        if number.shape != () or not np.issubdtype(number.dtype, np.integer):
-            raise InputError(f"action {action!r} is not a whole number from 0 to {ACTIONS - 1}")
-        return session.act(int(number))
+        return session.act(whole_number(action))
 
 
 class EventInterface:
