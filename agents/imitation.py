@@ -18,6 +18,7 @@ from agents.baselines.web import expert_action
 from agents.policies.masked import masked_logits
 from agents.policies.web import WebPolicy
 from envs.registration import ENTRIES
+from envs.web.elements import MATCH_FEATURES
 from envs.web.env import WebEnv
 from envs.web.session import Session
 from envs.web.vector import WebVectorEnv
@@ -163,7 +164,9 @@ def fit(
         start = random.integers(8) * size  # pages of like length cost less together
         rows = rows[np.argsort(length[rows])][start : start + size]
         batch = {key: torch.as_tensor(data[key][rows]) for key in data if key not in PACKED}
-        batch["match"] = torch.as_tensor(np.unpackbits(data["match"][rows], axis=-1))
+        batch["match"] = torch.as_tensor(
+            np.unpackbits(data["match"][rows], axis=-1, count=len(MATCH_FEATURES))
+        )
         for key in ("text", "instruction"):
             keep = torch.as_tensor(random.random(batch[key].shape) > FORGET_WORDS)
             batch[key] = batch[key] * keep

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from envs.web.demonstration import Demonstration
 from envs.web.demonstration_file import writable, write_demonstrations
-from envs.web.miniwob import read_miniwob
+from envs.web.miniwob_recordings import read_miniwob
 from hardware_sim.errors import InputError
 
 

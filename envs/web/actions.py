@@ -1,6 +1,6 @@
 """The factored discrete actions: which number means which act on which element."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,18 @@ def encode(action: Action) -> int:
     if action.verb == "type":
         return TYPE + action.ref * MAX_FIELDS + action.field
     return {"click": CLICK, "grab": GRAB, "drop": DROP}[action.verb] + action.ref
+
+
+def whole_number(action: Any) -> int:
+    """An action as an int.
+
+    Raises:
+        InputError: It is not a whole number.
+    """
+    array = np.asarray(action)
+    if array.shape != () or not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"action {action!r} is not a whole number from 0 to {ACTIONS - 1}")
+    return int(array)
 
 
 def perform(client: Client, action: Action, texts: tuple[str, ...]) -> Snapshot:

@@ -61,7 +61,7 @@ class Page:
         self.blocked = 0
         self.loading = False
         self.context = self.session = ""
-        self._ready = self._expired = False
+        self._ready = self._expired = self._asked = False
         self._last: NDArray[np.uint8] | None = None
         self.pipe.begin(self._prepare())
 
@@ -94,8 +94,8 @@ class Page:
         if "errorText" in result:
             self.loading = False
             raise CommandError(f"{url} cannot be opened: {result['errorText']}")
-        self.advance(1)
-        self.pipe.wait_until(lambda: not self.loading)
+        while self.loading:  # scripts and styles that a page asks for need page time
+            self.advance(1)
 
     def step(self, events: Sequence[Event], advance_ms: int, script: str) -> Any:
         """Sends events, lets page time pass, and evaluates an expression.
@@ -132,7 +132,11 @@ class Page:
         self._expired = False
         policy = {"policy": "pauseIfNetworkFetchesPending", "budget": milliseconds}
         number = self._send("Emulation.setVirtualTimePolicy", **policy)
-        self.pipe.wait_until(lambda: self._expired)
+        while not self._expired:
+            self.pipe.wait_until(lambda: self._expired or (self.frames and self._asked))
+            if not self._expired:
+                self._call("HeadlessExperimental.beginFrame")  # pictures are taken in with a frame
+        self._asked = False
         self.pipe.wait([number])
 
     def pixels(self) -> NDArray[np.uint8]:
@@ -210,6 +214,7 @@ class Page:
 
     def _admit(self, request: str, url: str) -> None:
         """Lets a request pass if it stays on this machine."""
+        self._asked = True
         parts = urlsplit(url)
         if parts.scheme == "http" and parts.hostname == HOST:
             self._send_and_forget("Fetch.continueRequest", requestId=request)

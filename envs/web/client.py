@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.web.application import Recorder
+from envs.web.application import Application
 from envs.web.browser import FIRST_SCRIPT, Page, shared_browser
 from envs.web.inputs import (
     Event,
@@ -31,7 +31,7 @@ class BrowserClient:
     """Hands and eyes on a page in a browser; see :class:`envs.web.snapshot.Client`.
 
     Args:
-        recorder: The application, which a server on the loopback interface offers to the browser.
+        application: What a server on the loopback interface offers to the browser.
         size: Width and height of the viewport in CSS pixels.
         start_time_ms: Moment at which the page's clock begins, in ms since 1970.
         seed: Seeds the page's random numbers.
@@ -45,7 +45,7 @@ class BrowserClient:
 
     def __init__(
         self,
-        recorder: Recorder,
+        application: Application,
         size: tuple[int, int],
         start_time_ms: int,
         seed: int,
@@ -57,7 +57,7 @@ class BrowserClient:
         self.page = open_page(backend, size, start_time_ms, seed)
         self.lease = Lease()
         self.server = self.lease.server
-        self.root = self.server.mount(recorder)
+        self.root = self.server.mount(application)
         self.rows: list[Row | None] = []
         self.closed = False
         self.pointer: tuple[int, int] | None = None
@@ -131,8 +131,8 @@ class BrowserClient:
 
     def _look(self, events: Sequence[Event], advance_ms: int | None = None) -> Snapshot:
         """Sends events and reads the page, the next one if they led to it."""
-        wait = self._tick() if advance_ms is None else advance_ms
-        seen: dict[str, Any] = self.page.step(events, wait, LOOK)
+        time_ms = self._tick() if advance_ms is None else advance_ms
+        seen: dict[str, Any] = self.page.step(events, time_ms, LOOK)
         for _ in range(MAX_LOOKS):
             if "leaving" not in seen:
                 break

@@ -76,7 +76,8 @@ class Pipe:
             BrowserDiedError: The browser is gone or does not answer in time.
             CommandError: The browser refused.
         """
-        return self.wait([self.send(method, session, **params)])[0]
+        with self._turn:  # frames, for one, must not be asked for while another is being drawn
+            return self.wait([self.send(method, session, **params)])[0]
 
     def forget(self, number: int) -> None:
         """Drops the answer of a command that nobody waits for."""

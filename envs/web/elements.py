@@ -1,8 +1,9 @@
 """One element, or one text, as numbers."""
 
 import re
-import struct
+from datetime import date
 from functools import lru_cache
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -11,6 +12,7 @@ from snowballstemmer import stemmer
 
 from envs.web.actions import ACTS, MAX_FIELDS, TYPED, acts
 from envs.web.document import CONTROLS, INPUT_TYPES, TEXTS
+from envs.web.reward import read_date
 from envs.web.snapshot import Row
 
 VOCABULARY = 4096
@@ -41,15 +43,18 @@ MATCH_FEATURES = (
     "equal",
     "contains",
     "shares a word",
+    "all words",
     "same day",
     "same month",
     "value equal",
+    "value all words",
     "below",
     "above",
 )
 """Last axis of ``match``: how an element's text or value agrees with a field's text.
 
-``below`` and ``above`` compare numbers with numbers, and months with dates.
+A value also equals a field whose text is the same date in other words, contains it, or has all of
+its words. ``below`` and ``above`` compare numbers with numbers, and months with dates.
 """
 
 MONTHS = (
@@ -78,6 +83,15 @@ ELEMENT = np.dtype(
 )
 """All that observations say of an element but for focus, what is held and ranks."""
 
+Ranked = tuple[tuple[str, str, str], float]
+"""Tag, type and classes of an element whose text begins with a number, and this number."""
+
+Encoded = tuple[bytes, Ranked | None]
+"""An element as bytes of an ``ELEMENT``, and what it is ranked by."""
+
+_STATE = len(KINDS)
+_PLACE = _STATE + len(STATES)
+_NUMBER, _IS_NUMBER = _PLACE + PLACES.index("number"), _PLACE + PLACES.index("is number")
 _KIND = {kind: index for index, kind in enumerate(KINDS)}
 _WORD = re.compile(r"[a-z0-9]+")
 _STEMMER = stemmer("english")
@@ -87,11 +101,6 @@ _FIGURE = re.compile(r"^[^0-9]{0,2}([0-9]+(?:[.:][0-9]+)?)")
 def words(text: str) -> list[str]:
     """The words and numbers of a text, in lower case."""
     return _WORD.findall(text.lower())
-
-
-@lru_cache(maxsize=1 << 16)
-def _word_set(text: str) -> frozenset[str]:
-    return frozenset(words(text))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -128,56 +137,105 @@ def figure(text: str) -> float | None:
     )
 
 
+class Facts(NamedTuple):
+    """What comparisons look at in a text.
+
+    Attributes:
+        lowered: The text in lower case.
+        words: Its words.
+        day: The day of a date as ``"March 6, 2017"``, or 0 where the text has none.
+        month: Its month, or 0.
+        is_number: Whether it is nothing but a whole number.
+        number: The number it begins with, or ``None``.
+        date: The date it is, however it is written, or ``None``.
+    """
+
+    lowered: str
+    words: frozenset[str]
+    day: int
+    month: int
+    is_number: bool
+    number: float | None
+    date: date | None
+
+
 @lru_cache(maxsize=1 << 16)
-def _day_and_month(text: str) -> tuple[int, int]:
-    """The day and month of a date as ``"March 6, 2017"``, or 0 where the text has none."""
-    month = next((MONTHS.index(word) + 1 for word in words(text) if word in MONTHS), 0)
-    day = next((int(word) for word in words(text) if word.isdigit() and 0 < int(word) < 32), 0)
-    return (day, month)
+def facts(text: str) -> Facts:
+    """What comparisons look at in a text."""
+    found = words(text)
+    month = next((MONTHS.index(word) + 1 for word in found if word in MONTHS), 0)
+    day = next((int(word) for word in found if word.isdigit() and 0 < int(word) < 32), 0)
+    lowered, number = text.lower(), figure(text)
+    return Facts(lowered, frozenset(found), day, month, text.isdigit(), number, read_date(text))
 
 
 def match(text: str, value: str, field: str) -> tuple[int, ...]:
     """How an element agrees with a field, one 0 or 1 for each of ``MATCH_FEATURES``."""
-    if not field:
-        return (0,) * len(MATCH_FEATURES)
-    mine, given = text.lower(), field.lower()
-    day, month = _day_and_month(field)
-    dated = month > 0 and day > 0
-    shown_day, shown_month = _day_and_month(text)
-    same_day = dated and text.isdigit() and shown_day == day
-    same_month = dated and shown_month == month
-    contains = bool(mine) and (given in mine or mine in given)
-    shares = not _word_set(text).isdisjoint(_word_set(field))
-    equal_value = bool(value) and (value.lower() == given or given in value.lower())
-    number, wanted = shown_number(text, value), _field_number(field)
-    difference = 0.0 if number is None or wanted is None else number - wanted
-    if dated and shown_month:
-        difference = shown_month - month
-    return (
-        int(mine == given),
-        int(contains),
-        int(shares),
-        int(same_day),
-        int(same_month),
-        int(equal_value),
-        int(difference < 0),
-        int(difference > 0),
+    return tuple(_agreement(facts(text), facts(value), facts(field)))
+
+
+def _agreement(mine: Facts, value: Facts, field: Facts) -> bytes:
+    """As of :func:`match`, from the facts of text, value and field."""
+    given, text = field.lowered, mine.lowered
+    if not given:
+        return bytes(len(MATCH_FEATURES))
+    dated = field.month > 0 and field.day > 0
+    shares = not mine.words.isdisjoint(field.words)
+    difference = 0.0
+    number = shown_number(mine, value)
+    if number is not None and field.number is not None and field.is_number:
+        difference = number - field.number
+    if dated and mine.month:
+        difference = mine.month - field.month
+    return bytes(
+        (
+            text == given,
+            text != "" and (given in text or text in given),
+            shares,
+            shares and field.words <= mine.words,
+            dated and mine.is_number and mine.day == field.day,
+            dated and mine.month == field.month,
+            _means(value, field),
+            bool(value.words) and field.words <= value.words,
+            difference < 0,
+            difference > 0,
+        )
     )
 
 
-def shown_number(text: str, value: str) -> float | None:
+def _means(value: Facts, field: Facts) -> bool:
+    """Whether a value is what a field asks for, maybe in other words."""
+    if field.lowered in value.lowered or (bool(value.words) and value.words <= field.words):
+        return True
+    return value.date is not None and value.date == field.date
+
+
+def shown_number(text: Facts, value: Facts) -> float | None:
     """The number that an element shows, by its text or else by its value."""
-    number = figure(text)
-    return figure(value) if number is None else number
+    return value.number if text.number is None else text.number
 
 
-def _field_number(field: str) -> float | None:
-    """The number that a field is, if it is one."""
-    return figure(field) if field.isdigit() else None
+class Known(NamedTuple):
+    """What does not depend on the instruction.
+
+    Attributes:
+        shown: Bytes of ``elements`` and ``text``.
+        text: Of the element's text.
+        value: Of its value.
+        ranked: Kind and class of an element that shows a number, and this number.
+        acts: Legal acts of an element that takes no typing, as of :func:`envs.web.actions.acts`;
+            ``None`` for one that does.
+    """
+
+    shown: bytes
+    text: Facts
+    value: Facts
+    ranked: Ranked | None
+    acts: bytes | None
 
 
 class ElementEncoder:
-    """Encodes the elements that come up in an episode.
+    """Encodes the elements that come up in an episode, each once.
 
     Args:
         texts: What the instruction's fields type, at most ``MAX_FIELDS``.
@@ -187,63 +245,54 @@ class ElementEncoder:
     def __init__(self, texts: tuple[str, ...], size: tuple[int, int]) -> None:
         self.texts = texts
         self.scale = (1 / size[0], 1 / size[1])
-        self.lowered = [text.lower() for text in texts if text]
-        self.joined = "\n".join(self.lowered)
-        self.words = frozenset().union(*map(_word_set, texts))
-        dates = [_day_and_month(text) for text in texts]
-        self.days = {day for day, month in dates if month}
-        self.dated = any(day and month for day, month in dates)
-        self.numeric = any(_field_number(text) is not None for text in texts)
+        self.fields = [facts(text) for text in texts]
+        self.given = [field.lowered for field in self.fields if field.lowered]
+        self.joined = "\n".join(self.given)
+        self.words = frozenset().union(*[field.words for field in self.fields])
+        dated = [field for field in self.fields if field.month and field.day]
+        self.days = {field.day for field in dated}
+        self.dated = bool(dated)
+        self.numeric = any(field.is_number for field in self.fields)
+        self.encoded: dict[Row | None, Encoded] = {None: (bytes(ELEMENT.itemsize), None)}
 
-    def encode(self, row: Row) -> bytes:
-        """An element as bytes of an ``ELEMENT``."""
-        classes = row.classes.split()
-        state = (
-            row.checked,
-            row.disabled,
-            row.readonly,
-            row.covered,
-            row.draggable,
-            "selected" in classes,
-            "open" in classes,
-            bool(row.value),
-        )
-        kind = f"input {row.type}" if row.tag == "input" else row.tag
-        return b"".join(
-            (
-                _kind_and_state(kind, state),
-                _place(row.left, row.top, row.width, row.height, *self.scale),
-                _number(shown_number(row.text, row.value)),
-                word_ids(row.text or row.value, TEXT_WORDS).tobytes(),
-                self.match(row.text, row.value),
-                b"\1",
-                acts(row, self.typable(row)),
-            )
-        )
+    def encode(self, row: Row | None) -> Encoded:
+        """An element as bytes of an ``ELEMENT``, and the number to rank it by, if it has one."""
+        found = self.encoded.get(row)
+        if found is None:
+            assert row is not None
+            found = self.encoded[row] = self._encode(row)
+        return found
 
-    def match(self, text: str, value: str) -> bytes:
-        """How an element agrees with each field, as bytes of ``(MAX_FIELDS, 8)`` flags."""
+    def _encode(self, row: Row) -> Encoded:
+        known = _known(row, *self.scale)
+        legal = acts(row, self.typable(row)) if known.acts is None else known.acts
+        match = self.match(known.text, known.value)
+        return b"".join((known.shown, match, b"\1", legal)), known.ranked
+
+    def match(self, text: Facts, value: Facts) -> bytes:
+        """How an element agrees with each field, as bytes of ``(MAX_FIELDS, 10)`` flags."""
         if not self._may_match(text, value):
             return _NO_MATCH
-        flags = [bytes(match(text, value, field)) for field in self.texts]
+        flags = [_agreement(text, value, field) for field in self.fields]
         return b"".join(flags).ljust(len(_NO_MATCH), b"\0")
 
-    def _may_match(self, text: str, value: str) -> bool:
+    def _may_match(self, text: Facts, value: Facts) -> bool:
         """Whether an element agrees with any field at all; most do not."""
-        mine, worth = text.lower(), value.lower()
-        if (mine and mine in self.joined) or not _word_set(text).isdisjoint(self.words):
+        mine = text.lowered
+        if (mine and mine in self.joined) or not text.words.isdisjoint(self.words):
             return True
-        day, month = _day_and_month(text)
-        if (month and self.dated) or day in self.days:
+        if not value.words.isdisjoint(self.words) or (self.dated and value.date is not None):
+            return True
+        if text.day in self.days or (text.month and self.dated):
             return True
         if self.numeric and shown_number(text, value) is not None:
             return True
-        return any(given in mine or given in worth for given in self.lowered)
+        if any(map(mine.__contains__, self.given)):
+            return True
+        return value.lowered != "" and any(map(value.lowered.__contains__, self.given))
 
     def typable(self, row: Row) -> bytes:
         """Which fields an element would take, as ``MAX_FIELDS`` bytes of 0 or 1."""
-        if row.tag not in ("input", "select", "textarea") or row.readonly:
-            return _NOT_TYPABLE
         if row.tag == "select":
             taken = [text in row.options for text in self.texts]
         elif row.type == "range":
@@ -257,29 +306,46 @@ _NO_MATCH = bytes(MAX_FIELDS * len(MATCH_FEATURES))
 _NOT_TYPABLE = bytes(MAX_FIELDS)
 
 
-@lru_cache(maxsize=1 << 12)
-def _kind_and_state(kind: str, state: tuple[bool, ...]) -> bytes:
-    """The first columns of ``elements``; focused and held are left open."""
-    features = np.zeros(len(KINDS) + len(STATES), np.float32)
+@lru_cache(maxsize=1 << 15)
+def _known(row: Row, across: float, down: float) -> Known:
+    """What of an element does not depend on the instruction."""
+    text, value = facts(row.text), facts(row.value)
+    number = shown_number(text, value)
+    shown = _features(row, number, across, down).tobytes()
+    takes_typing = row.tag in ("input", "select", "textarea") and not row.readonly
+    return Known(
+        shown + word_ids(row.text or row.value, TEXT_WORDS).tobytes(),
+        text,
+        value,
+        None if number is None else ((row.tag, row.type, row.classes), number),
+        None if takes_typing else acts(row, _NOT_TYPABLE),
+    )
+
+
+def _features(row: Row, number: float | None, across: float, down: float) -> NDArray[np.float32]:
+    """A row of ``elements``, but for focus and ranks."""
+    features = np.zeros(len(ELEMENT_FEATURES), np.float32)
+    kind = f"input {row.type}" if row.tag == "input" else row.tag
     if kind in _KIND:
         features[_KIND[kind]] = 1
-    features[len(KINDS) : len(KINDS) + len(state)] = state
-    return features.tobytes()
-
-
-@lru_cache(maxsize=1 << 14)
-def _place(left: int, top: int, width: int, height: int, across: float, down: float) -> bytes:
-    """The columns of ``elements`` for the box."""
-    shares = np.array((left * across, top * down, width * across, height * down), np.float32)
-    return np.clip(shares, -2, 2).tobytes()
-
-
-def _number(number: float | None) -> bytes:
-    """The last columns of ``elements``; ranks are left open."""
-    if number is None:
-        return _NO_NUMBER
-    return _NUMBERS.pack(min(number, 1000) / 1000, 1, 0, 0, 0)
-
-
-_NUMBERS = struct.Struct("=5f")
-_NO_NUMBER = bytes(_NUMBERS.size)
+    classes = row.classes.split()
+    features[_STATE : _STATE + 8] = (
+        row.checked,
+        row.disabled,
+        row.readonly,
+        row.covered,
+        row.draggable,
+        "selected" in classes,
+        "open" in classes,
+        bool(row.value),
+    )
+    features[_PLACE : _PLACE + 4] = (
+        row.left * across,
+        row.top * down,
+        row.width * across,
+        row.height * down,
+    )
+    if number is not None:
+        features[_NUMBER], features[_IS_NUMBER] = min(number, 1000) / 1000, 1
+    np.clip(features, -2, 2, out=features)
+    return features

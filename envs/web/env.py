@@ -65,7 +65,7 @@ class WebEnv(gym.Env[Observation, Any]):
     | --- | --- | --- | --- |
     | `elements` | `(96, F)` | float32 | kind, state, box and number of each element |
     | `text` | `(96, 6)` | int32 | word ids of its text |
-    | `match` | `(96, 12, 8)` | int8 | how its text agrees with each field |
+    | `match` | `(96, 12, 10)` | int8 | how its text agrees with each field |
     | `element_mask` | `(96,)` | int8 | 1 for a displayed element |
     | `instruction` | `(32,)` | int32 | word ids of the instruction |
     | `fields` | `(12, 8)` | int32 | word ids of each field: two of its name, six of its text |
@@ -180,6 +180,7 @@ class WebEnv(gym.Env[Observation, Any]):
         """
         super().reset(seed=seed)
         info = self.session.begin(self.np_random, options)
+        self.interface.begin(self.session)
         return self._observation(), info
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:

@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium.spaces import MultiDiscrete
 from numpy.typing import NDArray
 
-from envs.web.browser import Event, KeyDown, KeyUp, PointerDown, PointerMove, PointerUp
+from envs.web.inputs import Event, KeyDown, KeyUp, PointerDown, PointerMove, PointerUp
 from envs.web.keys import KEY_NAMES
 from hardware_sim.errors import InputError, choose
 
@@ -37,7 +37,7 @@ class PointerEvent(NamedTuple):
     """The pointer is at a place of the viewport, in CSS pixels, its left button down or up.
 
     Where the button was up before and is down now, it is pressed there; the other way around, it
-    is released there.
+    is released there. However fast two clicks follow each other, they are no double click.
     """
 
     x: int
@@ -113,7 +113,7 @@ def strokes(events: Iterable[InputEvent], pointer: PointerEvent) -> list[Event]:
             choose("key", event.key, KEY_NAMES)
             done += [KeyDown(event.key), KeyUp(event.key)]
             continue
-        done.append(PointerMove(event.x, event.y))
+        done.append(PointerMove(event.x, event.y, pointer.down))
         if event.down != pointer.down:
             done.append((PointerDown if event.down else PointerUp)(event.x, event.y))
         pointer = event

@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 
 from envs.web import commands, events
-from envs.web.actions import ACTIONS
+from envs.web.actions import ACTIONS, whole_number
 from envs.web.application import Task
 from envs.web.events import PointerEvent
 from envs.web.session import Session, Step
@@ -33,6 +33,9 @@ class Interface(Protocol):
     extras: dict[str, gym.spaces.Box]
     max_steps: int
 
+    def begin(self, session: Session) -> None:
+        """Sets the extras as they are when an episode begins."""
+
     def step(self, session: Session, action: Any) -> Step:
         """Does what an action says; returns reward, terminated, truncated and info.
 
@@ -49,12 +52,12 @@ class ElementInterface:
         self.extras = {"action_mask": gym.spaces.Box(0, 1, (ACTIONS,), np.int8)}
         self.max_steps = max_acts
 
+    def begin(self, session: Session) -> None:
+        """Does nothing: a session keeps the mask itself."""
+
     def step(self, session: Session, action: Any) -> Step:
         """Acts on an element."""
-        number = np.asarray(action)
-        if number.shape != () or not np.issubdtype(number.dtype, np.integer):
-            raise InputError(f"action {action!r} is not a whole number from 0 to {ACTIONS - 1}")
-        return session.act(int(number))
+        return session.act(whole_number(action))
 
 
 class EventInterface:
@@ -69,6 +72,10 @@ class EventInterface:
         limits = np.array([width - 1, height - 1, 1], np.int32)
         self.extras = {"pointer": gym.spaces.Box(np.zeros_like(limits), limits, dtype=np.int32)}
         self.max_steps = ceil(max_acts * SECONDS_PER_ACT * frame_rate)
+
+    def begin(self, session: Session) -> None:
+        """Puts the pointer where it is at rest."""
+        session.encoder.arrays["pointer"][:] = events.AT_REST
 
     def step(self, session: Session, action: Any) -> Step:
         """Sends a frame's events."""
@@ -91,6 +98,9 @@ class TextInterface:
         self.space: gym.Space[Any] = gym.spaces.Text(commands.MAX_LENGTH, charset=commands.CHARSET)
         self.extras: dict[str, gym.spaces.Box] = {}
         self.max_steps = max_acts
+
+    def begin(self, session: Session) -> None:
+        """Does nothing: commands have no extras."""
 
     def step(self, session: Session, action: Any) -> Step:
         """Does what a text says; what cannot be done is an illegal action that says why."""

@@ -8,7 +8,7 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.web.document import Box, Node
+from envs.web.document import CONTROLS, Box, Node
 
 Place = tuple[int, int, bool]
 """Left and top in page coordinates, and whether something else covers the centre of the box."""
@@ -32,6 +32,8 @@ class Structure:
         ids: Index by id.
         named: Indices of the nodes with a name.
         groups: Radio buttons by name.
+        kinds: The type that each node's row shows, or ``None`` for what holds no value.
+        corrected: Indices of the nodes whose initial value a browser may correct.
     """
 
     parents: tuple[int, ...]
@@ -42,6 +44,8 @@ class Structure:
     ids: dict[str, int]
     named: tuple[int, ...]
     groups: dict[str, tuple[int, ...]]
+    kinds: tuple[str | None, ...]
+    corrected: tuple[int, ...]
 
     def within(self, index: int, other: int) -> bool:
         """Whether a node is another or stands in it."""
@@ -104,7 +108,21 @@ def _structure(shapes: tuple[tuple[str, str, str, str, int, Box], ...]) -> Struc
         ids={node.id: index for index, node in enumerate(nodes) if node.id},
         named=tuple(index for index, node in enumerate(nodes) if node.name),
         groups=groups,
+        kinds=tuple(_kind(node) for node in nodes),
+        corrected=tuple(
+            index
+            for index, node in enumerate(nodes)
+            if node.tag == "select" or node.type in ("checkbox", "radio", "range")
+        ),
     )
+
+
+def _kind(node: Node) -> str | None:
+    if node.tag == "button":
+        return "submit" if node.type == "submit" else "button"
+    if node.tag not in CONTROLS or node.tag == "a":
+        return None
+    return node.type if node.tag == "input" else ""
 
 
 @lru_cache(maxsize=1 << 12)

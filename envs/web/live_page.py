@@ -1,6 +1,7 @@
 """The state of a page without a browser: what is displayed, where, and what controls hold."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from envs.web.document import CONTROLS, Document, Node
 from envs.web.layout import lay_out, moved, structure
@@ -33,8 +34,10 @@ class LivePage:
         self.nodes = nodes
         self.structure = structure(nodes)
         self.ids, self.listed = self.structure.ids, self.structure.listed
-        self.text = [" ".join(node.text.split()) for node in nodes]
-        self.value = [_initial_value(node) for node in nodes]
+        self.text = [plain(node.text) for node in nodes]
+        self.value = [node.value for node in nodes]
+        for index in self.structure.corrected:
+            self.value[index] = _initial_value(nodes[index])
         self.checked = [node.checked for node in nodes]
         self.hidden = bytearray([node.hidden for node in nodes])
         self.offsets: dict[int, tuple[int, int]] = {}
@@ -59,7 +62,7 @@ class LivePage:
 
     def write(self, index: int, text: str) -> None:
         """Changes a node's own text."""
-        self.text[index] = " ".join(text.split())
+        self.text[index] = plain(text)
         self.stale.add(index)
 
     def put(self, index: int, value: str) -> None:
@@ -154,16 +157,15 @@ class LivePage:
         self.layout, self.moved = layout, False
 
     def _row(self, index: int, left: int, top: int, covered: bool) -> Row:
-        node = self.nodes[index]
-        kind = node.type if node.tag == "input" else ""
-        value = self.value[index] if node.tag in CONTROLS and node.tag != "a" else ""
-        if node.tag == "button":
-            kind = "submit" if node.type == "submit" else "button"
-        if node.tag == "select":
+        node, kind, classes = self.nodes[index], self.structure.kinds[index], self.classes[index]
+        value = "" if kind is None else self.value[index]
+        options: tuple[str, ...] = ()
+        if node.options:
+            options = tuple(text for _, text in node.options)
             value = next(text for key, text in node.options if key == value)
         return Row(
             node.tag,
-            kind,
+            kind or "",
             self.text[index] or node.label,
             value,
             left,
@@ -174,10 +176,16 @@ class LivePage:
             self.disabled[index],
             node.readonly,
             covered,
-            "drag" in self.classes[index].split(),
-            tuple(text for _, text in node.options),
-            self.classes[index],
+            "drag" in classes and "drag" in classes.split(),
+            options,
+            classes,
         )
+
+
+@lru_cache(maxsize=1 << 16)
+def plain(text: str) -> str:
+    """A text with blanks collapsed."""
+    return " ".join(text.split())
 
 
 def _initial_value(node: Node) -> str:

@@ -17,19 +17,13 @@ from envs.web.elements import (
     TEXT_WORDS,
     VOCABULARY,
     ElementEncoder,
-    shown_number,
+    Ranked,
     word_ids,
 )
 from envs.web.snapshot import Row, Snapshot
 
 FIELD_WORDS = 8
 INSTRUCTION_WORDS = 32
-
-Number = tuple[tuple[str, str, str], float]
-"""What numbers are ranked among, and a number."""
-
-Encoded = tuple[bytes, Number | None]
-"""An element as bytes of an ``ELEMENT``, and the number in its text."""
 
 _FOCUSED, _HELD = ELEMENT_FEATURES.index("focused"), ELEMENT_FEATURES.index("held")
 _LOWEST, _HIGHEST = ELEMENT_FEATURES.index("lowest"), ELEMENT_FEATURES.index("highest")
@@ -92,29 +86,32 @@ class Encoder:
         self.drop = acts.pop("drop")
         self.free = acts
         self.shown = {key: arrays[key] for key in ("elements", "text", "match", "element_mask")}
+        self.count = 0
+        self.numbers: dict[int, Ranked] = {}
+        self.focus = self.held = -1
         self.begin("", ())
 
     def begin(self, instruction: str, fields: tuple[tuple[str, str], ...]) -> None:
-        """Starts an episode: writes the instruction and its fields, forgets every element."""
-        for array in self.arrays.values():
-            array[...] = 0
+        """Starts an episode: writes the instruction and its fields.
+
+        What was seen of the last episode's page stays until :meth:`update` brings the first one.
+        """
+        self.arrays["fields"][...] = 0
+        self.arrays["field_mask"][...] = 0
         self.arrays["instruction"][:] = word_ids(instruction, INSTRUCTION_WORDS)
         for index, (name, text) in enumerate(fields):
             self.arrays["fields"][index, :2] = word_ids(name, 2)
             self.arrays["fields"][index, 2:] = word_ids(text, FIELD_WORDS - 2)
         self.arrays["field_mask"][: len(fields)] = 1
-        self.mask[KEY:] = 1
         self.texts = tuple(text for _, text in fields)
         self.encode = ElementEncoder(self.texts, self.size).encode
-        self.known: dict[Row | None, Encoded] = {}
-        self.count = 0
-        self.numbers: dict[int, Number] = {}
-        self.focus = self.held = -1
+        self.fresh = True
 
     def update(self, snapshot: Snapshot) -> None:
         """Takes in a snapshot; where it says what has changed, only that is written."""
         rows, held = snapshot.rows, snapshot.held >= 0
-        if snapshot.changed is None or held != (self.held >= 0):
+        if self.fresh or snapshot.changed is None or held != (self.held >= 0):
+            self.fresh = False
             self.mask[KEY:] = not held
             gone = self.count - len(rows)
             self._write(range(len(rows) + max(0, gone)), [*rows, *[None] * gone], held)
@@ -128,7 +125,7 @@ class Encoder:
         """Writes some elements' part of every array."""
         if not refs:
             return
-        found = [self.known.get(row) or self._learn(row) for row in rows]
+        found = [self.encode(row) for row in rows]
         block = np.frombuffer(b"".join([data for data, _ in found]), ELEMENT)
         in_a_row = refs[-1] - refs[0] + 1 == len(refs)
         where = slice(refs[0], refs[-1] + 1) if in_a_row else np.array(refs)
@@ -137,20 +134,9 @@ class Encoder:
         for key, array in self.free.items():
             array[where] = 0 if held else block[key]
         self.drop[where] = block["drop"] if held else 0
-        self._rank(refs, [number for _, number in found])
+        self._rank(refs, [ranked for _, ranked in found])
 
-    def _learn(self, row: Row | None) -> Encoded:
-        """Encodes an element that has not come up in this episode."""
-        if row is None:
-            found: Encoded = bytes(ELEMENT.itemsize), None
-        else:
-            number = shown_number(row.text, row.value)
-            group = row.tag, row.type, row.classes
-            found = self.encode(row), None if number is None else (group, number)
-        self.known[row] = found
-        return found
-
-    def _rank(self, refs: Sequence[int], numbers: list[Number | None]) -> None:
+    def _rank(self, refs: Sequence[int], numbers: list[Ranked | None]) -> None:
         """Ranks the numbers among the elements of a kind and class, from 0 to 1."""
         stale = False
         for ref, number in zip(refs, numbers, strict=True):

@@ -78,6 +78,8 @@
     event.preventDefault();
     event.target.focus();
   });
+  // What the browser itself lets one drag, links and selected text, would take the pointer away.
+  document.addEventListener("dragstart", (event) => event.preventDefault());
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") closePopup();
     const opens = ["Enter", " ", "F4"].includes(event.key) || event.altKey;

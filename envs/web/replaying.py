@@ -6,10 +6,10 @@ from typing import NamedTuple
 from envs.registration import find
 from envs.web.actions import perform
 from envs.web.application import Outcome
-from envs.web.browser import Event, KeyDown, KeyUp, PointerDown, PointerMove, PointerUp, Text
 from envs.web.client import BrowserClient
 from envs.web.demonstration import ACT, END, Demonstration, Step, differing_rows
 from envs.web.env import STEP_MS, WebEnv
+from envs.web.inputs import Event, KeyDown, KeyUp, PointerDown, PointerMove, PointerUp, Text
 from envs.web.keys import CONTROL, KEYBOARD, SHIFT
 from envs.web.snapshot import Snapshot
 from hardware_sim.errors import InputError

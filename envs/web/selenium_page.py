@@ -18,6 +18,7 @@ from PIL import Image
 from envs.web.chromium import FLAGS, WINDOW_FLAGS, die_with_parent, find_chromium, keep
 from envs.web.devtools import BrowserDiedError, CommandError
 from envs.web.inputs import Event, KeyDown, KeyUp, PointerDown, PointerMove, PointerUp, Text
+from envs.web.keys import CONTROL, KEYBOARD, SHIFT
 from hardware_sim.errors import InputError, choose
 
 VARIABLE = "GYMWORKS_WEBDRIVER"
@@ -183,9 +184,18 @@ def _strokes(event: Text | KeyDown | KeyUp) -> Iterator[tuple[str, str]]:
         for letter in event.text:
             yield "key_down", letter
             yield "key_up", letter
+        return
+    key = KEYBOARD[event.key]
+    given = key.modifiers | event.modifiers
+    held = [name for bit, name in ((CONTROL, Keys.CONTROL), (SHIFT, Keys.SHIFT)) if given & bit]
+    name = key.key.upper().replace("ARROW", "ARROW_")
+    letter = key.key if len(key.key) == 1 else getattr(Keys, name)
+    if isinstance(event, KeyDown):
+        yield from (("key_down", modifier) for modifier in held)
+        yield "key_down", letter
     else:
-        name = event.key.upper().replace("ARROW", "ARROW_")
-        yield "key_down" if isinstance(event, KeyDown) else "key_up", getattr(Keys, name)
+        yield "key_up", letter
+        yield from (("key_up", modifier) for modifier in held)
 
 
 def _driver(kind: str, folder: str) -> Any:

@@ -167,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve(self.rfile.read(length))
 
     def log_message(self, format: str, *args: object) -> None:
-        """Requests are kept by the recorder, not printed."""
+        """Requests are kept by recorders, not printed."""
 
     def _serve(self, body: bytes) -> None:
         path, _, query = self.path.partition("?")
@@ -197,6 +197,8 @@ class _Handler(BaseHTTPRequestHandler):
             policy = content_policy(nonce, framed=observer is not None)
             headers = {"Content-Security-Policy": policy}
             self._send(response.status, "text/html; charset=utf-8", page, headers)
+        elif response.file is not None:
+            self._send(response.status, response.kind, response.file, {})
         else:
             self._send(response.status, "application/json", json.dumps(response.json).encode(), {})
 

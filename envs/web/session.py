@@ -75,7 +75,7 @@ class Session:
         assert self.recorder.document is not None
         self.first_page = self.recorder.document
         self.encoder.begin(self.instance.instruction, self.instance.fields)
-        self.encoder.update(self.snapshot._replace(changed=None))
+        self.encoder.update(self.snapshot)
         self.steps, self.judged, self.ended = 0, 0, False
         return {"instruction": self.instance.instruction, "split": self.instance.split}
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.web.browser import Event
+from envs.web.inputs import Event
 from hardware_sim.errors import InputError
 
 KEYS = ("Enter", "Tab", "Escape", "ArrowUp", "ArrowDown")

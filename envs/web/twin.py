@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.web.application import Recorder, Request
-from envs.web.browser import Event
-from envs.web.live_page import LivePage
+from envs.web.inputs import Event
+from envs.web.live_page import LivePage, plain
 from envs.web.snapshot import KEYS, Snapshot
 from envs.web.twin_widgets import attach
 from hardware_sim.errors import InputError, choose
@@ -140,7 +140,7 @@ class TwinClient:
         whole, self.fresh = self.fresh, False
         return Snapshot(
             self.path,
-            " ".join(page.document.title.split()),
+            plain(page.document.title),
             page.rows,
             page.structure.refs.get(page.focus, -1),
             page.structure.refs.get(page.held, -1),

@@ -94,10 +94,8 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         if rows.shape != (self.num_envs,):
             raise InputError(f"reset_mask has shape {rows.shape}; expected ({self.num_envs},)")
         self.options = given
-        infos: dict[str, Any] = {}
-        for i in np.flatnonzero(rows).tolist():
-            infos = self._add_info(infos, self._begin(i), i)
-        return self._observation(), infos
+        begun = [(i, self._begin(i)) for i in np.flatnonzero(rows).tolist()]
+        return self._observation(), joined(begun, self.num_envs)
 
     def step(
         self, actions: NDArray[np.int64]
@@ -114,14 +112,14 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             raise InputError(f"{self.num_envs} whole numbers are needed; got {actions!r}")
         rewards = np.zeros(self.num_envs)
         terminated, truncated = np.zeros((2, self.num_envs), np.bool_)
-        infos: dict[str, Any] = {}
-        for i, session in enumerate(self.sessions):
+        infos: list[tuple[int, dict[str, Any]]] = []
+        for i, (session, number) in enumerate(zip(self.sessions, numbers.tolist(), strict=True)):
             if session.ended:
                 info = self._begin(i)
             else:
-                rewards[i], terminated[i], truncated[i], info = session.act(int(numbers[i]))
-            infos = self._add_info(infos, info, i)
-        return self._observation(), rewards, terminated, truncated, infos
+                rewards[i], terminated[i], truncated[i], info = session.act(number)
+            infos.append((i, info))
+        return self._observation(), rewards, terminated, truncated, joined(infos, self.num_envs)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which actions are legal in each row, bool ``(num_envs, 1445)``."""
@@ -132,6 +130,35 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
 
     def _observation(self) -> Observation:
         return {key: array.copy() for key, array in self.arrays.items()}
+
+
+def joined(infos: list[tuple[int, dict[str, Any]]], count: int) -> dict[str, Any]:
+    """Infos of single environments in the form of vector environments, as Gymnasium joins them.
+
+    Args:
+        infos: Rows with their infos.
+        count: Number of rows.
+    """
+    columns: dict[str, tuple[list[int], list[Any]]] = {}
+    for row, info in infos:
+        for key, value in info.items():
+            rows, values = columns.setdefault(key, ([], []))
+            rows.append(row)
+            values.append(value)
+    whole: dict[str, Any] = {}
+    for key, (rows, values) in columns.items():
+        if isinstance(values[0], dict):
+            whole[key] = joined(list(zip(rows, values, strict=True)), count)
+        elif isinstance(values[0], bool | int | float):
+            whole[key] = np.zeros(count, type(values[0]))
+            whole[key][rows] = values
+        else:
+            whole[key] = np.full(count, None, object)
+            for row, value in zip(rows, values, strict=True):
+                whole[key][row] = value
+        whole[f"_{key}"] = np.zeros(count, np.bool_)
+        whole[f"_{key}"][rows] = True
+    return whole
 
 
 def _twin(recorder: Recorder, task: Task, seed: int) -> Client:

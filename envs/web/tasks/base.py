@@ -2,7 +2,7 @@
 
 import zlib
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.web.application import Instance, Outcome, Request, Response
 from envs.web.document import Box, Document, Node, Pairs
-from envs.web.tasks.markup import Slots, template
+from envs.web.tasks.markup import Slots, Template, template
 from hardware_sim.errors import InputError, choose
 
 PAGES = Path(__file__).parent / "pages"
@@ -76,8 +76,7 @@ class MiniTask:
         query = Node(
             "div", Box(0, 0, self.size[0], QUERY_HEIGHT), text=drawn.instruction, classes="query"
         )
-        path = PAGES / page
-        return template(path).document({**drawn.slots, **slots}, self.size, "mini", [query])
+        return _page(page).document({**drawn.slots, **slots}, self.size, "mini", [query])
 
     def instance(self, random: np.random.Generator, options: dict[str, Any]) -> Instance:
         """Draws an instance of the split ``options["split"]``, ``"train"`` if none is given.
@@ -110,6 +109,12 @@ class Pages:
     def respond(self, request: Request) -> Response:
         """Answers a request."""
         return self.task.respond(self.drawn, request)
+
+
+@cache
+def _page(name: str) -> Template:
+    """The page of a file in the folder ``pages``."""
+    return template(PAGES / name)
 
 
 def chosen_split(options: dict[str, Any], splits: tuple[str, ...]) -> str:

@@ -5,39 +5,34 @@ A file holds a small subset of HTML. Texts and attributes may have slots, as ``{
 every value of a slot, with ``{index}`` counting from 0. An outermost ``<form>`` gives the page's
 ``action``, ``method`` and ``title``.
 
-Layout: blocks stack from top to bottom, the children of a ``class="row"`` stand side by side and
-those of a ``class="stack"`` all in the same place. An element is as wide as its parent allows (in a
-row: an equal share of what is left) and as high as its tag or its children need; ``width`` and
-``height`` override. An element with ``left`` or ``top`` stands there and takes no room. A container
-may have ``gap`` and ``padding``.
+Layout (:mod:`envs.web.tasks.flow`): an element is as wide as its parent allows (in a ``row``: an
+equal share of what is left) and as high as its tag or its children need; ``width`` and ``height``
+override. An element with ``left`` or ``top`` stands there and takes no room. A container may have
+``gap`` and ``padding``.
 
 ``<widget type="tabs" openers="tab*" panels="panel0 | panel1"/>`` declares a widget: its attributes
 are the arguments of the function in :mod:`envs.web.widgets`. Lists of ids are separated by blanks,
 and ``tab*`` stands for every id that begins with ``tab``; pairs are ``input:code``.
 """
 
-import string
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from html.parser import HTMLParser
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 from envs.web import widgets
 from envs.web.document import CONTAINERS, CONTROLS, INPUT_TYPES, TEXTS, Box, Document, Node
+from envs.web.tasks.flow import GAP, Style, outline
 from hardware_sim.errors import InputError, choose
 
 HEIGHTS = {"button": 20, "input": 20, "select": 20, "textarea": 40, "h1": 18, "h2": 16}
-"""Heights of one line by tag; other texts take ``LINE`` a line."""
+"""Heights of one line by tag; other texts take lines."""
 
 SMALL = {"checkbox": (16, 16), "radio": (16, 16), "hidden": (0, 0)}
 """Width and height of the inputs that don't take a line."""
-
-LINE = 15
-CHARACTER = 6
-"""Height of a line and width of an average character in CSS pixels."""
-
-GAP = 3
 
 WIDGETS = (
     "autocomplete",
@@ -74,35 +69,112 @@ LIMITS = ("min", "max", "step")
 
 Slots = dict[str, Any]
 
+BLOCK = Style("block")
 
-@dataclass(slots=True)
+
+@dataclass(eq=False)
 class Element:
-    """An element of a parsed file, with its slots still open."""
+    """An element of a parsed file, with its slots still open.
+
+    Attributes:
+        tag: HTML tag, or ``"option"`` or ``"widget"``.
+        attributes: As written, but for ``each``.
+        each: Name and slot of what the element is repeated for.
+        text: Its own text.
+        children: Elements inside it.
+        fixed: Fields of its nodes that are always the same, by name.
+        open_texts: Fields that depend on slots, with their patterns.
+        open_flags: Likewise; a flag is set unless its text is empty or ``"False"``.
+        style: How it takes room.
+    """
 
     tag: str
     attributes: dict[str, str]
     each: tuple[str, str] | None = None
     text: str = ""
     children: list["Element"] = field(default_factory=list)
-    texts: dict[str, Any] = field(default_factory=dict)
-    layout: dict[str, int] = field(default_factory=dict)
-    flags: dict[str, str] = field(default_factory=dict)
+    fixed: dict[str, Any] = field(default_factory=dict)
     open_texts: list[tuple[str, str]] = field(default_factory=list)
+    open_flags: list[tuple[str, str]] = field(default_factory=list)
+    style: Style = BLOCK
 
     def prepare(self) -> None:
-        """Sorts the attributes by how drawing uses them; raises InputError for an unknown one."""
+        """Sorts attributes and text by how drawing uses them, and refuses unknown ones."""
+        layout: dict[str, int] = {}
+        texts = {"text": self.text} if self.text else {}
         for name, value in self.attributes.items():
             if name in LAYOUT:
-                self.layout[name] = int(value)
+                layout[name] = int(value)
+            elif name in FLAGS and "{" in value:
+                self.open_flags.append((name, value))
             elif name in FLAGS:
-                self.flags[name] = value
-            elif name in TEXT_ATTRIBUTES and "{" in value:
-                self.open_texts.append((TEXT_ATTRIBUTES[name], value))
+                self.fixed[name] = _is_set(value)
             elif name in TEXT_ATTRIBUTES:
-                self.texts[TEXT_ATTRIBUTES[name]] = value
+                texts[TEXT_ATTRIBUTES[name]] = value
             elif name not in LIMITS:
                 allowed = (*TEXT_ATTRIBUTES, *FLAGS, *LAYOUT, *LIMITS, "each")
                 choose(f"attribute of <{self.tag}>", name, allowed)
+        self.open_texts += [(name, text) for name, text in texts.items() if "{" in text]
+        self.fixed |= {name: text for name, text in texts.items() if "{" not in text}
+        self.style = self._style(layout)
+
+    def contents(self, slots: Slots) -> dict[str, Any]:
+        """The fields of a node with the slots filled in."""
+        filled = dict(self.fixed)
+        for name, pattern in self.open_texts:
+            filled[name] = pattern.format_map(slots)
+        for name, pattern in self.open_flags:
+            filled[name] = _is_set(pattern.format_map(slots))
+        if self.tag == "select":
+            filled["options"] = options = self._options(slots)
+            filled["value"] = filled.get("value") or options[0][0]
+        elif self.fixed.get("type") == "range":
+            limits = (self.attributes.get(name, "1").format_map(slots) for name in LIMITS)
+            filled["range"] = tuple(int(limit) for limit in limits)
+        return filled
+
+    def _options(self, slots: Slots) -> tuple[tuple[str, str], ...]:
+        """Values and texts of a select's options."""
+        options = []
+        for child, scope in expanded(self.children, slots):
+            text = child.text.format_map(scope)
+            options.append((child.attributes.get("value", text).format_map(scope), text))
+        return tuple(options)
+
+    def _style(self, layout: dict[str, int]) -> Style:
+        small = SMALL.get(self.fixed.get("type", ""))
+        classes = self.fixed.get("classes", "").split()
+        if self.tag in CONTAINERS:
+            arrangement = next((name for name in ("row", "stack") if name in classes), "block")
+        else:
+            arrangement = ""
+        width, height = small or (None, HEIGHTS.get(self.tag))
+        return Style(
+            arrangement,
+            layout.get("width", width),
+            layout.get("height", height),
+            layout.get("left"),
+            layout.get("top"),
+            layout.get("gap", GAP),
+            layout.get("padding", 0),
+        )
+
+
+def _is_set(text: str) -> bool:
+    """What the text of a flag means."""
+    return text not in ("", "False")
+
+
+def expanded(children: list[Element], slots: Slots) -> Iterator[tuple[Element, Slots]]:
+    """Each child with its slots, as often as its ``each`` says."""
+    for child in children:
+        if child.each is None:
+            yield child, slots
+            continue
+        name, values = child.each
+        found = Formatter().get_field(values, (), slots)[0]
+        for index, value in enumerate(found):
+            yield child, {**slots, name: value, "index": index}
 
 
 class _Parser(HTMLParser):
@@ -121,24 +193,25 @@ class _Parser(HTMLParser):
         if "each" in attributes:
             name, _, values = attributes.pop("each").partition(" in ")
             element.each = (name.strip(), values.strip())
-        if tag not in ("option", "widget") and not self._outermost(element):
-            element.prepare()
         if tag == "input":
             choose(f"type of an input in {self.source}", attributes.get("type", ""), INPUT_TYPES)
         self.stack[-1].children.append(element)
-        if tag != "input":
-            self.stack.append(element)
+        self.stack.append(element)
+        if tag == "input":
+            self.handle_endtag(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
         if tag != "input":
-            self.stack.pop()
+            self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
         if self.stack[-1].tag != tag:
             opened = f"<{self.stack[-1].tag}>"
             raise InputError(f"{self.source}: </{tag}> closes {opened}; close {opened} first")
-        self.stack.pop()
+        element = self.stack.pop()
+        if tag not in ("option", "widget") and not self._outermost(element):
+            element.prepare()
 
     def handle_data(self, data: str) -> None:
         text = " ".join(data.split())
@@ -175,19 +248,13 @@ class Template:
             top: Nodes without children that stand above the page.
         """
         begin = max((node.box.top + node.box.height for node in top), default=0)
-        drawing = _Drawing(list(top))
-        drawing.block(self.root.children, slots, -1, Box(4, begin + 4, size[0] - 8, 0), GAP)
-        ids = [node.id for node in drawing.nodes if node.id]
+        drawing = _Drawing(len(top))
+        drawing.fill(self.root.children, slots, -1)
+        nodes = top + drawing.nodes(Box(4, begin + 4, size[0] - 8, 0))
+        ids = tuple([node.id for node in nodes if node.id])
         declared = [_widget(attributes, ids) for attributes in drawing.widgets]
-        return Document(
-            self.title.format_map(slots),
-            size,
-            drawing.nodes,
-            declared,
-            self.action,
-            self.method,
-            skin,
-        )
+        title = self.title.format_map(slots)
+        return Document(title, size, nodes, declared, self.action, self.method, skin)
 
 
 @cache
@@ -216,140 +283,51 @@ def template(path: Path) -> Template:
 
 
 class _Drawing:
-    """Nodes and widgets of one document in the making."""
+    """The elements of one page, filled and then put in their places.
 
-    def __init__(self, nodes: list[Node]) -> None:
-        self.nodes = nodes
-        self.widgets: list[dict[str, str]] = []
+    Args:
+        above: How many nodes stand before them in the document.
+    """
 
-    def block(self, children: list[Element], slots: Slots, parent: int, room: Box, gap: int) -> int:
-        """Stacks children in a room of open height; returns the height they take."""
-        top = room.top
-        for child, scope in _expanded(children, slots):
-            height = self.element(child, scope, parent, Box(room.left, top, room.width, 0))
-            if height:
-                top += height + gap
-        return max(0, top - room.top - gap)
+    def __init__(self, above: int) -> None:
+        self.above = above
+        self.elements: list[Element] = []
+        self.contents: list[dict[str, Any]] = []
+        self.parents: list[int] = []
+        self.widgets: list[tuple[tuple[str, str], ...]] = []
 
-    def row(self, children: list[Element], slots: Slots, parent: int, room: Box, gap: int) -> int:
-        """Puts children side by side; returns the height of the highest."""
-        expanded = _expanded(children, slots)
-        widths = [_own_width(child) for child, _ in expanded]
-        fixed = sum(width for width in widths if width is not None)
-        used = fixed + gap * sum(width != 0 for width in widths) - gap
-        share = (room.width - used) // max(1, widths.count(None))
-        left, highest = room.left, 0
-        for (child, scope), width in zip(expanded, widths, strict=True):
-            taken = share if width is None else width
-            height = self.element(child, scope, parent, Box(left, room.top, taken, 0))
-            highest = max(highest, height)
-            if taken:
-                left += taken + gap
-        return highest
+    def fill(self, children: list[Element], slots: Slots, parent: int) -> None:
+        """Repeats elements and fills their slots."""
+        for element, scope in expanded(children, slots):
+            if element.tag == "widget":
+                attributes = element.attributes.items()
+                self.widgets.append(tuple((k, text.format_map(scope)) for k, text in attributes))
+                continue
+            index = len(self.elements)
+            self.elements.append(element)
+            self.contents.append(element.contents(scope))
+            self.parents.append(parent)
+            if element.tag in CONTAINERS:
+                self.fill(element.children, scope, index)
 
-    def pile(self, children: list[Element], slots: Slots, parent: int, room: Box) -> int:
-        """Puts children in the same place; returns the height of the highest."""
-        heights = [
-            self.element(child, scope, parent, room) for child, scope in _expanded(children, slots)
+    def nodes(self, room: Box) -> list[Node]:
+        """The page's nodes, laid out in a room of open height."""
+        styles = tuple([element.style for element in self.elements])
+        page = outline(styles, tuple(self.parents), room)
+        boxes = page.boxes(page.lines([filled.get("text", "") for filled in self.contents]))
+        parts = zip(self.elements, boxes, self.contents, self.parents, strict=True)
+        return [
+            Node(element.tag, box, parent=parent if parent < 0 else parent + self.above, **filled)
+            for element, box, filled, parent in parts
         ]
-        return max(heights, default=0)
-
-    def element(self, element: Element, slots: Slots, parent: int, room: Box) -> int:
-        """Draws an element at the top left of its room; returns the height it takes there."""
-        if element.tag == "widget":
-            attributes = element.attributes.items()
-            self.widgets.append({name: value.format_map(slots) for name, value in attributes})
-            return 0
-        layout = element.layout
-        node = Node(element.tag, parent=parent)
-        for name, value in element.texts.items():
-            setattr(node, name, value)
-        for name, value in element.open_texts:
-            setattr(node, name, value.format_map(slots))
-        for name, value in element.flags.items():
-            setattr(node, name, value.format_map(slots) not in ("", "False"))
-        if element.text:
-            node.text = element.text.format_map(slots) if "{" in element.text else element.text
-        index = len(self.nodes)
-        self.nodes.append(node)
-        width = layout.get("width", SMALL.get(node.type, (room.width,))[0])
-        needed = self._inside(element, node, slots, index, width)
-        height = layout.get("height", needed)
-        placed = "left" in layout or "top" in layout
-        left = layout.get("left", 0) if placed else room.left
-        top = layout.get("top", 0) if placed else room.top
-        node.box = Box(left, top, width, height)
-        return 0 if placed else height
-
-    def _inside(self, element: Element, node: Node, slots: Slots, index: int, width: int) -> int:
-        """Draws what an element holds; returns the height that it needs."""
-        if node.tag not in CONTAINERS:
-            _complete(element, node, slots)
-            return _leaf_height(node, width)
-        padding, gap = element.layout.get("padding", 0), element.layout.get("gap", GAP)
-        room = Box(padding, padding, width - 2 * padding, 0)
-        kind = node.classes.split()
-        if "row" in kind:
-            height = self.row(element.children, slots, index, room, gap)
-        elif "stack" in kind:
-            height = self.pile(element.children, slots, index, room)
-        else:
-            height = self.block(element.children, slots, index, room, gap)
-        return height + 2 * padding
 
 
-def _expanded(children: list[Element], slots: Slots) -> list[tuple[Element, Slots]]:
-    """Each child with its slots, as often as its ``each`` says."""
-    result = []
-    for child in children:
-        if child.each is None:
-            result.append((child, slots))
-            continue
-        name, values = child.each
-        found = string.Formatter().get_field(values, (), slots)[0]
-        for index, value in enumerate(found):
-            result.append((child, {**slots, name: value, "index": index}))
-    return result
-
-
-def _own_width(element: Element) -> int | None:
-    """The width that an element in a row asks for, or ``None`` for a share."""
-    if element.tag == "widget" or "left" in element.layout:
-        return 0
-    own = SMALL.get(element.texts.get("type", ""), (None,))[0]
-    return element.layout.get("width", own)
-
-
-def _complete(element: Element, node: Node, slots: Slots) -> None:
-    """Fills in a select's options and a range's limits."""
-    if node.tag == "select":
-        options = []
-        for child, scope in _expanded(element.children, slots):
-            text = child.text.format_map(scope)
-            options.append((child.attributes.get("value", text).format_map(scope), text))
-        node.options = tuple(options)
-        node.value = node.value or options[0][0]
-    elif node.type == "range":
-        limits = (element.attributes.get(name, "1").format_map(slots) for name in LIMITS)
-        low, high, step = (int(limit) for limit in limits)
-        node.range = (low, high, step)
-
-
-def _leaf_height(node: Node, width: int) -> int:
-    """Height of an element without children: by its tag, or by its text's lines."""
-    if node.type in SMALL:
-        return SMALL[node.type][1]
-    if node.tag in HEIGHTS:
-        return HEIGHTS[node.tag]
-    lines = -(-len(node.text) * CHARACTER // max(1, width))
-    return LINE * max(1, lines)
-
-
-def _widget(attributes: dict[str, str], ids: list[str]) -> widgets.Widget:
+@lru_cache(maxsize=1 << 10)
+def _widget(attributes: tuple[tuple[str, str], ...], ids: tuple[str, ...]) -> widgets.Widget:
     """The widget that an element declares."""
-    kind = choose("widget", attributes.get("type", ""), WIDGETS)
+    kind = choose("widget", dict(attributes).get("type", ""), WIDGETS)
     arguments: dict[str, Any] = {}
-    for name, value in attributes.items():
+    for name, value in attributes:
         if name == "panels":
             arguments[name] = [_ids(part, ids) for part in value.split("|")]
         elif name == "controls":
@@ -364,7 +342,7 @@ def _widget(attributes: dict[str, str], ids: list[str]) -> widgets.Widget:
     return made
 
 
-def _ids(pattern: str, ids: list[str]) -> list[str]:
+def _ids(pattern: str, ids: tuple[str, ...]) -> list[str]:
     """The ids that a list with ``prefix*`` stands for."""
     result: list[str] = []
     for part in pattern.split():

@@ -57,21 +57,22 @@ def test_the_button_is_pressed_and_released_when_its_state_changes():
     assert strokes(events, AT_REST) == [
         PointerMove(1, 2),
         PointerDown(1, 2),
-        PointerMove(3, 4),
-        PointerMove(5, 6),
+        PointerMove(3, 4, held=True),
+        PointerMove(5, 6, held=True),
         PointerUp(5, 6),
     ]
     assert moved(AT_REST, [*events, KeyEvent("a")]) == events[-1]
-    assert strokes(events[1:2], moved(AT_REST, events[:1])) == [PointerMove(3, 4)]
+    assert strokes(events[1:2], moved(AT_REST, events[:1])) == [PointerMove(3, 4, held=True)]
 
 
 class OneField:
-    """A page with a text control and a button."""
+    """A page with a text control, a button and a link."""
 
     def respond(self, request: Request) -> Response:
         nodes = [
             Node("input", Box(10, 30, 140, 20), id="field", type="text", name="field"),
             Node("button", Box(10, 60, 60, 20), id="go", type="submit", text="Go"),
+            Node("a", Box(10, 90, 60, 20), href="./", text="Again"),
         ]
         return Response(document=Document("Field", SIZE, nodes))
 
@@ -134,6 +135,32 @@ def test_editing_keys_work(shown, keys, value):
     assert shown(*typed("abcd"), *map(KeyEvent, keys)) == value
 
 
+def test_text_is_selected_by_dragging(shown):
+    drag = [PointerEvent(148, 40, True), PointerEvent(11, 40, True), PointerEvent(11, 40, False)]
+    assert shown(*typed("abcd"), *drag, KeyEvent("x")) == "x"
+
+
+def test_a_link_or_selected_text_does_not_keep_the_pointer(shown):
+    across = [PointerEvent(x, 100, True) for x in range(12, 60, 4)]
+    assert shown(*across, PointerEvent(*CENTRE, False), *CLICK, *typed("a")) == "a"
+    text = [KeyEvent("Control+a"), PointerEvent(14, 40, True), PointerEvent(90, 100, True)]
+    end = [PointerEvent(90, 100, False), *CLICK, KeyEvent("e")]
+    assert shown(*typed("bcd"), *text, *end) == "abcde"
+
+
 def test_enter_sends_the_form(shown, recorder):
     shown(*typed("Hi!"), KeyEvent("Enter"))
     assert recorder.log[-1] == Request("POST", "", (), (("field", "Hi!"),))
+
+
+def test_selenium_presses_the_same_keys():
+    client = BrowserClient(Recorder(OneField()), SIZE, 0, 0, 125, "selenium")
+    client.open("")
+
+    def shown(*keys):
+        return client.events(strokes([*CLICK, *map(KeyEvent, keys)], AT_REST)).rows[0].value
+
+    assert shown(*"aB {~") == "aB {~"
+    assert shown("Control+a", "x", "Backspace", "y", "ArrowLeft", "Z") == "Zy"
+    assert shown("Tab", "Shift+Tab", "w") == "w"
+    client.close()

@@ -1,156 +1,217 @@
-"""Public MiniWoB demonstrations, from a file of the same shape made by hand."""
+"""The tasks of an installed MiniWoB++ through our driver."""
 
-import json
-import lzma
-
+import gymnasium as gym
 import pytest
 
-from envs.web.actions import Action
-from envs.web.demonstration_file import read_demonstrations, write_demonstrations
-from envs.web.factoring import to_actions
-from envs.web.miniwob import read_miniwob
+from envs.registration import BRIDGED
+from envs.testing import CHECKS
+from envs.web.actions import Action, encode
+from envs.web.application import Request
+from envs.web.browser import release_browsers
+from envs.web.miniwob.env import RELOADED, MiniWoBEnv
+from envs.web.miniwob.fields import fields
+from envs.web.miniwob.package import Folder, tasks
+from experiments.miniwob_check import check_task, compare, play
 from hardware_sim.errors import InputError
 
-
-def element(tag, ref, children=(), **more):
-    box = {"left": 2 * ref, "top": 3.4, "width": 20.0, "height": 10, "id": "", "classes": ""}
-    return {"tag": tag, "ref": ref, "children": list(children)} | box | more
-
-
-def page(value="", target=0, ticked=False, focused=0, extra=()):
-    """A form of the recorder's kind: a text input, a box, a button and words in between."""
-    inside = [
-        element("INPUT_text", 3, value=value, text=""),
-        element("INPUT_checkbox", 4, value=ticked),
-        element("BUTTON", 5, text="  Submit\n it "),
-        element("t", 0, text="one"),
-        element("t", 0, text="two"),
-        *extra,
-    ]
-    for each in inside:
-        if target and each["ref"] == target:
-            each["recordingTarget"] = True
-        if focused and each["ref"] == focused:
-            each["focused"] = True
-    return element("BODY", 1, [element("DIV", 2, inside)], focused=not focused)
-
-
-def around(time, kind, before, after, **more):
-    """An event as the recorder notes it: the page before it and after it."""
-    action = {"type": kind, **more}
-    return [
-        {"time": time, "action": action | {"timing": 1}, "dom": before},
-        {"time": time + 2, "action": action | {"timing": 3}, "dom": after},
-    ]
-
-
-def typing():
-    """Somebody clicks into the input, types "Ann", ticks the box and submits."""
-    states = [{"time": 3, "action": None, "dom": page()}]
-    for time, kind in ((100, "mousedown"), (150, "mouseup"), (151, "click")):
-        states += around(time, kind, page(target=3, focused=3 * (time > 100)), page(), x=812, y=9)
-    for place, letter in enumerate("Ann"):
-        before, after = "Ann"[:place], "Ann"[: place + 1]
-        code = {"keyCode": ord(letter.upper()), "charCode": 0}
-        here = page(before, target=3, focused=3)
-        states += around(200 + 50 * place, "keydown", here, here, **code)
-        pressed = {"keyCode": ord(letter), "charCode": ord(letter)}
-        states += around(210 + 50 * place, "keypress", here, here, **pressed)
-        states += around(220 + 50 * place, "keyup", page(after, 3, focused=3), page(after), **code)
-    for target, time in ((4, 400), (5, 500)):
-        ticked = target == 5
-        more = [element("DIALOG", 9)] if target == 5 else []
-        here = page("Ann", target, ticked, extra=more)
-        states += around(time, "mousedown", here, here, x=1, y=1)
-        states += around(time + 9, "mouseup", here, here, x=1, y=1)
-    return {
-        "utterance": "Enter Ann and submit.",
-        "fields": {"name": "ann"},
-        "reward": 0.7,
-        "rawReward": 1,
-        "states": states,
-        "_round": "first",
-        "_file": "x.json",
-    }
-
-
-FLIGHT = {
-    "utterance": '{"Departure City":"Oslo","Departure Day":25}',
-    "reward": 0,
-    "rawReward": 0.25,
-    "states": [{"time": 0, "action": {"type": "scroll", "timing": 2}, "dom": page()}],
+CLICK_BUTTON = "envs:WoB-MiniWoB-click-button-v0"
+FEWER = {
+    "check_masks": {"steps": 30},
+    "check_determinism_across_processes": {"steps": 50},
+    "check_long_rollout_memory": {"steps": 300, "warm_up": 100},
 }
-EMPTY = {"utterance": "Click.", "reward": -1, "rawReward": -1, "states": []}
+SAMPLE = (
+    "book-flight",
+    "choose-list",
+    "click-checkboxes",
+    "click-collapsible",
+    "drag-items",
+    "email-inbox",
+    "enter-date",
+    "login-user-popup",
+    "search-engine",
+    "social-media",
+    "terminal",
+    "use-slider",
+)
 
 
-@pytest.fixture
-def file(tmp_path):
-    path = tmp_path / "enter-text.jsonl.xz"
-    with lzma.open(path, "wt") as packed:
-        packed.writelines(json.dumps(given) + "\n" for given in (typing(), FLIGHT, EMPTY))
-    return path
+@pytest.fixture(scope="module", autouse=True)
+def _browsers_end():
+    yield
+    release_browsers()
 
 
-def test_demonstrations_become_ours(file):
-    typed, flight, empty = read_miniwob(file)
-    assert (typed.env_id, typed.foreign, typed.source) == ("miniwob/enter-text", True, "human")
-    assert (typed.score, typed.success) == (1, True)
-    assert typed.notes == {"reward": 0.7, "round": "first", "file": "x.json"}
-    assert typed.fields == (("name", "ann"),)
-    assert flight.fields == (("Departure City", "Oslo"), ("Departure Day", "25"))
-    assert (flight.score, flight.success) == (0.25, False)
-    assert [step.type for step in flight.steps] == ["scroll", "end"]
-    assert (empty.steps, empty.score) == ((), -1)
+def make(task, **settings):
+    return gym.make(f"envs:WoB-MiniWoB-{task}-v0", disable_env_checker=True, **settings)
 
 
-def test_events_keep_their_target_and_the_page_before(file):
-    typed, *_ = read_miniwob(file)
-    kinds = [step.type for step in typed.steps]
-    assert kinds[:6] == ["mousedown", "mouseup", "click", "keydown", "keypress", "keyup"]
-    first, key, last = typed.steps[0], typed.steps[4], typed.steps[-1]
-    row = first.state.rows[first.target]
-    assert (row.tag, row.type, row.value, row.left, row.top) == ("input", "text", "", 6, 3)
-    assert (first.x, first.y, first.time, first.state.focus) == (812, 9, 100, -1)
-    assert (key.key, key.code, key.state.focus) == ("A", "65", first.target)
-    assert last.state.rows[first.target].value == "Ann"
-    button, one, two = last.state.rows[4:7]
-    assert (button.text, one.text, two.text) == ("Submit it", "one", "two")
-    assert last.state.rows[3].checked
-    assert last.state.rows[7].tag == "dialog"
-    assert len(first.state.rows) == 7
-    times = [step.time for step in typed.steps]
-    assert times == sorted(times)
+def ref_of(env, **wanted):
+    """The first element whose row has these values."""
+    rows = env.unwrapped.snapshot.rows
+    return next(
+        ref
+        for ref, row in enumerate(rows)
+        if row and all(getattr(row, name) == value for name, value in wanted.items())
+    )
 
 
-def test_they_are_written_and_said_as_actions(file, tmp_path):
-    path = write_demonstrations(tmp_path / "ours.jsonl.xz", read_miniwob(file))
-    assert list(read_demonstrations(path)) == list(read_miniwob(file))
-    typed, *_ = read_demonstrations(path)
-    decisions, unmapped = to_actions(typed)
-    assert unmapped == []
-    assert [decision.action for decision in decisions] == [
-        Action("type", 2, 0),
-        Action("click", 3),
-        Action("click", 4),
-    ]
+def test_every_page_of_the_package_is_an_id():
+    assert len(tasks()) == len(BRIDGED) >= 100
+    assert set(SAMPLE) | RELOADED <= set(tasks())
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_contract_holds(check):
+    assert CHECKS[check](CLICK_BUTTON, **FEWER.get(check, {}))
+
+
+@pytest.mark.parametrize("task", SAMPLE)
+def test_tasks_repeat_whatever_went_before(task):
+    assert check_task(task, steps=4)["fault"] == ""
+
+
+def test_a_difference_is_a_fault():
+    env = make("click-button")
+    assert compare(play(env, 1, 2), play(env, 2, 2)).startswith("step 0: ")
+    env.close()
+
+
+def test_the_right_button_earns_one_and_the_last_screen_is_real():
+    env = make("click-button", pixels=True)
+    before, info = env.reset(seed=4)
+    wanted = info["instruction"].split('"')[1]
+    after, reward, terminated, truncated, info = env.step(ref_of(env, tag="button", text=wanted))
+    assert (reward, terminated, truncated) == (1.0, True, False)
+    assert info["is_success"] is True
+    assert 0.9 < info["scaled"] < 1
+    assert after["element_mask"].sum() == before["element_mask"].sum()
+    assert (after["pixels"] != before["pixels"]).mean() < 0.2
+    env.close()
+
+
+def test_typing_and_fields():
+    env = make("enter-text")
+    env.reset(seed=0)
+    field = ref_of(env, tag="input")
+    env.step(encode(Action("type", field, 0)))
+    assert env.unwrapped.snapshot.rows[field].value == env.unwrapped.encoder.texts[0]
+    *_, info = env.step(ref_of(env, tag="button"))
+    assert info["score"] == 1.0
+    env.close()
+
+
+def test_a_date_and_a_select_take_their_text():
+    for task in ("enter-date", "choose-list"):
+        env = make(task)
+        env.reset(seed=0)
+        tag = "input" if task == "enter-date" else "select"
+        env.step(encode(Action("type", ref_of(env, tag=tag), 0)))
+        *_, info = env.step(ref_of(env, tag="button"))
+        assert info["score"] == 1.0
+        env.close()
+
+
+def test_what_is_scrolled_away_is_scrolled_into_view_and_clicked():
+    env = make("email-inbox")
+    env.reset(seed=0)
+    away = max(env.unwrapped.client._away)
+    text = env.unwrapped.snapshot.rows[away].text
+    assert env.unwrapped.action_masks()[away]
+    assert env.unwrapped.snapshot.rows[away].top > 210
+    env.step(away)
+    assert text in {row.text for row in env.unwrapped.snapshot.rows if row}
+    env.close()
+
+
+def test_page_time_ends_an_episode_that_does_nothing():
+    env = make("click-button", max_steps=200)
+    env.reset(seed=0)
+    ended, steps = False, 0
+    while not ended:
+        _, reward, ended, truncated, info = env.step(encode(Action("press", key="Escape")))
+        steps += 1
+        assert not truncated
+    assert (reward, steps) == (-1.0, 79)  # of 125 ms each after the first, of 10 s
+    assert info["is_success"] is False
+    env.close()
+
+
+def test_the_step_limit_truncates():
+    env = make("click-button", max_steps=2)
+    env.reset(seed=0)
+    press = encode(Action("press", key="Escape"))
+    assert [env.step(press)[2:4] for _ in range(2)] == [(False, False), (False, True)]
+    with pytest.raises(InputError, match="reset"):
+        env.step(press)
+    env.close()
+
+
+def test_chromium_shows_the_same_elements():
+    rows = []
+    for backend in ("shell", "chromium"):
+        env = make("click-checkboxes", backend=backend)
+        env.reset(seed=3)
+        env.step(ref_of(env, tag="input", type="checkbox"))
+        rows.append(
+            [row and (row.tag, row.text, row.checked) for row in env.unwrapped.snapshot.rows]
+        )
+        env.close()
+    assert rows[0] == rows[1]
+    assert any(row and row[2] for row in rows[0])
+
+
+def test_the_folder_gives_only_its_own_files(tmp_path):
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "a b.html").write_text("<p>ü")
+    (tmp_path / "secret").write_text("no")
+    (tmp_path / "pages" / "link").symlink_to(tmp_path / "secret")
+    folder = Folder(tmp_path / "pages")
+    found = folder.respond(Request("GET", "a%20b.html"))
+    assert (found.status, found.kind) == (200, "text/html; charset=utf-8")
+    assert found.file == "<p>ü".encode()
+    for path in ("../secret", "%2e%2e/secret", "/etc/passwd", "link", "", ".", "a\0b"):
+        assert folder.respond(Request("GET", path)).status == 404
+    assert folder.respond(Request("POST", "a%20b.html")).status == 405
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("utterance", "marked", "texts"),
     [
-        ("{}", "line 2: no MiniWoB demonstration .*utterance"),
-        ("nonsense", "line 2: no MiniWoB demonstration"),
-        ('{"utterance": "x", "rawReward": 1, "states": [{}]}', "line 2: .*time"),
-        (json.dumps(FLIGHT).replace("scroll", "fly"), "line 2: .*unknown event 'fly'"),
+        ('Enter the password "z8wBu" into both text fields.', (), ["z8wBu"]),
+        ("Select 11/27/2016 as the date and hit submit.", (), ["11/27/2016"]),
+        ("Select 8wB, rQUGo and click Submit.", (), ["8wB", "rQUGo"]),
+        ("Enter 8:19 AM as the time and press submit.", (), ["8:19 AM"]),
+        ("From: Nome, AK on 1/2/2016.", ("Nome, AK",), ["Nome, AK", "1/2/2016"]),
+        ("Select Edythe>Ola>Guenevere", (), ["Edythe", "Ola", "Guenevere"]),
+        ("Click the button.", (), []),
+    ],
+)  # fmt: skip
+def test_fields_are_the_texts_to_type(utterance, marked, texts):
+    assert [text for _, text in fields(utterance, marked)] == texts
+
+
+def test_a_field_is_named_by_the_words_before_it():
+    assert fields('Enter the username "juan".') == (("the username", "juan"),)
+    assert len(fields(" ".join(f'"{number}x"' for number in range(20)))) == 12
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"task": "no-task"}, "click-button"),
+        ({"task": "click-button", "backend": "twin"}, "chromium"),
+        ({"task": "click-button", "max_steps": 0}, "at least 1"),
     ],
 )
-def test_other_lines_are_refused(line, says, tmp_path):
-    path = tmp_path / "task.jsonl"
-    path.write_text(json.dumps(EMPTY) + f"\n{line}\n")
-    with pytest.raises(InputError, match=says):
-        list(read_miniwob(path))
-    with pytest.raises(InputError, match="cannot be read"):
-        list(read_miniwob(tmp_path / "none.jsonl"))
-    (tmp_path / "cut.jsonl.xz").write_bytes(lzma.compress(b"{}\n" * 9)[:-9])
-    with pytest.raises(InputError, match=r"cut.jsonl.xz, "):
-        list(read_miniwob(tmp_path / "cut.jsonl.xz"))
+def test_bad_arguments_say_what_is_allowed(settings, sentence):
+    with pytest.raises(InputError, match=sentence):
+        MiniWoBEnv(**settings)
+
+
+def test_bad_options_say_what_is_allowed():
+    env = make("click-button")
+    for options in ({"split": "dev"}, {"difficulty": 3}):
+        with pytest.raises(InputError, match="allowed"):
+            env.reset(options=options)
+    env.close()
