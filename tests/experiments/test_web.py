@@ -129,6 +129,8 @@ def person(chromium):
     yield lambda env_id, seed: Person(chromium, env_id, seed)
     chromium.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
     chromium.get("about:blank")
+    # The pages' policy refuses even their own empty icon; nothing else is amiss.
+    assert all("image 'data:,'" in line["message"] for line in chromium.get_log("browser"))
 
 
 def invoke(*arguments):
@@ -229,10 +231,10 @@ def test_episodes_in_a_row_and_one_that_is_broken_off(person, chromium, tmp_path
 
 
 @pytest.mark.browser
-def test_hands_that_select_paste_and_correct_are_replayed(chromium, tmp_path):
+def test_hands_that_select_paste_and_correct_are_replayed(person, chromium, tmp_path):
     with recording(tmp_path, "WoB-Login-v0", "--seed", "0") as (address, run):
         chromium.get(address)
-        human = Person(chromium, "WoB-Login-v0", 0)
+        human = person("WoB-Login-v0", 0)
         texts = dict(human.env.instance.fields)
         chromium.switch_to.frame(chromium.find_element(By.ID, "site"))
         user, secret = (chromium.find_element(By.NAME, name) for name in ("user", "password"))
@@ -252,6 +254,26 @@ def test_hands_that_select_paste_and_correct_are_replayed(chromium, tmp_path):
     assert done.exit_code == 0, done.output
     decisions, _ = to_actions(kept)
     assert played("WoB-Login-v0", 0, decisions) == 1
+
+
+@pytest.mark.browser
+def test_a_select_never_opens_a_menu_outside_the_page(person, chromium, tmp_path):
+    with recording(tmp_path, "WoB-SelectOption-v0", "--seed", "1") as (address, run):
+        chromium.get(address)
+        human = person("WoB-SelectOption-v0", 1)
+        chromium.switch_to.frame(chromium.find_element(By.ID, "site"))
+        select = chromium.find_element(By.TAG_NAME, "select")
+        human.hands().click(select).send_keys(" ", Keys.F4).perform()
+        human.hands().key_down(Keys.ALT).send_keys(Keys.ARROW_DOWN).key_up(Keys.ALT).perform()
+        human.hands().context_click(select).perform()
+        chromium.switch_to.default_content()
+        human.play()
+        assert run.stdout.readline().startswith("score 1, ")
+    file = tmp_path / "WoB-SelectOption-v0-1.jsonl"
+    done = invoke("replay", file)
+    assert done.exit_code == 0, done.output
+    assert "button 2 is not the left one" in done.output
+    assert played("WoB-SelectOption-v0", 1, to_actions(one(file))[0]) == 1
 
 
 @pytest.fixture(scope="module")

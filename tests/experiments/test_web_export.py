@@ -67,18 +67,18 @@ def test_rllib_learns_from_the_parquet(folder, tmp_path):
         f"envs:{ENV_ID}",
         "rllib",
         "bc",
-        steps=256,
+        steps=128,
         seed=0,
         num_envs=1,
-        checkpoint_every=256,
+        checkpoint_every=128,
         env_kwargs={"backend": "twin"},
-        hyperparameters={"input": str(path), "minibatch": 64},
+        hyperparameters={"input": str(path), "minibatch": 32},
     )
     run = Run.create(tmp_path / "run", config.to_json())
     rllib.train(config, run, lambda _: None)
     losses = [row["policy_loss"] for row in run.metrics()]
     assert losses[-1] < losses[0]
-    assert run.metrics()[-1]["step"] >= 256
+    assert run.metrics()[-1]["step"] >= 128
     assert demonstrations("marwil", path) == [str(path)]  # which reads more columns
     env = gym.make(f"envs:{ENV_ID}", backend="twin")
     agent = rllib.load(Run(tmp_path / "run"), env)
