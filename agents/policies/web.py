@@ -27,6 +27,9 @@ WORD = 32
 WIDTH = 64
 HEADS = 4
 LAYERS = 3
+SITUATION = ("elements", "text", "match", "focus")
+"""Parts of an observation that differ where pages look different."""
+
 SIGHTS = ("dom", "pixels", "both")
 _PLACE = len(ELEMENT_FEATURES) - len(PLACES)
 
@@ -251,7 +254,10 @@ def _gather(array: Tensor, index: Tensor) -> Tensor:
 
 
 class WebAgent:
-    """Acts by a trained policy.
+    """Acts by a trained policy, but never does the same thing twice in the same situation.
+
+    What led back to a page that looks as before would do so for ever. Among what has not been tried
+    there, it takes the most probable act.
 
     Args:
         env: A web environment.
@@ -280,10 +286,12 @@ class WebAgent:
         self.policy.eval()
         self.deterministic = deterministic
         self.generator = torch.Generator()
+        self.tried: dict[bytes, list[int]] = {}
 
     def reset(self, seed: int) -> None:
-        """Seeds the choice of actions."""
+        """Seeds the choice of actions and forgets what was tried."""
         self.generator.manual_seed(seed)
+        self.tried = {}
 
     def act(self, observation: dict[str, Any], info: dict[str, Any]) -> np.int64:
         """The action for an observation."""
@@ -292,9 +300,16 @@ class WebAgent:
             for key, part in observation.items()
             if key != "pixels" or self.policy.sees != "dom"
         }
-        with torch.inference_mode():
+        with torch.no_grad():
             logits = masked_logits(self.policy(batch)[0], batch["action_mask"])[0]
+        situation = b"".join(np.asarray(observation[key]).tobytes() for key in SITUATION)
+        tried = self.tried.setdefault(situation, [])
+        if len(tried) < int(batch["action_mask"].sum()):
+            logits[tried] = torch.finfo(logits.dtype).min
         if self.deterministic:
-            return np.int64(logits.argmax())
-        chances = torch.softmax(logits, 0)
-        return np.int64(torch.multinomial(chances, 1, generator=self.generator)[0])
+            action = int(logits.argmax())
+        else:
+            chances = torch.softmax(logits, 0)
+            action = int(torch.multinomial(chances, 1, generator=self.generator)[0])
+        tried.append(action)
+        return np.int64(action)

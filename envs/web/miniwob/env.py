@@ -13,16 +13,13 @@ from envs.web.devtools import BrowserDiedError
 from envs.web.drawing import picture
 from envs.web.env import Observation
 from envs.web.miniwob.client import SIZE, MiniWoBClient
-from envs.web.miniwob.package import tasks
+from envs.web.miniwob.package import reloaded, tasks
 from envs.web.observation import Encoder
 from envs.web.session import ILLEGAL
 from envs.web.snapshot import Snapshot
 from hardware_sim.errors import InputError, choose
 
 BACKENDS = ("shell", "chromium")
-RELOADED: frozenset[str] = frozenset()
-"""Tasks whose pages keep something of an episode, so that the next one needs a fresh page."""
-
 SPLITS = ("train", "test")
 
 
@@ -110,7 +107,7 @@ class MiniWoBEnv(gym.Env[Observation, np.int64]):
         self.render_mode = render_mode
         self.pixels = pixels
         self.max_steps = max_steps
-        self.fresh_page = task in RELOADED if fresh_page is None else fresh_page
+        self.fresh_page = task in reloaded() if fresh_page is None else fresh_page
         self.observation_space = observation.space(SIZE, pixels)
         self.action_space = gym.spaces.Discrete(ACTIONS)
         self.arrays = {

@@ -19,9 +19,9 @@
     apply: () => new RealDate(now()).toString(),
     get: (target, name) => (name === "now" ? now : Reflect.get(target, name)),
   });
-  // The cover would hide how an episode ended.
+  // The cover would hide how an episode ended; the caret blinks.
   document.head.append(Object.assign(document.createElement("style"),
-    { textContent: "#sync-task-cover { display: none !important }" }));
+    { textContent: "#sync-task-cover { display: none !important } * { caret-color: transparent !important }" }));
   window.addEventListener("mousedown", (event) => { pressed = event.target; }, true);
   window.addEventListener("mouseup", () => { pressed = null; }, true);
   // The menu of a select would open outside the page, where nobody can see or reach it.
@@ -156,12 +156,24 @@
       title: document.title,
     };
   };
+  // What an episode leaves behind in its page: timers, animations, and where Tab goes on from.
+  const firstTimer = setTimeout(() => {});
+  const forget = () => {
+    for (let timer = setTimeout(() => {}); timer >= firstTimer; timer--) clearTimeout(timer);
+    window.jQuery?.(":animated").finish();
+    const top = document.documentElement;
+    top.tabIndex = -1;
+    top.focus();
+    top.blur();
+    top.removeAttribute("tabindex");
+    pressed = null;
+  };
   window.gymworks = {
     look,
     start(seed, split) {
-      shift = RealDate.now() - FIRST_MOMENT;
-      document.activeElement?.blur();
       core.endEpisode(0);
+      forget();
+      shift = RealDate.now() - FIRST_MOMENT;
       Math.seedrandom(seed);
       core.setDataMode(split);
       core.startEpisodeReal();

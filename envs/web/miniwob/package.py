@@ -1,7 +1,9 @@
 """Finds the pages of an installed ``miniwob`` package and serves them, without importing it."""
 
+import json
 import mimetypes
 from functools import cache
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote
@@ -16,6 +18,16 @@ def html_folder() -> Path | None:
     places = found.submodule_search_locations if found else None
     folder = Path(places[0], "html") if places else None
     return folder if folder and folder.is_dir() else None
+
+
+@cache
+def reloaded() -> frozenset[str]:
+    """Tasks whose pages keep something of an episode, so that the next needs a fresh page.
+
+    ``reloaded.json`` lists them, as ``python -m experiments.miniwob_check --restart`` found them.
+    """
+    listed = json.loads(files("envs.web.miniwob").joinpath("reloaded.json").read_text())
+    return frozenset(listed["tasks"])
 
 
 @cache
