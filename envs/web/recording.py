@@ -33,6 +33,9 @@ from hardware_sim.errors import InputError
 PATIENCE_S = 5.0
 """How long an answered episode waits for its last page to say that it has loaded."""
 
+OURS = "envs.web.env:WebEnv"
+"""The environments whose pages are served here, and so recorded and played again."""
+
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; img-src data:; "
     "connect-src 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -44,11 +47,11 @@ def web_task(env_id: str) -> Task:
     """The task of a web environment's id.
 
     Raises:
-        InputError: There is no such id, or it is not of the domain ``web``.
+        InputError: There is no such id, or its pages are not ours.
     """
     entry = find(env_id)
-    if entry.domain != "web":
-        raise InputError(f"{entry.id} has no pages; allowed: the WoB-* environments")
+    if entry.entry_point != OURS:
+        raise InputError(f"{entry.id} has no pages of ours; allowed: the WoB-* environments")
     return load_task(str(entry.kwargs["task"]))
 
 

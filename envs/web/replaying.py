@@ -11,6 +11,7 @@ from envs.web.demonstration import ACT, END, Demonstration, Step, differing_rows
 from envs.web.env import STEP_MS, WebEnv
 from envs.web.inputs import Event, KeyDown, KeyUp, PointerDown, PointerMove, PointerUp, Text
 from envs.web.keys import CONTROL, KEYBOARD, SHIFT
+from envs.web.recording import web_task
 from envs.web.snapshot import Snapshot
 from hardware_sim.errors import InputError
 
@@ -74,6 +75,7 @@ def open_again(demonstration: Demonstration) -> WebEnv:
     if demonstration.foreign:
         raise InputError(f"{demonstration.env_id} was recorded on pages that are not ours")
     entry = find(demonstration.env_id)
+    web_task(entry.id)
     env = WebEnv(**entry.kwargs, render_mode="rgb_array")
     try:
         _, info = env.reset(seed=demonstration.seed, options=demonstration.options)

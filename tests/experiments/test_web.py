@@ -327,10 +327,11 @@ def test_what_cannot_be_sent_is_said(shown, tmp_path):
 
 def test_bad_input_is_refused(shown, tmp_path):
     kept = one(shown)
-    gone, other, foreign = (
+    gone, far, other, foreign = (
         write_demonstrations(tmp_path / f"{name}.jsonl", [replace(kept, **change)])
         for name, change in (
             ("gone", {"env_id": "WoB-Gone-v0"}),
+            ("far", {"env_id": "DevicePlacement-BERT24-v0"}),
             ("other", {"instruction": "Something else."}),
             ("foreign", {"seed": None, "env_id": "miniwob/x"}),
         )
@@ -342,11 +343,12 @@ def test_bad_input_is_refused(shown, tmp_path):
         for arguments, says in (
             (["replay", tmp_path / "none.jsonl"], "No such file"),
             (["replay", gone], "unknown environment 'WoB-Gone-v0'"),
+            (["replay", far], "has no pages of ours"),
             (["replay", other], "has changed: seed 0 now says"),
             (["replay", foreign], "pages that are not ours"),
             (["replay", shown, "-o", tmp_path / "film.avi"], "allowed: .gif, .html, .mp4"),
             (["record", "WoB-Logn-v0"], "did you mean 'WoB-Login-v0'"),
-            (["record", "DevicePlacement-BERT24-v0", "-o", tmp_path], "has no pages"),
+            (["record", "DevicePlacement-BERT24-v0", "-o", tmp_path], "has no pages of ours"),
             (["record", "WoB-Login-v0", "-o", file], "cannot be written to"),
             (["record", "WoB-Login-v0", "-o", tmp_path, "--episodes", 2], "exists"),
             (["record", "WoB-Login-v0", "-o", tmp_path, "--options", "{"], "are no JSON"),

@@ -129,7 +129,7 @@ def test_bad_input_is_refused_and_leaves_nothing(folder, tmp_path):
         (["export", folder, "--to", "minari", "-o", done / "a-v0"], "cannot be written"),
         (["demonstrate", ENV_ID, "-o", folder], "--force"),
         (["demonstrate", "WoB-Bookflight-v0", "-o", tmp_path], "unknown environment"),
-        (["demonstrate", "DevicePlacement-BERT24-v0", "-o", tmp_path], "has no pages"),
+        (["demonstrate", "DevicePlacement-BERT24-v0", "-o", tmp_path], "has no pages of ours"),
         (["demonstrate", ENV_ID, "-o", tmp_path, "--episodes", 0], "0 episodes"),
         (["demonstrate", ENV_ID, "-o", tmp_path, "--options", "[]"], "allowed: an object"),
         (["demonstrate", ENV_ID, "-o", tmp_path, "--options", '{"split": "x"}'], "allowed: test"),

@@ -134,5 +134,5 @@ def test_ports_and_ids_are_checked(server):
     for port in (taken, 70_000):
         with pytest.raises(InputError, match=f"port {port} of 127.0.0.1 cannot be had"):
             Server(port)
-    with pytest.raises(InputError, match="has no pages"):
+    with pytest.raises(InputError, match="has no pages of ours"):
         web_task("DevicePlacement-BERT24-v0")
