@@ -67,12 +67,9 @@
   document.addEventListener("focusin", (event) => {
     if (isOutside(event.target)) closePopup();
   });
-  // Menus would open outside the page, where nobody can see or reach them, what is dragged out of a
-  // text control leaves the page's hands, and a range's thumb moves by theme-dependent pixels: the
-  // controls are set with the keyboard.
-  for (const kind of ["contextmenu", "dragstart"]) {
-    document.addEventListener(kind, (event) => event.preventDefault());
-  }
+  // Menus would open outside the page, where nobody can see or reach them, and a range's thumb moves
+  // by theme-dependent pixels: selects and ranges are set with the keyboard.
+  document.addEventListener("contextmenu", (event) => event.preventDefault());
   document.addEventListener("mousedown", (event) => {
     if (event.target.tagName !== "SELECT" && event.target.type !== "range") return;
     event.preventDefault();
