@@ -20,15 +20,15 @@ from agents.policies.weights import load_weights, pretrained
 from envs.web.actions import ACTIONS, MAX_FIELDS
 from envs.web.document import MAX_ELEMENTS
 from envs.web.elements import ELEMENT_FEATURES, MATCH_FEATURES, PLACES, VOCABULARY
-from envs.web.snapshot import KEYS
+from envs.web.snapshot import KEYS, Row, Snapshot
 from hardware_sim.errors import InputError, choose
 
 WORD = 32
 WIDTH = 64
 HEADS = 4
 LAYERS = 3
-SITUATION = ("elements", "text", "match", "focus")
-"""Parts of an observation that differ where pages look different."""
+Situation = tuple[str, tuple[Row | None, ...], int, int]
+"""A page as it can be seen: path, rows, focus and what is held."""
 
 SIGHTS = ("dom", "pixels", "both")
 _PLACE = len(ELEMENT_FEATURES) - len(PLACES)
@@ -286,7 +286,8 @@ class WebAgent:
         self.policy.eval()
         self.deterministic = deterministic
         self.generator = torch.Generator()
-        self.tried: dict[bytes, list[int]] = {}
+        self.env = env
+        self.tried: dict[Situation, list[int]] = {}
 
     def reset(self, seed: int) -> None:
         """Seeds the choice of actions and forgets what was tried."""
@@ -302,7 +303,8 @@ class WebAgent:
         }
         with torch.no_grad():
             logits = masked_logits(self.policy(batch)[0], batch["action_mask"])[0]
-        situation = b"".join(np.asarray(observation[key]).tobytes() for key in SITUATION)
+        page: Snapshot = self.env.get_wrapper_attr("snapshot")
+        situation = (page.path, tuple(page.rows), page.focus, page.held)
         tried = self.tried.setdefault(situation, [])
         if len(tried) < int(batch["action_mask"].sum()):
             logits[tried] = torch.finfo(logits.dtype).min

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from envs.web.document import Document
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """One request as the server saw it.
 
     Attributes:
@@ -26,8 +25,7 @@ class Request:
     form: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """The answer: exactly one of a document, JSON, a file or the path of a redirect (303).
 
     Attributes:

@@ -4,6 +4,7 @@ import atexit
 import base64
 import io
 import os
+import time
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -145,17 +146,28 @@ class Page:
         Raises:
             BrowserDiedError: The browser is gone or does not answer.
         """
-        if self.frames:
-            result = self._call("HeadlessExperimental.beginFrame", screenshot={"format": "png"})
-            data = result.get("screenshotData")
-        else:
-            data = self._call("Page.captureScreenshot", format="png")["data"]
+        data = self._draw() if self.frames else self._capture()
         if data:
             image = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
             self._last = np.asarray(image, np.uint8)
-        if self._last is None:
-            raise BrowserDiedError("the browser drew nothing")
+        assert self._last is not None  # the first frame has a picture
         return self._last.copy()
+
+    def _capture(self) -> str:
+        data: str = self._call("Page.captureScreenshot", format="png")["data"]
+        return data
+
+    def _draw(self) -> str | None:
+        """The next frame; ``None`` if nothing has changed since the last picture."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < deadline:
+            frame = self._call("HeadlessExperimental.beginFrame", screenshot={"format": "png"})
+            if "screenshotData" in frame:
+                data: str = frame["screenshotData"]
+                return data
+            if self._last is not None and not frame["hasDamage"]:
+                return None
+        raise BrowserDiedError("the browser draws nothing")  # not even after a while
 
     def close(self) -> None:
         """Closes the page with its context; calling it again changes nothing."""

@@ -5,8 +5,13 @@ or appears while a page lives is declared as a widget over nodes that are there 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hardware_sim.errors import InputError
 
@@ -33,7 +38,7 @@ NO_BOX = Box(0, 0, 0, 0)
 
 @dataclass(slots=True)
 class Node:
-    """One element of a page.
+    """One element of a page; documents may share it, so that a finished one never changes.
 
     Attributes:
         tag: One of ``CONTAINERS``, ``CONTROLS`` and ``TEXTS``.
@@ -83,6 +88,122 @@ class Node:
         return self.tag not in CONTAINERS and self.type != "hidden"
 
 
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """What pages share whose nodes differ in nothing but words, values and what is hidden.
+
+    Attributes:
+        parents: Index of each node's parent, or -1.
+        boxes: Each node's box, relative to its parent's.
+        solid: Whether a node takes room on the page at all.
+        listed: Indices of the nodes with a row; those that observations list.
+        refs: Position in ``listed`` by index.
+        ids: Index by id.
+        named: Indices of the nodes with a name.
+        groups: Radio buttons by name.
+        kinds: The type that each node's row shows, or ``None`` for what holds no value.
+        corrected: Indices of the nodes whose initial value a browser may correct.
+    """
+
+    parents: tuple[int, ...]
+    boxes: tuple[Box, ...]
+    solid: tuple[bool, ...]
+    listed: tuple[int, ...]
+    refs: dict[int, int]
+    ids: dict[str, int]
+    named: tuple[int, ...]
+    groups: dict[str, tuple[int, ...]]
+    kinds: tuple[str | None, ...]
+    corrected: tuple[int, ...]
+
+    def within(self, index: int, other: int) -> bool:
+        """Whether a node is another or stands in it."""
+        while index >= 0:
+            if index == other:
+                return True
+            index = self.parents[index]
+        return False
+
+    @cached_property
+    def origins(self) -> tuple[tuple[int, int], ...]:
+        """Left and top of each node in page coordinates, before any widget moves it."""
+        found: list[tuple[int, int]] = []
+        for parent, box in zip(self.parents, self.boxes, strict=True):
+            left, top = found[parent] if parent >= 0 else (0, 0)
+            found.append((left + box.left, top + box.top))
+        return tuple(found)
+
+    @cached_property
+    def inside(self) -> NDArray[np.bool_]:
+        """``[i, j]``: whether node ``i`` is node ``j`` or stands in it."""
+        inside = np.eye(len(self.parents), dtype=np.bool_)
+        for index, parent in enumerate(self.parents):
+            if parent >= 0:
+                inside[index] |= inside[parent]
+        return inside
+
+
+_SHAPE = attrgetter("tag", "type", "id", "name", "parent", "box")
+"""What structures are told apart by."""
+
+
+@lru_cache(maxsize=1 << 12)
+def _structure(shapes: tuple[tuple[str, str, str, str, int, Box], ...]) -> Structure:
+    """The structure of nodes, the same object for the same shapes; checks it first."""
+    nodes = [
+        Node(tag, box, name_of, "", "", kind, name, parent=parent)
+        for tag, kind, name_of, name, parent, box in shapes
+    ]
+    _check(nodes)
+    listed = tuple(index for index, node in enumerate(nodes) if node.listed)
+    groups: dict[str, tuple[int, ...]] = {}
+    for index, node in enumerate(nodes):
+        if node.type == "radio":
+            groups[node.name] = (*groups.get(node.name, ()), index)
+    return Structure(
+        parents=tuple(node.parent for node in nodes),
+        boxes=tuple(node.box for node in nodes),
+        solid=tuple(node.type != "hidden" for node in nodes),
+        listed=listed,
+        refs={index: ref for ref, index in enumerate(listed)},
+        ids={node.id: index for index, node in enumerate(nodes) if node.id},
+        named=tuple(index for index, node in enumerate(nodes) if node.name),
+        groups=groups,
+        kinds=tuple(_kind(node) for node in nodes),
+        corrected=tuple(
+            index
+            for index, node in enumerate(nodes)
+            if node.tag == "select" or node.type in ("checkbox", "radio", "range")
+        ),
+    )
+
+
+def _kind(node: Node) -> str | None:
+    if node.tag == "button":
+        return "submit" if node.type == "submit" else "button"
+    if node.tag not in CONTROLS or node.tag == "a":
+        return None
+    return node.type if node.tag == "input" else ""
+
+
+def _check(nodes: Sequence[Node]) -> None:
+    """Raises unless nodes can be shown and interpreted; see :meth:`Document.check`."""
+    seen: set[str] = set()
+    for index, node in enumerate(nodes):
+        if node.tag not in CONTAINERS + CONTROLS + TEXTS:
+            raise InputError(f"node {index} has unknown tag {node.tag!r}")
+        if node.tag == "input" and node.type not in INPUT_TYPES:
+            raise InputError(f"input {node.id} has unknown type {node.type!r}")
+        if node.id and node.id in seen:
+            raise InputError(f"two nodes have the id {node.id!r}")
+        if node.parent >= index:
+            raise InputError(f"node {index} comes before its parent")
+        seen.add(node.id)
+    count = sum(node.listed for node in nodes)
+    if count > MAX_ELEMENTS:
+        raise InputError(f"{count} elements; at most {MAX_ELEMENTS} are allowed")
+
+
 @dataclass(slots=True)
 class Document:
     """A page: nodes in document order, the widgets over them, and the form they stand in.
@@ -107,32 +228,43 @@ class Document:
     action: str = ""
     method: str = "post"
     skin: str = ""
+    _structure: Structure | None = field(default=None, init=False, repr=False, compare=False)
 
     def check(self) -> None:
         """Raises unless the document can be shown and interpreted.
 
         Raises:
-            InputError: A duplicate id, an unknown tag or type, too many elements, a child before
-                its parent, or a listed box that leaves the viewport.
+            InputError: A duplicate id, an unknown tag or type, too many elements, or a child before
+                its parent.
         """
-        seen: set[str] = set()
-        for index, node in enumerate(self.nodes):
-            if node.tag not in CONTAINERS + CONTROLS + TEXTS:
-                raise InputError(f"{self.title}: node {index} has unknown tag {node.tag!r}")
-            if node.tag == "input" and node.type not in INPUT_TYPES:
-                raise InputError(f"{self.title}: input {node.id} has unknown type {node.type!r}")
-            if node.id and node.id in seen:
-                raise InputError(f"{self.title}: two nodes have the id {node.id!r}")
-            if node.parent >= index:
-                raise InputError(f"{self.title}: node {index} comes before its parent")
-            seen.add(node.id)
-        count = len(self.listed())
-        if count > MAX_ELEMENTS:
-            raise InputError(f"{self.title}: {count} elements; at most {MAX_ELEMENTS} are allowed")
+        _ = self.structure
 
-    def listed(self) -> list[int]:
+    @property
+    def structure(self) -> Structure:
+        """What the page shares with others; the same object for the same structure.
+
+        Raises:
+            InputError: As of :meth:`check`.
+        """
+        if self._structure is None:
+            try:
+                self._structure = _structure(tuple(map(_SHAPE, self.nodes)))
+            except InputError as error:
+                raise InputError(f"{self.title}: {error}") from None
+        return self._structure
+
+    def with_value(self, name: str, value: str) -> "Document":
+        """The same page, but for the initial value of the first node with a name."""
+        index = next(i for i in self.structure.named if self.nodes[i].name == name)
+        nodes = self.nodes.copy()
+        nodes[index] = replace(nodes[index], value=value)
+        page = replace(self, nodes=nodes)
+        page._structure = self._structure
+        return page
+
+    def listed(self) -> tuple[int, ...]:
         """Indices of the nodes with a row; an element's ``ref`` is its position in this list."""
-        return [index for index, node in enumerate(self.nodes) if node.listed]
+        return self.structure.listed
 
     def index(self, node_id: str) -> int:
         """The index of the node with an id.
@@ -140,19 +272,13 @@ class Document:
         Raises:
             InputError: There is none.
         """
-        for index, node in enumerate(self.nodes):
-            if node.id == node_id:
-                return index
-        raise InputError(f"{self.title} has no node {node_id!r}")
+        if node_id not in self.structure.ids:
+            raise InputError(f"{self.title} has no node {node_id!r}")
+        return self.structure.ids[node_id]
 
     def origin(self, index: int) -> tuple[int, int]:
         """Left and top of a node in page coordinates, as it stands before any widget moves it."""
-        left, top = 0, 0
-        while index >= 0:
-            box = self.nodes[index].box
-            left, top = left + box.left, top + box.top
-            index = self.nodes[index].parent
-        return left, top
+        return self.structure.origins[index]
 
 
 Pairs = Sequence[tuple[str, str]]

@@ -41,7 +41,7 @@ def to_html(document: Document, base: str, nonce: str, script: str = "") -> str:
     children: dict[int, list[int]] = {}
     for index, node in enumerate(document.nodes):
         children.setdefault(node.parent, []).append(index)
-    refs = {index: ref for ref, index in enumerate(document.listed())}
+    refs = document.structure.refs
 
     def render(index: int) -> str:
         node = document.nodes[index]

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from envs.web.document import CONTROLS, Document, Node
-from envs.web.layout import lay_out, moved, structure
+from envs.web.layout import lay_out, moved, nowhere
 from envs.web.snapshot import Row
 
 Handler = Callable[[], None]
+ClickHandler = Callable[[int], None]
+"""Takes the node that was clicked."""
 
 
 class LivePage:
@@ -32,7 +34,7 @@ class LivePage:
         nodes = document.nodes
         self.document = document
         self.nodes = nodes
-        self.structure = structure(nodes)
+        self.structure = document.structure
         self.ids, self.listed = self.structure.ids, self.structure.listed
         self.text = [plain(node.text) for node in nodes]
         self.value = [node.value for node in nodes]
@@ -44,13 +46,13 @@ class LivePage:
         self.disabled = [node.disabled for node in nodes]
         self.classes = [node.classes for node in nodes]
         self.focus = self.start = self.held = self.popup = self.opener = -1
-        self.on_click: dict[int, list[Handler]] = {}
+        self.on_click: dict[int, list[ClickHandler]] = {}
         self.on_input: dict[int, list[Handler]] = {}
         self.on_enter: dict[int, Callable[[], bool]] = {}
         self.on_drop: list[Callable[[int, int], None]] = []
         self.on_change: list[Handler] = []
         self.rows: list[Row | None] = [None] * len(self.listed)
-        self.layout = self.structure.nowhere
+        self.layout = nowhere(self.structure)
         self.stale: set[int] = set()
         self.moved = True
 
@@ -62,8 +64,10 @@ class LivePage:
 
     def write(self, index: int, text: str) -> None:
         """Changes a node's own text."""
-        self.text[index] = plain(text)
-        self.stale.add(index)
+        text = plain(text)
+        if self.text[index] != text:
+            self.text[index] = text
+            self.stale.add(index)
 
     def put(self, index: int, value: str) -> None:
         """Changes a control's value."""
@@ -72,8 +76,9 @@ class LivePage:
 
     def enable(self, index: int, enabled: bool) -> None:
         """Enables or disables a control."""
-        self.disabled[index] = not enabled
-        self.stale.add(index)
+        if self.disabled[index] == enabled:
+            self.disabled[index] = not enabled
+            self.stale.add(index)
 
     def mark(self, index: int, name: str, present: bool) -> None:
         """Adds a class to a node, behind the others, or removes it."""

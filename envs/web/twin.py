@@ -185,7 +185,7 @@ class TwinClient:
         if page.disabled[index]:
             return
         for handler in page.on_click.get(index, ()):
-            handler()
+            handler(index)
         if node.type == "checkbox":
             page.checked[index] = not page.checked[index]
             self._changed(index)

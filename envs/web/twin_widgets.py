@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
-from envs.web.live_page import LivePage
+from envs.web.live_page import ClickHandler, LivePage
 
 Fetch = Callable[[str, tuple[tuple[str, str], ...]], Any]
 """From a path and the pairs of a query to the JSON that the application answers."""
@@ -42,7 +42,7 @@ def attach(page: LivePage, fetch: Fetch) -> None:
         handler()
 
 
-def _on_click(page: LivePage, name: str, handler: Callable[[], None]) -> None:
+def _on_click(page: LivePage, name: str, handler: ClickHandler) -> None:
     page.on_click.setdefault(page.ids[name], []).append(handler)
 
 
@@ -50,6 +50,7 @@ def _autocomplete(page: LivePage, widget: dict[str, Any], fetch: Fetch) -> None:
     control, code = page.ids[widget["control"]], page.ids[widget["code"]]
     popup = page.ids[widget["popup"]]
     items = [page.ids[item] for item in widget["items"]]
+    places = {item: place for place, item in enumerate(items)}
     # Popups may be shared between inputs: the one that opened it takes what is chosen.
     found: list[list[str]] = []
 
@@ -67,22 +68,22 @@ def _autocomplete(page: LivePage, widget: dict[str, Any], fetch: Fetch) -> None:
                 page.write(item, found[place][1])
         page.open_popup(popup, control, below=control)
 
-    def take(place: int) -> None:
+    def take(item: int) -> None:
         if page.opener == control:
-            page.put(control, found[place][1])
-            page.put(code, found[place][0])
+            page.put(code, found[places[item]][0])
+            page.put(control, found[places[item]][1])
             page.close_popup()
 
     def enter() -> bool:
         if page.opener != control:
             return False
-        take(0)
+        take(items[0])
         return True
 
     page.on_input.setdefault(control, []).append(suggest)
     page.on_enter[control] = enter
-    for place, item in enumerate(items):
-        page.on_click.setdefault(item, []).append(partial(take, place))
+    for item in items:
+        page.on_click.setdefault(item, []).append(take)
 
 
 def written_date(day: date, date_format: str) -> str:
@@ -105,16 +106,18 @@ class _Calendar:
         self.page, self.widget = page, widget
         self.codes = {page.ids[control]: page.ids[code] for control, code in widget["controls"]}
         self.popup = page.ids[widget["popup"]]
+        self.title = page.ids[widget["title"]]
+        self.previous, self.following = page.ids[widget["previous"]], page.ids[widget["following"]]
         self.cells = [page.ids[cell] for cell in widget["cells"]]
         self.first = date.fromisoformat(widget["first"])
         self.last = date.fromisoformat(widget["last"])
         self.month = self.first.replace(day=1)
-        for control, _ in widget["controls"]:
-            _on_click(page, control, partial(self.open, page.ids[control]))
-        _on_click(page, widget["previous"], partial(self.turn, -1))
-        _on_click(page, widget["following"], partial(self.turn, 1))
-        for place, cell in enumerate(widget["cells"]):
-            _on_click(page, cell, partial(self.take, place))
+        for control in self.codes:
+            page.on_click.setdefault(control, []).append(self.open)
+        for index in (self.previous, self.following):
+            page.on_click.setdefault(index, []).append(self.turn)
+        for cell in self.cells:
+            page.on_click.setdefault(cell, []).append(self.take)
 
     def open(self, control: int) -> None:
         chosen = self.page.value[self.codes[control]]
@@ -122,7 +125,8 @@ class _Calendar:
         self.page.open_popup(self.popup, control)
         self.draw()
 
-    def turn(self, months: int) -> None:
+    def turn(self, button: int) -> None:
+        months = 1 if button == self.following else -1
         count = self.month.year * 12 + self.month.month - 1 + months
         self.month = date(count // 12, count % 12 + 1, 1)
         self.draw()
@@ -131,20 +135,18 @@ class _Calendar:
         page, month = self.page, self.month
         length = monthrange(month.year, month.month)[1]
         self.offset = (month.weekday() - self.widget["week_start"]) % 7
-        name = f"{MONTHS[month.month - 1]} {month.year}"
-        page.write(page.ids[self.widget["title"]], name)
-        page.enable(page.ids[self.widget["previous"]], month > self.first)
-        end = month + timedelta(days=length - 1)
-        page.enable(page.ids[self.widget["following"]], end < self.last)
-        for place, cell in enumerate(self.cells):
-            number = place - self.offset + 1
+        page.write(self.title, f"{MONTHS[month.month - 1]} {month.year}")
+        page.enable(self.previous, month > self.first)
+        page.enable(self.following, month + timedelta(days=length - 1) < self.last)
+        least, most = (self.first - month).days + 1, (self.last - month).days + 1
+        for number, cell in enumerate(self.cells, 1 - self.offset):
             page.show(cell, 1 <= number <= length)
             if 1 <= number <= length:
                 page.write(cell, str(number))
-                page.enable(cell, self.first <= month.replace(day=number) <= self.last)
+                page.enable(cell, least <= number <= most)
 
-    def take(self, place: int) -> None:
-        day = self.month.replace(day=place - self.offset + 1)
+    def take(self, cell: int) -> None:
+        day = self.month.replace(day=self.cells.index(cell) - self.offset + 1)
         control = self.page.opener
         self.page.put(control, written_date(day, self.widget["format"]))
         self.page.put(self.codes[control], day.isoformat())
@@ -158,7 +160,7 @@ def _calendar(page: LivePage, widget: dict[str, Any]) -> None:
 def _stepper(page: LivePage, widget: dict[str, Any]) -> None:
     control = page.ids[widget["control"]]
 
-    def change(by: int) -> None:
+    def change(by: int, _: int) -> None:
         number = int(page.value[control]) + by
         page.put(control, str(min(widget["most"], max(widget["least"], number))))
 
@@ -170,7 +172,7 @@ def _listbox(page: LivePage, widget: dict[str, Any]) -> None:
     opener, code = page.ids[widget["opener"]], page.ids[widget["code"]]
     popup = page.ids[widget["popup"]]
 
-    def flip() -> None:
+    def flip(_: int) -> None:
         if page.opener == opener:
             page.close_popup()
         else:
@@ -183,11 +185,11 @@ def _listbox(page: LivePage, widget: dict[str, Any]) -> None:
 
     _on_click(page, widget["opener"], flip)
     for item in widget["items"]:
-        _on_click(page, item, partial(take, page.ids[item]))
+        _on_click(page, item, take)
 
 
 def _depends(page: LivePage, widget: dict[str, Any]) -> None:
-    named = [index for index, node in enumerate(page.nodes) if node.name == widget["name"]]
+    named = [i for i in page.structure.named if page.nodes[i].name == widget["name"]]
     ids = [page.ids[name] for name in widget["ids"]]
 
     def apply() -> None:
@@ -203,22 +205,25 @@ def _depends(page: LivePage, widget: dict[str, Any]) -> None:
 
 
 def _tabs(page: LivePage, widget: dict[str, Any]) -> None:
-    def choose(chosen: int) -> None:
-        for place, opener in enumerate(widget["openers"]):
-            page.mark(page.ids[opener], "selected", place == chosen)
-            for name in widget["panels"][place]:
-                page.show(page.ids[name], place == chosen)
+    openers = [page.ids[opener] for opener in widget["openers"]]
+    panels = [[page.ids[name] for name in panel] for panel in widget["panels"]]
 
-    for place, opener in enumerate(widget["openers"]):
-        _on_click(page, opener, partial(choose, place))
-    choose(0)
+    def choose(chosen: int) -> None:
+        for opener, panel in zip(openers, panels, strict=True):
+            page.mark(opener, "selected", opener == chosen)
+            for index in panel:
+                page.show(index, opener == chosen)
+
+    for name in widget["openers"]:
+        _on_click(page, name, choose)
+    choose(openers[0])
 
 
 def _toggle(page: LivePage, widget: dict[str, Any]) -> None:
     opener = page.ids[widget["opener"]]
     ids = [page.ids[name] for name in widget["ids"]]
 
-    def flip() -> None:
+    def flip(_: int) -> None:
         page.mark(opener, "open", "open" not in page.classes[opener].split())
         for index in ids:
             page.show(index, bool(page.hidden[index]))
@@ -227,7 +232,7 @@ def _toggle(page: LivePage, widget: dict[str, Any]) -> None:
 
 
 def _reveal(page: LivePage, widget: dict[str, Any]) -> None:
-    def swap() -> None:
+    def swap(_: int) -> None:
         for name in widget["hide"]:
             page.show(page.ids[name], False)
         for name in widget["show"]:
@@ -245,7 +250,7 @@ def _choice(page: LivePage, widget: dict[str, Any]) -> None:
             page.mark(item, "selected", item == chosen)
 
     for item in widget["items"]:
-        _on_click(page, item, partial(take, page.ids[item]))
+        _on_click(page, item, take)
 
 
 def _sortable(page: LivePage, widget: dict[str, Any]) -> None:

@@ -229,3 +229,24 @@ def test_shipped_weights_follow_instructions_they_have_not_seen():
     results = [play(env, agent, seed, split="test")["is_success"] for seed in range(20)]
     assert np.mean(results) >= 0.9
     env.close()
+
+
+class Stubborn(WebPolicy):
+    """Prefers the actions with the lowest numbers, whatever it sees."""
+
+    def forward(self, observation):
+        batch = len(observation["action_mask"])
+        return -torch.arange(ACTIONS).float().expand(batch, -1), torch.zeros(batch)
+
+
+def test_the_agent_never_does_the_same_thing_twice_in_one_situation():
+    env = gym.make("envs:WoB-ClickRadio-v0", backend="twin")
+    agent = WebAgent(env)
+    agent.policy = Stubborn()
+    observation, info = env.reset(seed=0)
+    agent.reset(0)
+    acts = [agent.act(observation, info) for _ in range(5)]
+    assert acts == np.flatnonzero(observation["action_mask"])[:5].tolist()
+    agent.reset(0)
+    assert agent.act(observation, info) == acts[0]
+    env.close()

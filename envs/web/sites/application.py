@@ -1,6 +1,7 @@
 """A flight-booking site's server: search, results, passenger, review, booking."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -38,8 +39,7 @@ class FlightApplication:
         if request.method == "GET":
             return self._get(request)
         values = dict(request.form)
-        token = next(name for name, value in self.site.hidden if value == "token")
-        if values.get(token) != self.token:
+        if values.get(self.site.token_name) != self.token:
             return Response(self._search({}, ["Your session has ended. Start again."]), status=403)
         return self._post(request.path, values)
 
@@ -50,8 +50,8 @@ class FlightApplication:
             return Response(json=self.suggestions(dict(request.query).get("q", "")))
         about = re.fullmatch(r"about/(\d)", request.path)
         if about and int(about[1]) < len(self.site.links):
-            return Response(self._about(self.site.links[int(about[1])]))
-        return Response(self._about("Page not found"), status=404)
+            return Response(_about(self.site, self.site.links[int(about[1])]))
+        return Response(_about(self.site, "Page not found"), status=404)
 
     def _post(self, path: str, values: dict[str, str]) -> Response:
         errors = self._search_errors(values)
@@ -71,8 +71,8 @@ class FlightApplication:
                 return Response(self._passenger(values, wrong))
             if path == "review":
                 return Response(self._review(values, chosen))
-            return Response(self._about("Thank you. Your flight is booked."))
-        return Response(self._about("Page not found"), status=404)
+            return Response(_about(self.site, "Thank you. Your flight is booked."))
+        return Response(_about(self.site, "Page not found"), status=404)
 
     def suggestions(self, query: str) -> list[list[str]]:
         """Value and text of the airports and areas that a text may mean, the best first.
@@ -124,26 +124,17 @@ class FlightApplication:
         return errors[:3]
 
     def _search(self, values: dict[str, str], errors: list[str]) -> Document:
-        form = self._form("search", values, errors)
-        for name, value in self.site.hidden:
-            form.hidden(name, self.token if value == "token" else value)
-        dates = self._fields(form, self.site.search_fields)
-        form.submit(self.site.words["search.submit"])
-        form.calendar(dates)
-        trip, back = (
-            self.site.field("trip"),
-            self.site.search_fields.index(self.site.field("return")),
-        )
-        ids = [f"f{back}", f"f{back}-label"]
-        form.widgets.append(depends(trip.name, trip.options[0][1], ids))
-        return form.document("results")
+        shown = [(field.name, values.get(field.name)) for field in self.site.search_fields]
+        kept = tuple((name, value) for name, value in shown if value is not None)
+        page = _search_page(self.site, kept, tuple(errors))
+        return page.with_value(self.site.token_name, self.token)
 
     def _results(
         self, values: dict[str, str], flights: tuple[Flight, ...], errors: list[str]
     ) -> Document:
         site = self.site
-        form = self._form("results", values, errors)
-        self._carry(form, values, {site.flight_name})
+        form = _form(self.site, "results", values, errors)
+        _carry(form, values, {site.flight_name})
         for place, flight in enumerate(flights):
             self._offer(form, place, flight)
         if site.flight_choice == "radio":
@@ -215,15 +206,15 @@ class FlightApplication:
         form.top += 56
 
     def _passenger(self, values: dict[str, str], errors: list[str]) -> Document:
-        form = self._form("passenger", values, errors)
-        self._carry(form, values, {field.name for field in self.site.passenger_fields})
-        self._fields(form, self.site.passenger_fields)
+        form = _form(self.site, "passenger", values, errors)
+        _carry(form, values, {field.name for field in self.site.passenger_fields})
+        _fields(form, self.site.passenger_fields)
         form.submit(self.site.words["passenger.submit"])
         return form.document("review")
 
     def _review(self, values: dict[str, str], flight: Flight) -> Document:
-        form = self._form("review", values, [])
-        self._carry(form, values, set())
+        form = _form(self.site, "review", values, [])
+        _carry(form, values, set())
         for field in self.site.fields:
             if field.concept and values.get(field.name):
                 form.text("p", f"{field.label}: {_shown(self.site, field, values[field.name])}")
@@ -232,33 +223,56 @@ class FlightApplication:
         form.nodes.append(Node("a", Box(MARGIN, form.top, 160, 18), text="Start again", href="./"))
         return form.document(BOOK)
 
-    def _about(self, title: str) -> Document:
-        form = Form(self.site, "search", {})
-        form.nodes[-1].text = title
-        form.nodes.append(Node("a", Box(MARGIN, form.top, 200, 18), text="Book a trip", href="./"))
-        return form.document("results")
 
-    def _form(self, page: str, values: dict[str, str], errors: list[str]) -> Form:
-        form = Form(self.site, page, values)
-        for error in errors:
-            form.text("p", error, "error")
-        return form
+@lru_cache(maxsize=1 << 8)
+def _search_page(
+    site: Site, values: tuple[tuple[str, str], ...], errors: tuple[str, ...]
+) -> Document:
+    """A site's first page, but for the token."""
+    form = _form(site, "search", dict(values), errors)
+    for name, value in site.hidden:
+        form.hidden(name, value)
+    dates = _fields(form, site.search_fields)
+    form.submit(site.words["search.submit"])
+    form.calendar(dates)
+    trip, back = site.field("trip"), site.search_fields.index(site.field("return"))
+    ids = [f"f{back}", f"f{back}-label"]
+    form.widgets.append(depends(trip.name, trip.options[0][1], ids))
+    return form.document("results")
 
-    def _fields(self, form: Form, fields: tuple[Field, ...]) -> list[tuple[str, str]]:
-        """Lays out fields; returns the calendar's inputs with their codes."""
-        for number, field in enumerate(fields):
-            form.field(field, number)
-        return [
-            (f"f{number}", f"f{number}-code")
-            for number, field in enumerate(fields)
-            if field.widget == "calendar"
-        ]
 
-    def _carry(self, form: Form, values: dict[str, str], but: set[str]) -> None:
-        """Repeats what was entered on the pages before."""
-        for name, value in values.items():
-            if name not in but:
-                form.hidden(name, value)
+@lru_cache(maxsize=1 << 8)
+def _about(site: Site, title: str) -> Document:
+    """A page that says nothing but its title."""
+    form = Form(site, "search", {})
+    form.nodes[-1].text = title
+    form.nodes.append(Node("a", Box(MARGIN, form.top, 200, 18), text="Book a trip", href="./"))
+    return form.document("results")
+
+
+def _form(site: Site, page: str, values: dict[str, str], errors: Sequence[str]) -> Form:
+    form = Form(site, page, values)
+    for error in errors:
+        form.text("p", error, "error")
+    return form
+
+
+def _fields(form: Form, fields: tuple[Field, ...]) -> list[tuple[str, str]]:
+    """Lays out fields; returns the calendar's inputs with their codes."""
+    for number, field in enumerate(fields):
+        form.field(field, number)
+    return [
+        (f"f{number}", f"f{number}-code")
+        for number, field in enumerate(fields)
+        if field.widget == "calendar"
+    ]
+
+
+def _carry(form: Form, values: dict[str, str], but: set[str]) -> None:
+    """Repeats what was entered on the pages before."""
+    for name, value in values.items():
+        if name not in but:
+            form.hidden(name, value)
 
 
 def untouched(site: Site, profile: Pairs) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -42,7 +42,7 @@ AREA_NAMES = {"NYC": "New York, NY", "WAS": "Washington, DC", "CHI": "Chicago, I
 """Areas that sites offer as a whole, by code."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Field:
     """One thing a site asks for.
 
@@ -68,7 +68,7 @@ class Field:
         return self.options[0][1] if self.options else ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Site:
     """One site; built from its JSON file by :func:`load_site`.
 
@@ -109,6 +109,11 @@ class Site:
     def fields(self) -> tuple[Field, ...]:
         """Every field but the flight, in the order of the pages."""
         return self.search_fields + self.passenger_fields
+
+    @cached_property
+    def token_name(self) -> str:
+        """Key of the hidden token."""
+        return next(name for name, value in self.hidden if value == "token")
 
     def field(self, concept: str) -> Field:
         """The field of a concept.

@@ -1,5 +1,8 @@
 """Forms of the sites: fields laid out one below the other, each by its widget."""
 
+from collections.abc import Callable
+from functools import lru_cache, partial
+
 from envs.web import widgets
 from envs.web.document import NO_BOX, Box, Document, Node
 from envs.web.reward import read_date
@@ -13,6 +16,9 @@ LABEL, CONTROL, GAP = 15, 28, 6
 SUGGESTIONS = 5
 FIRST_DAY, LAST_DAY = "2017-03-01", "2017-12-31"
 """Days that can be booked."""
+
+CELLS = tuple(f"day{place}" for place in range(42))
+"""Ids of a calendar's days."""
 
 
 class Form:
@@ -28,7 +34,7 @@ class Form:
         self.site, self.page, self.values = site, page, values
         self.nodes: list[Node] = []
         self.widgets: list[widgets.Widget] = []
-        self.popups: list[list[Node]] = []
+        self.popups: list[Callable[[int], tuple[Node, ...]]] = []
         self.top = 0
         self.open_half = False
         self._heading()
@@ -36,11 +42,7 @@ class Form:
     def document(self, action: str) -> Document:
         """The finished page."""
         for popup in self.popups:
-            holder = len(self.nodes)
-            self.nodes.append(popup[0])
-            for node in popup[1:]:
-                node.parent = holder
-                self.nodes.append(node)
+            self.nodes += popup(len(self.nodes))
         title = f"{self.site.airline}: {self.site.words[f'{self.page}.title']}"
         document = Document(title, SIZE, self.nodes, self.widgets, action, "post", self.site.skin)
         document.check()
@@ -97,19 +99,7 @@ class Form:
         """The one calendar of a page, for all its dates."""
         if not controls:
             return
-        left, top = (SIZE[0] - 301) // 2, 240
-        side, line = 43, 30
-        nodes = [
-            Node("div", Box(left, top, 301, 218), id="calendar", classes="popup", hidden=True),
-            Node("button", Box(0, 0, side, line), id="earlier", text="<", label="Previous month"),
-            Node("h2", Box(70, 6, 160, 18), id="month", text=""),
-            Node("button", Box(301 - side - 2, 0, side, line), id="later", text=">"),
-        ]
-        cells = [f"day{place}" for place in range(42)]
-        for place, cell in enumerate(cells):
-            box = Box(place % 7 * side, 34 + place // 7 * line, side, line)
-            nodes.append(Node("button", box, id=cell, classes="cell"))
-        self.popups.append(nodes)
+        self.popups.append(_calendar)
         self.widgets.append(
             widgets.calendar(
                 controls,
@@ -117,7 +107,7 @@ class Form:
                 "month",
                 "earlier",
                 "later",
-                cells,
+                CELLS,
                 FIRST_DAY,
                 LAST_DAY,
                 self.site.date_format,
@@ -230,15 +220,9 @@ class Form:
         self.hidden(field.name, self._value(field), f"{name}-code")
         shown = next(text for _, value, text in field.options if value == self._value(field))
         self.nodes.append(Node("button", box, id=name, text=shown, label=field.label))
-        height = 26 * len(field.options)
-        frame = Box(box.left, box.top + box.height, box.width, height + 2)
-        popup = [Node("div", frame, id=f"{name}-list", classes="popup", hidden=True)]
-        items = []
-        for place, (_, value, text) in enumerate(field.options):
-            items.append(f"{name}-{place}")
-            where = Box(0, place * 26, box.width - 2, 26)
-            popup.append(Node("button", where, id=items[-1], text=text, value=value))
-        self.popups.append(popup)
+        below, options = (box.left, box.top + box.height), field.options
+        self.popups.append(partial(_list, name, below, box.width, tuple(o[1:] for o in options)))
+        items = [f"{name}-{place}" for place in range(len(options))]
         self.widgets.append(widgets.listbox(name, f"{name}-code", f"{name}-list", items))
 
     def _stepper(self, field: Field, name: str, box: Box) -> None:
@@ -275,12 +259,9 @@ class Form:
                 value=self.site.airport_text_of(value),
             )
         )
-        frame = Box(box.left, box.top + box.height, max(box.width, 210), 26 * SUGGESTIONS + 2)
-        popup = [Node("div", frame, id=f"{name}-list", classes="popup", hidden=True)]
+        below, width = (box.left, box.top + box.height), max(box.width, 210)
+        self.popups.append(partial(_list, name, below, width, (("", ""),) * SUGGESTIONS))
         items = [f"{name}-{place}" for place in range(SUGGESTIONS)]
-        for place, item in enumerate(items):
-            popup.append(Node("button", Box(0, place * 26, frame.width - 2, 26), id=item))
-        self.popups.append(popup)
         self.widgets.append(
             widgets.autocomplete(name, f"{name}-code", f"{name}-list", items, "suggest")
         )
@@ -301,3 +282,57 @@ class Form:
             )
         )
         self.hidden("", day.isoformat() if day else "", f"{name}-code")
+
+
+@lru_cache(maxsize=1 << 8)
+def _calendar(holder: int) -> tuple[Node, ...]:
+    """The popup of a calendar, whose container has the index ``holder``."""
+    left, top = (SIZE[0] - 301) // 2, 240
+    side, line = 43, 30
+    frame = Node("div", Box(left, top, 301, 218), id="calendar", classes="popup", hidden=True)
+    earlier, later = Box(0, 0, side, line), Box(301 - side - 2, 0, side, line)
+    days = [
+        Node(
+            "button",
+            Box(place % 7 * side, 34 + place // 7 * line, side, line),
+            id=cell,
+            classes="cell",
+            parent=holder,
+        )
+        for place, cell in enumerate(CELLS)
+    ]
+    return (
+        frame,
+        Node("button", earlier, id="earlier", text="<", label="Previous month", parent=holder),
+        Node("h2", Box(70, 6, 160, 18), id="month", parent=holder),
+        Node("button", later, id="later", text=">", parent=holder),
+        *days,
+    )
+
+
+@lru_cache(maxsize=1 << 10)
+def _list(
+    name: str, corner: tuple[int, int], width: int, items: tuple[tuple[str, str], ...], holder: int
+) -> tuple[Node, ...]:
+    """A popup of buttons, one below the other.
+
+    Args:
+        name: What ids begin with.
+        corner: Left and top of the popup.
+        width: Of the popup.
+        items: Values and texts.
+        holder: Index of the popup's container.
+    """
+    frame = Box(*corner, width, 26 * len(items) + 2)
+    buttons = [
+        Node(
+            "button",
+            Box(0, place * 26, width - 2, 26),
+            id=f"{name}-{place}",
+            text=text,
+            value=value,
+            parent=holder,
+        )
+        for place, (value, text) in enumerate(items)
+    ]
+    return Node("div", frame, id=f"{name}-list", classes="popup", hidden=True), *buttons
