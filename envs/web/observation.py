@@ -80,16 +80,26 @@ class Encoder:
     def __init__(self, arrays: dict[str, NDArray[Any]], size: tuple[int, int]) -> None:
         self.arrays = arrays
         self.size = size
-        self.elements = arrays["elements"]
-        self.mask: NDArray[np.int8] = arrays["action_mask"]
-        acts = mask_parts(self.mask)
-        self.drop = acts.pop("drop")
-        self.free = acts
-        self.shown = {key: arrays[key] for key in ("elements", "text", "match", "element_mask")}
+        self._bind()
         self.count = 0
         self.numbers: dict[int, Ranked] = {}
         self.focus = self.held = -1
         self.begin("", ())
+
+    def _bind(self) -> None:
+        """Finds the parts of the arrays that are written to."""
+        self.elements = self.arrays["elements"]
+        self.mask: NDArray[np.int8] = self.arrays["action_mask"]
+        acts = mask_parts(self.mask)
+        self.drop = acts.pop("drop")
+        self.free = acts
+        names = ("elements", "text", "match", "element_mask")
+        self.shown = {key: self.arrays[key] for key in names}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restores a pickled encoder, whose parts have become arrays of their own."""
+        self.__dict__.update(state)
+        self._bind()
 
     def begin(self, instruction: str, fields: tuple[tuple[str, str], ...]) -> None:
         """Starts an episode: writes the instruction and its fields.

@@ -21,7 +21,6 @@ FEWER = {
     "check_long_rollout_memory": {"steps": 300, "warm_up": 100},
 }
 SAMPLE = (
-    "book-flight",
     "choose-list",
     "click-checkboxes",
     "click-collapsible",
