@@ -4,7 +4,7 @@ import atexit
 import base64
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,8 +60,8 @@ class Page:
         self.frames = browser.process.backend == "shell"
         self.blocked = 0
         self.loading = False
-        self.context = self.session = ""
-        self._ready = self._expired = False
+        self.context = self.session = self._frame = ""
+        self._ready = self._expired = self._stuck = self._crashed = False
         self._last: NDArray[np.uint8] | None = None
         self.pipe.begin(self._prepare())
 
@@ -95,7 +95,7 @@ class Page:
             self.loading = False
             raise CommandError(f"{url} cannot be opened: {result['errorText']}")
         self.advance(1)
-        self.pipe.wait_until(lambda: not self.loading)
+        self._wait_until(lambda: not self.loading)
 
     def step(self, events: Sequence[Event], advance_ms: int, script: str) -> Any:
         """Sends events, lets page time pass, and evaluates an expression.
@@ -127,11 +127,18 @@ class Page:
 
     def advance(self, milliseconds: int) -> None:
         """Lets page time pass; it stands still while requests are under way."""
-        self._expired = False
-        policy = {"policy": "pauseIfNetworkFetchesPending", "budget": milliseconds}
-        number = self._send("Emulation.setVirtualTimePolicy", **policy)
-        self.pipe.wait_until(lambda: self._expired)
+        self._expired = self._stuck = False
+        self._run_clock("pauseIfNetworkFetchesPending", milliseconds)
+        if self._stuck:
+            self._run_clock("advance", milliseconds)
+
+    def _run_clock(self, policy: str, milliseconds: int) -> None:
+        number = self._send(
+            "Emulation.setVirtualTimePolicy", policy=policy, budget=milliseconds
+        )
         self.pipe.wait([number])
+        waited = policy == "advance"
+        self._wait_until(lambda: self._expired or (self._stuck and not waited))
 
     def pixels(self) -> NDArray[np.uint8]:
         """The viewport, uint8 ``(height, width, 3)``.
@@ -177,13 +184,14 @@ class Page:
         settings: Message = {"browserContextId": context, "url": "about:blank"}
         if self.frames:
             settings |= {"enableBeginFrameControl": True, "width": width, "height": height}
-        target = (yield send("Target.createTarget", **settings))["targetId"]
-        attached = yield send("Target.attachToTarget", targetId=target, flatten=True)
+        self._frame = (yield send("Target.createTarget", **settings))["targetId"]
+        attached = yield send("Target.attachToTarget", targetId=self._frame, flatten=True)
         self.session = attached["sessionId"]
         self.pipe.listeners[self.session] = self._hear
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         numbers = [
             self._send("Page.enable"),
+            self._send("Inspector.enable"),
             self._send("Fetch.enable", patterns=[{"urlPattern": "*"}]),
             self._send("Emulation.setDeviceMetricsOverride", **metrics),
             self._send("Emulation.setTimezoneOverride", timezoneId="UTC"),
@@ -198,29 +206,41 @@ class Page:
         if method == "Emulation.virtualTimeBudgetExpired":
             self._expired = True
         elif method == "Page.frameStartedNavigating":
-            self.loading = True
+            if params["frameId"] == self._frame and "same" not in params["navigationType"].lower():
+                self.loading = True
         elif method == "Page.loadEventFired":
             self.loading = False
+        elif method == "Page.frameStoppedLoading":
+            if params["frameId"] == self._frame and self.loading:
+                self.loading = False
+                self._stuck = True
         elif method == "Page.javascriptDialogOpening":
-            self._send_and_forget("Page.handleJavaScriptDialog", accept=False)
+            leaves = params["type"] == "beforeunload"
+            self._send_and_forget("Page.handleJavaScriptDialog", accept=leaves)
         elif method == "Fetch.requestPaused":
-            self._admit(params["requestId"], params["request"]["url"])
+            self._admit(params)
+        elif method == "Inspector.targetCrashed":
+            self._crashed = True
 
-    def _admit(self, request: str, url: str) -> None:
-        """Lets a request pass if it stays on this machine."""
-        parts = urlsplit(url)
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
+        self.pipe.wait_until(lambda: self._crashed or condition())
+        if self._crashed:
+            raise BrowserDiedError("the page has crashed")
+
+    def _admit(self, paused: Message) -> None:
+        """Lets a request pass if it stays on this machine; the page stays if it was to be left."""
+        request, parts = paused["requestId"], urlsplit(paused["request"]["url"])
         if parts.scheme == "http" and parts.hostname == HOST:
             self._send_and_forget("Fetch.continueRequest", requestId=request)
         else:
             self.blocked += 1
-            self._send_and_forget(
-                "Fetch.failRequest", requestId=request, errorReason="BlockedByClient"
-            )
+            reason = "Aborted" if paused["resourceType"] == "Document" else "BlockedByClient"
+            self._send_and_forget("Fetch.failRequest", requestId=request, errorReason=reason)
 
     def _evaluate(self, script: str) -> Any:
         settings = {"expression": script, "returnByValue": True, "awaitPromise": True}
         while True:
-            self.pipe.wait_until(lambda: not self.loading)
+            self._wait_until(lambda: not self.loading)
             try:
                 answer = self._call("Runtime.evaluate", **settings)
             except CommandError as error:
@@ -264,6 +284,12 @@ class Browser:
         self._spare: Page | None = None
         self.name = f"{self.process.backend} {self.process.product}"
 
+    @property
+    def alive(self) -> bool:
+        """Whether it runs and has always answered."""
+        ended = self.dead or self.process.popen.poll() is not None
+        return not ended and not self.process.pipe.broken
+
     def new_page(self, size: tuple[int, int], start_time_ms: int, seed: int) -> Page:
         """A page in a fresh context; see :class:`Page` and :meth:`Page.begin`."""
         self.prepare(size)
@@ -303,7 +329,7 @@ def shared_browser(backend: str = "auto") -> Browser:
     """
     key = (os.getpid(), find_chromium(backend)[0])
     browser = _browsers.get(key)
-    if browser is None or browser.dead or browser.process.popen.poll() is not None:
+    if browser is None or not browser.alive:
         if browser is not None:
             browser.close()
         browser = _browsers[key] = Browser(backend)

@@ -12,6 +12,7 @@ from envs.web.actions import ACTIONS
 from envs.web.application import Instance, Recorder, Task
 from envs.web.browser import release_browsers
 from envs.web.client import BrowserClient
+from envs.web.devtools import BrowserDiedError
 from envs.web.document import Document
 from envs.web.drawing import picture
 from envs.web.server import Lease
@@ -146,7 +147,12 @@ class WebEnv(gym.Env[Observation, np.int64]):
             InputError: An unknown option or split.
         """
         super().reset(seed=seed)
-        info = self.session.begin(self.np_random, options)
+        before = self.np_random.bit_generator.state
+        try:
+            info = self.session.begin(self.np_random, options)
+        except BrowserDiedError:  # since the last step, perhaps; another browser takes over
+            self.np_random.bit_generator.state = before
+            info = self.session.begin(self.np_random, options)
         return self._observation(), info
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
