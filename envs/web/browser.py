@@ -4,6 +4,7 @@ import atexit
 import base64
 import io
 import os
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,10 +25,12 @@ from envs.web.inputs import Text as Text
 from envs.web.inputs import commands
 
 TIMEOUT_S = 20.0
+MOST_PAGES = 250
+"""Pages that a browser opens before another takes over, as it keeps some memory of each."""
 HOST = "127.0.0.1"
 
 
-# Page scripts draw from a seeded generator (mulberry32) and cannot open windows.
+# Page scripts draw from a seeded generator (mulberry32); neither they nor links open windows.
 FIRST_SCRIPT = """(() => {
   let state = %d;
   Math.random = () => {
@@ -37,6 +40,14 @@ FIRST_SCRIPT = """(() => {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
   window.open = () => null;
+  const opensWindow = (name) => name && !/^_(self|parent|top)$/i.test(name)
+    && !document.querySelector(`iframe[name="${CSS.escape(name)}"]`);
+  const stay = (event) => {
+    const from = event.composedPath().find((each) => "target" in each) ?? {};
+    const named = event.submitter?.formTarget || from.target;
+    if (opensWindow(named || document.querySelector("base")?.target)) event.preventDefault();
+  };
+  for (const kind of ["click", "submit"]) window.addEventListener(kind, stay, true);
 })()"""
 
 
@@ -61,7 +72,8 @@ class Page:
         self.blocked = 0
         self.loading = False
         self.context = self.session = self._frame = ""
-        self._ready = self._expired = self._stuck = self._crashed = False
+        self._ready = self._crashed = False
+        self._expired = self._stuck = self._parts = False
         self._last: NDArray[np.uint8] | None = None
         self.pipe.begin(self._prepare())
 
@@ -95,7 +107,7 @@ class Page:
             self.loading = False
             raise CommandError(f"{url} cannot be opened: {result['errorText']}")
         self.advance(1)
-        self._wait_until(lambda: not self.loading)
+        self._load()
 
     def step(self, events: Sequence[Event], advance_ms: int, script: str) -> Any:
         """Sends events, lets page time pass, and evaluates an expression.
@@ -129,16 +141,22 @@ class Page:
         """Lets page time pass; it stands still while requests are under way."""
         self._expired = self._stuck = False
         self._run_clock("pauseIfNetworkFetchesPending", milliseconds)
-        if self._stuck:
+        self._wait_until(lambda: self._expired or self._stuck)
+        if not self._expired:  # the clock waits for a page that will not come
             self._run_clock("advance", milliseconds)
+            self._wait_until(lambda: self._expired)
+
+    def _load(self) -> None:
+        """Waits until the page has loaded, for pictures and frames with its clock running."""
+        deadline = time.monotonic() + self.pipe.timeout_s
+        while self.loading and self._parts:
+            if time.monotonic() > deadline:
+                raise BrowserDiedError("the page does not finish loading")
+            self.advance(1)
+        self._wait_until(lambda: not self.loading)
 
     def _run_clock(self, policy: str, milliseconds: int) -> None:
-        number = self._send(
-            "Emulation.setVirtualTimePolicy", policy=policy, budget=milliseconds
-        )
-        self.pipe.wait([number])
-        waited = policy == "advance"
-        self._wait_until(lambda: self._expired or (self._stuck and not waited))
+        self._call("Emulation.setVirtualTimePolicy", policy=policy, budget=milliseconds)
 
     def pixels(self) -> NDArray[np.uint8]:
         """The viewport, uint8 ``(height, width, 3)``.
@@ -207,7 +225,7 @@ class Page:
             self._expired = True
         elif method == "Page.frameStartedNavigating":
             if params["frameId"] == self._frame and "same" not in params["navigationType"].lower():
-                self.loading = True
+                self.loading, self._parts = True, False
         elif method == "Page.loadEventFired":
             self.loading = False
         elif method == "Page.frameStoppedLoading":
@@ -229,18 +247,20 @@ class Page:
 
     def _admit(self, paused: Message) -> None:
         """Lets a request pass if it stays on this machine; the page stays if it was to be left."""
-        request, parts = paused["requestId"], urlsplit(paused["request"]["url"])
-        if parts.scheme == "http" and parts.hostname == HOST:
+        request, address = paused["requestId"], urlsplit(paused["request"]["url"])
+        page = paused["resourceType"] == "Document"
+        self._parts |= not page or paused["frameId"] != self._frame
+        if address.scheme == "http" and address.hostname == HOST:
             self._send_and_forget("Fetch.continueRequest", requestId=request)
         else:
             self.blocked += 1
-            reason = "Aborted" if paused["resourceType"] == "Document" else "BlockedByClient"
+            reason = "Aborted" if page else "BlockedByClient"
             self._send_and_forget("Fetch.failRequest", requestId=request, errorReason=reason)
 
     def _evaluate(self, script: str) -> Any:
         settings = {"expression": script, "returnByValue": True, "awaitPromise": True}
         while True:
-            self._wait_until(lambda: not self.loading)
+            self._load()
             try:
                 answer = self._call("Runtime.evaluate", **settings)
             except CommandError as error:
@@ -281,6 +301,7 @@ class Browser:
         self.process = launch(backend, TIMEOUT_S)
         self.pages: set[Page] = set()
         self.dead = False
+        self._opened = 0
         self._spare: Page | None = None
         self.name = f"{self.process.backend} {self.process.product}"
 
@@ -290,11 +311,15 @@ class Browser:
         ended = self.dead or self.process.popen.poll() is not None
         return not ended and not self.process.pipe.broken
 
+    @property
+    def worn(self) -> bool:
+        """Whether it should open no more pages."""
+        return self._opened >= MOST_PAGES and self._spare is None
+
     def new_page(self, size: tuple[int, int], start_time_ms: int, seed: int) -> Page:
         """A page in a fresh context; see :class:`Page` and :meth:`Page.begin`."""
         self.prepare(size)
-        page, self._spare = self._spare, None
-        assert page is not None
+        page, self._spare = self._spare or Page(self, size), None
         page.begin(start_time_ms, seed)
         self.pages.add(page)
         return page
@@ -304,8 +329,9 @@ class Browser:
         if self._spare is not None and self._spare.size != size:
             self._spare.dispose()
             self._spare = None
-        if self._spare is None:
+        if self._spare is None and not self.worn:
             self._spare = Page(self, size)
+            self._opened += 1
 
     def close(self) -> None:
         """Ends the process; calling it again changes nothing."""
@@ -316,34 +342,40 @@ class Browser:
             self.process.close()
 
 
-_browsers: dict[tuple[int, str], Browser] = {}
+_browsers: list[Browser] = []
 
 
 def shared_browser(backend: str = "auto") -> Browser:
-    """This process's browser of a backend, started again if it has ended.
+    """This process's browser of a backend, started again if it has ended or opened many pages.
 
     It ends with this process.
 
     Raises:
         InputError: As :class:`Browser`.
     """
-    key = (os.getpid(), find_chromium(backend)[0])
-    browser = _browsers.get(key)
-    if browser is None or not browser.alive:
-        if browser is not None:
-            browser.close()
-        browser = _browsers[key] = Browser(backend)
-    return browser
+    kind = find_chromium(backend)[0]
+    _end(lambda browser: not browser.alive or (browser.worn and not browser.pages))
+    for browser in _browsers:
+        mine = browser.process.owner == os.getpid() and browser.process.backend == kind
+        if mine and not browser.worn:
+            return browser
+    _browsers.append(Browser(backend))
+    return _browsers[-1]
 
 
 def release_browsers() -> None:
     """Ends this process's browsers that have no page left."""
-    for key, browser in list(_browsers.items()):
-        if key[0] == os.getpid() and not browser.pages:
-            _browsers.pop(key).close()
+    _end(lambda browser: not browser.pages)
 
 
 @atexit.register
 def _end_browsers() -> None:
-    for browser in _browsers.values():
-        browser.close()
+    _end(lambda browser: True)
+
+
+def _end(which: Callable[[Browser], bool]) -> None:
+    """Ends those of this process's browsers of which something is true."""
+    for browser in list(_browsers):
+        if browser.process.owner == os.getpid() and which(browser):
+            _browsers.remove(browser)
+            browser.close()

@@ -104,7 +104,8 @@ def own_page(request):
         LINK % ("chrome://version", ""),
         LINK % ("view-source:http://127.0.0.1/", ""),
         LINK % ("data:text/html,gone", ""),
-        LINK % ("http://example.com/", ""),
+        LINK % ("/other", 'target="elsewhere"'),
+        '<base target="_blank">' + LINK % ("/other", ""),
         LINK % ("/file", "download"),
         LINK % ("/file", ""),
     ],
@@ -144,6 +145,7 @@ def test_requests_to_other_hosts_are_counted(own_page, site):
     before = own_page.blocked
     site.show(own_page, LINK % ("http://example.com/", "") + '<img src="https://example.org/a">')
     own_page.step(CLICK, 200, "1")
+    assert own_page.step([], 200, "[document.title, clicks]") == ["Here", 1]
     assert own_page.blocked == before + 2
 
 
