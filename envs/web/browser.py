@@ -91,7 +91,7 @@ class Page:
             self._send("Page.addScriptToEvaluateOnNewDocument", source=script),
             self._send("Emulation.setVirtualTimePolicy", **clock),
         ]
-        self.pipe.wait(numbers)
+        self._results(numbers)
 
     def goto(self, url: str) -> None:
         """Opens an address and waits until it has loaded.
@@ -101,8 +101,7 @@ class Page:
             CommandError: The address cannot be opened.
         """
         self.loading = True
-        number = self._send("Page.navigate", url=url)
-        result = self.pipe.wait([number])[0]
+        result = self._call("Page.navigate", url=url)
         if "errorText" in result:
             self.loading = False
             raise CommandError(f"{url} cannot be opened: {result['errorText']}")
@@ -130,7 +129,7 @@ class Page:
         ]
         if numbers and self.frames:
             numbers.append(self._send("HeadlessExperimental.beginFrame"))
-        self.pipe.wait(numbers)
+        self._results(numbers)
         if advance_ms:
             self.advance(advance_ms)
         if self.frames:
@@ -149,11 +148,12 @@ class Page:
     def _load(self) -> None:
         """Waits until the page has loaded, for pictures and frames with its clock running."""
         deadline = time.monotonic() + self.pipe.timeout_s
-        while self.loading and self._parts:
+        while self.loading:
+            self._wait_until(lambda: self._parts or not self.loading)
+            if self.loading:
+                self.advance(1)
             if time.monotonic() > deadline:
                 raise BrowserDiedError("the page does not finish loading")
-            self.advance(1)
-        self._wait_until(lambda: not self.loading)
 
     def _run_clock(self, policy: str, milliseconds: int) -> None:
         self._call("Emulation.setVirtualTimePolicy", policy=policy, budget=milliseconds)
@@ -241,6 +241,7 @@ class Page:
             self._crashed = True
 
     def _wait_until(self, condition: Callable[[], bool]) -> None:
+        """Waits as the pipe does, but not for a page that has crashed."""
         self.pipe.wait_until(lambda: self._crashed or condition())
         if self._crashed:
             raise BrowserDiedError("the page has crashed")
@@ -280,7 +281,11 @@ class Page:
         self.pipe.forget(self._send(method, **params))
 
     def _call(self, method: str, **params: Any) -> Message:
-        return self.pipe.call(method, self.session, **params)
+        return self._results([self._send(method, **params)])[0]
+
+    def _results(self, numbers: list[int]) -> list[Message]:
+        self._wait_until(lambda: self.pipe.answered(numbers))
+        return self.pipe.wait(numbers)
 
 
 class Browser:

@@ -98,9 +98,13 @@ class Pipe:
 
     def wait(self, numbers: Sequence[int]) -> list[Message]:
         """The results of commands, in order; raises as :meth:`call` does."""
-        self.wait_until(lambda: all(number in self._answers for number in numbers))
+        self.wait_until(lambda: self.answered(numbers))
         answers = [self._answers.pop(number) for number in numbers]
         return [_result(answer) for answer in answers]
+
+    def answered(self, numbers: Sequence[int]) -> bool:
+        """Whether :meth:`wait` would return at once."""
+        return all(number in self._answers for number in numbers)
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Reads messages until a condition holds.
