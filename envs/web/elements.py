@@ -203,6 +203,7 @@ class ElementEncoder:
         dated = [field for field in self.fields if field.month and field.day]
         self.days = {field.day for field in dated}
         self.months = {field.month for field in dated}
+        self.matches: dict[tuple[str, str], bytes] = {}
         self.encoded: dict[Row | None, Encoded] = {None: (bytes(ELEMENT.itemsize), None)}
 
     def encode(self, row: Row | None) -> Encoded:
@@ -216,7 +217,10 @@ class ElementEncoder:
     def _encode(self, row: Row) -> Encoded:
         known = _known(row, *self.scale)
         legal = acts(row, self.typable(row)) if known.acts is None else known.acts
-        match = self._match(known.text, known.value)
+        match = self.matches.get((row.text, row.value))
+        if match is None:
+            match = self._match(known.text, known.value)
+            self.matches[row.text, row.value] = match
         return b"".join((known.shown, match, b"\1", legal)), known.ranked
 
     def _match(self, text: Facts, value: str) -> bytes:

@@ -21,7 +21,7 @@ from envs.web.elements import (
 )
 from envs.web.snapshot import Row, Snapshot
 
-FIELD_WORDS = 8
+FIELD_WORDS, NAME_WORDS = 8, 2
 INSTRUCTION_WORDS = 32
 
 _FOCUSED, _HELD = ELEMENT_FEATURES.index("focused"), ELEMENT_FEATURES.index("held")
@@ -89,13 +89,12 @@ class Encoder:
 
         What was seen of the last episode's page stays until :meth:`update` brings the first one.
         """
-        self.arrays["fields"][...] = 0
-        self.arrays["field_mask"][...] = 0
         self.arrays["instruction"][:] = word_ids(instruction, INSTRUCTION_WORDS)
-        for index, (name, text) in enumerate(fields):
-            self.arrays["fields"][index, :2] = word_ids(name, 2)
-            self.arrays["fields"][index, 2:] = word_ids(text, FIELD_WORDS - 2)
-        self.arrays["field_mask"][: len(fields)] = 1
+        count = len(fields)
+        self.arrays["fields"][:count] = _field_ids(fields)
+        self.arrays["fields"][count:] = 0
+        self.arrays["field_mask"][:count] = 1
+        self.arrays["field_mask"][count:] = 0
         self.texts = tuple(text for _, text in fields)
         self.encode = ElementEncoder(self.texts, self.size).encode
         self.fresh = True
@@ -158,3 +157,14 @@ class Encoder:
                 self.elements[new, column] = 1
         self.focus, self.held = focus, held
         self.arrays["focus"][0] = focus
+
+
+def _field_ids(fields: tuple[tuple[str, str], ...]) -> NDArray[np.int32]:
+    """Word ids of names and texts, int32 ``(fields, FIELD_WORDS)``."""
+    parts = [
+        word_ids(text, length)
+        for field in fields
+        for text, length in zip(field, (NAME_WORDS, FIELD_WORDS - NAME_WORDS), strict=True)
+    ]
+    joined = np.concatenate(parts) if parts else np.zeros(0, np.int32)
+    return joined.reshape(-1, FIELD_WORDS)
