@@ -71,6 +71,9 @@ Ranked = tuple[tuple[str, str, str], float]
 Encoded = tuple[bytes, Ranked | None]
 """An element as bytes of an ``ELEMENT``, and what it is ranked by."""
 
+NOTHING: Encoded = (bytes(ELEMENT.itemsize), None)
+"""An element that is not displayed."""
+
 _STATE = len(KINDS)
 _PLACE = _STATE + len(STATES)
 _NUMBER, _IS_NUMBER = _PLACE + PLACES.index("number"), _PLACE + PLACES.index("is number")
@@ -204,7 +207,7 @@ class ElementEncoder:
         self.days = {field.day for field in dated}
         self.months = {field.month for field in dated}
         self.matches: dict[tuple[str, str], bytes] = {}
-        self.encoded: dict[Row | None, Encoded] = {None: (bytes(ELEMENT.itemsize), None)}
+        self.encoded: dict[Row | None, Encoded] = {None: NOTHING}
 
     def encode(self, row: Row | None) -> Encoded:
         """An element as bytes of an ``ELEMENT``, and the number to rank it by, if it has one."""

@@ -1,6 +1,6 @@
 """From snapshots to arrays of fixed size; the same for the browser and its twin."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,15 @@ from envs.web.elements import (
     ELEMENT,
     ELEMENT_FEATURES,
     MATCH_FEATURES,
+    NOTHING,
     TEXT_WORDS,
     VOCABULARY,
     ElementEncoder,
+    Encoded,
     Ranked,
     word_ids,
 )
-from envs.web.snapshot import Row, Snapshot
+from envs.web.snapshot import Snapshot
 
 FIELD_WORDS, NAME_WORDS = 8, 2
 INSTRUCTION_WORDS = 32
@@ -79,8 +81,9 @@ class Encoder:
         self.drop = acts.pop("drop")
         self.free = acts
         self.shown = {key: arrays[key] for key in ("elements", "text", "match", "element_mask")}
-        self.count = 0
-        self.numbers: dict[int, Ranked] = {}
+        self.found: list[Encoded] = []
+        self.numbers: dict[int, Ranked | None] = {}
+        self.marks: list[tuple[int, int]] = []
         self.focus = self.held = -1
         self.begin("", ())
 
@@ -100,53 +103,47 @@ class Encoder:
         self.fresh = True
 
     def update(self, snapshot: Snapshot) -> None:
-        """Takes in a snapshot; where it says what has changed, only that is written."""
+        """Takes in a snapshot; where it says what has changed, only that is encoded."""
         rows, held = snapshot.rows, snapshot.held >= 0
+        refs: Collection[int]
         if self.fresh or snapshot.changed is None or held != (self.held >= 0):
             self.fresh = False
             self.mask[KEY:] = not held
-            gone = self.count - len(rows)
-            self._write(range(len(rows) + max(0, gone)), [*rows, *[None] * gone], held)
-            self.count = len(rows)
+            refs = range(max(len(rows), len(self.found)))
+            shown = [self.encode(row) for row in rows]
+            self.found = shown + [NOTHING] * (len(refs) - len(rows))
         else:
-            refs = sorted(snapshot.changed)
-            self._write(refs, [rows[ref] for ref in refs], held)
+            refs = snapshot.changed
+            for ref in refs:
+                self.found[ref] = self.encode(rows[ref])
+        if refs:
+            self._write(slice(min(refs), max(refs) + 1), held)
+            self._rank(refs)
+        del self.found[len(rows) :]
         self._point(snapshot.focus, snapshot.held)
 
-    def _write(self, refs: Sequence[int], rows: list[Row | None], held: bool) -> None:
-        """Writes some elements' part of every array."""
-        if not refs:
-            return
-        found = [self.encode(row) for row in rows]
-        block = np.frombuffer(b"".join([data for data, _ in found]), ELEMENT)
-        in_a_row = refs[-1] - refs[0] + 1 == len(refs)
-        where = slice(refs[0], refs[-1] + 1) if in_a_row else np.array(refs)
+    def _write(self, where: slice, held: bool) -> None:
+        """Writes neighbouring elements' part of every array; what lies between costs little."""
+        block = np.frombuffer(b"".join([data for data, _ in self.found[where]]), ELEMENT)
         for key, array in self.shown.items():
             array[where] = block[key]
         for key, array in self.free.items():
             array[where] = 0 if held else block[key]
         self.drop[where] = block["drop"] if held else 0
-        self._rank(refs, [ranked for _, ranked in found])
 
-    def _rank(self, refs: Sequence[int], numbers: list[Ranked | None]) -> None:
+    def _rank(self, refs: Collection[int]) -> None:
         """Marks the lowest and highest number among the elements of a kind and class."""
         stale = False
-        for ref, number in zip(refs, numbers, strict=True):
-            if self.numbers.pop(ref, None) is not None:
+        for ref in refs:
+            ranked = self.found[ref][1]
+            if self.numbers.get(ref) != ranked:
                 stale = True
-            if number is not None:
-                self.numbers[ref] = number
-                stale = True
-        if not stale:
-            return
-        self.elements[:, _LOWEST : _HIGHEST + 1] = 0
-        groups: dict[tuple[str, str, str], list[tuple[float, int]]] = {}
-        for ref, (group, amount) in self.numbers.items():
-            groups.setdefault(group, []).append((amount, ref))
-        for members in groups.values():
-            if len(members) > 1:
-                self.elements[min(members)[1], _LOWEST] = 1
-                self.elements[max(members)[1], _HIGHEST] = 1
+                self.numbers[ref] = ranked
+        if stale:
+            self.elements[:, _LOWEST : _HIGHEST + 1] = 0
+            self.marks = _marks(self.numbers)
+        for mark in self.marks:
+            self.elements[mark] = 1
 
     def _point(self, focus: int, held: int) -> None:
         """Moves the marks of focus and of what is held; rewritten rows have lost theirs."""
@@ -157,6 +154,20 @@ class Encoder:
                 self.elements[new, column] = 1
         self.focus, self.held = focus, held
         self.arrays["focus"][0] = focus
+
+
+def _marks(numbers: dict[int, Ranked | None]) -> list[tuple[int, int]]:
+    """Rows and columns of the lowest and highest numbers, by ref."""
+    groups: dict[tuple[str, str, str], list[tuple[float, int]]] = {}
+    for ref, ranked in numbers.items():
+        if ranked is not None:
+            groups.setdefault(ranked[0], []).append((ranked[1], ref))
+    return [
+        mark
+        for members in groups.values()
+        if len(members) > 1
+        for mark in ((min(members)[1], _LOWEST), (max(members)[1], _HIGHEST))
+    ]
 
 
 def _field_ids(fields: tuple[tuple[str, str], ...]) -> NDArray[np.int32]:
