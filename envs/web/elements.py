@@ -1,6 +1,7 @@
 """One element, or one text, as numbers."""
 
 import re
+import struct
 from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
@@ -74,10 +75,6 @@ Encoded = tuple[bytes, Ranked | None]
 NOTHING: Encoded = (bytes(ELEMENT.itemsize), None)
 """An element that is not displayed."""
 
-_STATE = len(KINDS)
-_PLACE = _STATE + len(STATES)
-_NUMBER, _IS_NUMBER = _PLACE + PLACES.index("number"), _PLACE + PLACES.index("is number")
-_KIND = {kind: index for index, kind in enumerate(KINDS)}
 _WORD = re.compile(r"[a-z0-9]+")
 _FIGURE = re.compile(r"^[^0-9]{0,2}([0-9]+(?:[.:][0-9]+)?)")
 
@@ -263,10 +260,17 @@ _NOT_TYPABLE = bytes(MAX_FIELDS)
 def _known(row: Row, across: float, down: float) -> Known:
     """What of an element does not depend on the instruction."""
     number = figure(row.text)
-    shown = _features(row, number, across, down).tobytes()
+    flags = (row.checked, row.disabled, row.readonly, row.covered, row.draggable)
     takes_typing = row.tag in ("input", "select", "textarea") and not row.readonly
+    shown = (
+        _kind(row.tag, row.type),
+        _state(flags, bool(row.value), row.classes),
+        _place(row.left * across, row.top * down, row.width * across, row.height * down),
+        _NO_NUMBER if number is None else _NUMBERS.pack(min(number, 1000) / 1000, 1, 0, 0),
+        word_ids(row.text or row.value, TEXT_WORDS).tobytes(),
+    )
     return Known(
-        shown + word_ids(row.text or row.value, TEXT_WORDS).tobytes(),
+        b"".join(shown),
         facts(row.text),
         row.value.lower(),
         None if number is None else ((row.tag, row.type, row.classes), number),
@@ -274,30 +278,27 @@ def _known(row: Row, across: float, down: float) -> Known:
     )
 
 
-def _features(row: Row, number: float | None, across: float, down: float) -> NDArray[np.float32]:
-    """A row of ``elements``, but for focus and ranks."""
-    features = np.zeros(len(ELEMENT_FEATURES), np.float32)
-    kind = f"input {row.type}" if row.tag == "input" else row.tag
-    if kind in _KIND:
-        features[_KIND[kind]] = 1
-    classes = row.classes.split()
-    features[_STATE : _STATE + 8] = (
-        row.checked,
-        row.disabled,
-        row.readonly,
-        row.covered,
-        row.draggable,
-        "selected" in classes,
-        "open" in classes,
-        bool(row.value),
-    )
-    features[_PLACE : _PLACE + 4] = (
-        row.left * across,
-        row.top * down,
-        row.width * across,
-        row.height * down,
-    )
-    if number is not None:
-        features[_NUMBER], features[_IS_NUMBER] = min(number, 1000) / 1000, 1
-    np.clip(features, -2, 2, out=features)
-    return features
+@lru_cache(maxsize=1 << 6)
+def _kind(tag: str, kind: str) -> bytes:
+    """The columns of ``elements`` for ``KINDS``."""
+    shown = f"input {kind}" if tag == "input" else tag
+    return np.array([name == shown for name in KINDS], np.float32).tobytes()
+
+
+@lru_cache(maxsize=1 << 12)
+def _state(flags: tuple[bool, ...], filled: bool, classes: str) -> bytes:
+    """The columns for ``STATES``; focused and held are left open."""
+    named = classes.split()
+    states = (*flags, "selected" in named, "open" in named, filled, False, False)
+    return np.array(states, np.float32).tobytes()
+
+
+@lru_cache(maxsize=1 << 14)
+def _place(*shares: float) -> bytes:
+    """The columns for a box, as shares of the viewport."""
+    return np.clip(np.array(shares, np.float32), -2, 2).tobytes()
+
+
+_NUMBERS = struct.Struct("=4f")
+_NO_NUMBER = bytes(_NUMBERS.size)
+"""The last columns, from a number on; ranks are left open."""

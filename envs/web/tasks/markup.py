@@ -18,7 +18,7 @@ and ``tab*`` stands for every id that begins with ``tab``; pairs are ``input:cod
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache, partial
+from functools import cache, cached_property, lru_cache, partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -131,14 +131,20 @@ class Element:
             found = found[int(key) if key.isdigit() else key]
         return [{**slots, name: value, "index": index} for index, value in enumerate(found)]
 
+    @cached_property
+    def text_place(self) -> int | None:
+        """Where :meth:`fill` puts the text, if it depends on slots."""
+        return list(self.open).index("text") if "text" in self.open else None
+
     def fill(self, slots: Slots) -> tuple[Any, ...]:
         """The fields of ``open`` with the slots filled in."""
         return tuple([fill(slots) for fill in self.open.values()])
 
     def text_of(self, filled: tuple[Any, ...]) -> str:
         """The text that a filled element shows."""
-        texts = [text for name, text in zip(self.open, filled, strict=True) if name == "text"]
-        return str(texts[0] if texts else self.fixed.get("text", ""))
+        return str(
+            self.fixed.get("text", "") if self.text_place is None else filled[self.text_place]
+        )
 
     def _options(self, slots: Slots) -> tuple[tuple[str, str], ...]:
         """Values and texts of a select's options."""
@@ -294,9 +300,7 @@ class _Drawing:
 
     def __init__(self, above: int) -> None:
         self.above = above
-        self.elements: list[Element] = []
-        self.contents: list[tuple[Any, ...]] = []
-        self.parents: list[int] = []
+        self.parts: list[tuple[Element, tuple[Any, ...], int]] = []
         self.widgets: list[tuple[tuple[str, str], ...]] = []
 
     def fill(self, children: list[Element], slots: Slots, parent: int) -> None:
@@ -307,21 +311,18 @@ class _Drawing:
                     given = element.attributes.items()
                     self.widgets.append(tuple((k, text.format_map(scope)) for k, text in given))
                     continue
-                index = len(self.elements)
-                self.elements.append(element)
-                self.contents.append(element.fill(scope))
-                self.parents.append(parent)
+                index = len(self.parts)
+                self.parts.append((element, element.fill(scope), parent))
                 if element.tag in CONTAINERS:
                     self.fill(element.children, scope, index)
 
     def nodes(self, room: Box) -> list[Node]:
         """The page's nodes, laid out in a room of open height."""
-        elements, contents = self.elements, self.contents
-        styles = tuple([element.style for element in elements])
-        page = outline(styles, tuple(self.parents), room)
+        elements, contents, parents = zip(*self.parts, strict=True)
+        page = outline(tuple([element.style for element in elements]), parents, room)
         boxes = page.boxes(page.lines([elements[i].text_of(contents[i]) for i in page.wrapping]))
-        parents = [parent if parent < 0 else parent + self.above for parent in self.parents]
-        return list(map(_node, elements, contents, boxes, parents))
+        moved = [parent if parent < 0 else parent + self.above for parent in parents]
+        return list(map(_node, elements, contents, boxes, moved))
 
 
 @lru_cache(maxsize=1 << 14)
