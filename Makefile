@@ -46,6 +46,7 @@ $(VENV)/core: setup.cfg constraints.txt
 $(VENV)/dev: setup.cfg constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .[dev]
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps miniwob==1.1.0  # it asks for a newer Gymnasium than RLlib's
 	touch $@ $(VENV)/core
 
 # The report tests open pages in Chromium; where it is missing and may be installed, it is.

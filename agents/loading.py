@@ -11,14 +11,14 @@ from agents.agent import Agent, RandomAgent
 from agents.baselines import BASELINES
 from agents.engines import engine
 from agents.runs import Run
-from envs.registration import ENTRIES
+from envs.registration import find, is_ours
 from hardware_sim.errors import InputError
 
 
 def heuristics(env: gym.Env[Any, Any]) -> dict[str, str]:
     """``"module:class"`` of the heuristics of an environment's domain, by name."""
     name = env.spec.id if env.spec else ""
-    return BASELINES.get(ENTRIES[name].domain, {}) if name in ENTRIES else {}
+    return BASELINES.get(find(name).domain, {}) if is_ours(name) else {}
 
 
 def load_agent(name: str, env: gym.Env[Any, Any], deterministic: bool = True) -> Agent:

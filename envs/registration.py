@@ -9,6 +9,7 @@ from typing import Any
 
 import gymnasium as gym
 
+from envs.web.miniwob.package import tasks as miniwob_tasks
 from envs.web.tasks.catalogue import TASKS
 from hardware_sim.errors import InputError, choose
 
@@ -134,9 +135,26 @@ ENTRIES: dict[str, Entry] = {
 }
 
 
+def _miniwob(task: str) -> Entry:
+    return Entry(
+        name=f"WoB-MiniWoB-{task}",
+        version=0,
+        domain="web",
+        entry_point="envs.web.miniwob.env:MiniWoBEnv",
+        vector_entry_point=None,
+        backend="browser, virtual time",
+        summary=f"the task {task} of MiniWoB++",
+        kwargs={"task": task},
+    )
+
+
+BRIDGED: dict[str, Entry] = {entry.id: entry for entry in map(_miniwob, miniwob_tasks())}
+"""Ids of what other installed packages offer; they have no reference scores."""
+
+
 def register_all() -> None:
     """Registers every id with Gymnasium; calling it again changes nothing."""
-    for entry in ENTRIES.values():
+    for entry in (*ENTRIES.values(), *BRIDGED.values()):
         if entry.id not in gym.registry:
             gym.register(
                 id=entry.id,
@@ -147,20 +165,28 @@ def register_all() -> None:
             )
 
 
+def is_ours(env_id: str) -> bool:
+    """Whether an id, with or without the leading ``envs:``, is registered here."""
+    name = env_id.removeprefix("envs:")
+    return name in ENTRIES or name in BRIDGED
+
+
 def find(env_id: str) -> Entry:
-    """The table's entry for an id, with or without the leading ``envs:``.
+    """The entry for an id, with or without the leading ``envs:``.
 
     Raises:
-        InputError: The id is not in the table; the message lists the ids.
+        InputError: The id is not registered here; the message lists the ids of the table.
     """
-    return ENTRIES[choose("environment", env_id.removeprefix("envs:"), list(ENTRIES))]
+    name = env_id.removeprefix("envs:")
+    return BRIDGED[name] if name in BRIDGED else ENTRIES[choose("environment", name, list(ENTRIES))]
 
 
 def training_settings(env_id: str) -> dict[str, Any]:
     """The domain's training settings, from ``training.json`` beside the environment.
 
     Returns:
-        ``{"extractor": "module:class" or null, "algo": default algorithm, "steps": default
+        ``{"extractor": "module:class" or null, "network": likewise, if a network of the domain's
+        own takes the place of extractor and heads, "algo": default algorithm, "steps": default
         number, "hyperparameters": {algorithm: {...}}, "search_space": {algorithm: {name: {...}}},
         "seeds": {"train": [...], "validation": [...], "test": [...]}}``.
     """

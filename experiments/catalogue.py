@@ -19,18 +19,18 @@ def catalogue() -> list[dict[str, Any]]:
         has a native vector class), ``observation`` and ``action`` (see :func:`describe`; ``None``
         where a library is missing, and ``needs`` says which) and ``references``.
     """
-    from envs.registration import ENTRIES
+    from envs.registration import BRIDGED, ENTRIES
 
-    return [_row(env_id) for env_id in ENTRIES]
+    return [_row(env_id) for env_id in (*ENTRIES, *BRIDGED)]
 
 
 def _row(env_id: str) -> dict[str, Any]:
     import gymnasium as gym
 
-    from envs.registration import ENTRIES, references
+    from envs.registration import find, references
     from hardware_sim.errors import InputError
 
-    entry = ENTRIES[env_id]
+    entry = find(env_id)
     row: dict[str, Any] = {
         "id": env_id,
         "domain": entry.domain,
@@ -88,6 +88,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:
     """List the environments: what they take and give, what is behind them, reference scores."""
+    from envs.registration import BRIDGED
+
     rows = catalogue()
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
@@ -96,9 +98,12 @@ def command(
     for heading in ("environment", "action"):
         table.add_column(heading, overflow="fold")
     table.add_column("reference scores", no_wrap=True)
-    for row in rows:
+    for row in (row for row in rows if row["id"] not in BRIDGED):
         what = row["needs"] or _observation(row["observation"])
         kind = f"{row['domain']}, {row['backend']}: "
         name = Text.assemble((row["id"], "bold"), "\n", kind, row["summary"], "\n", (what, "dim"))
         table.add_row(name, row["action"], _scores(row["references"]))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    if BRIDGED:
+        console.print(f"{len(BRIDGED)} ids of other packages:", *BRIDGED)

@@ -1,4 +1,4 @@
-"""The command line: one verb a module of this package."""
+"""The command line: one verb a module of this package, and ``web`` with verbs of its own."""
 
 import sys
 from importlib import import_module
@@ -41,6 +41,9 @@ def _group() -> None:
 for _verb in ("doctor",) if STRANGERS else VERBS:
     _module = import_module(f"experiments.{'catalogue' if _verb == 'list' else _verb}")
     app.command(_verb)(_module.command)
+
+if not STRANGERS:
+    app.add_typer(import_module("experiments.web").app, name="web")
 
 
 def main() -> None:

@@ -49,14 +49,27 @@ class Film:
         self.steps: list[int] = []
 
     def __call__(self, recorder: Recorder) -> None:
-        """Takes a frame if one is due."""
-        if self._step % self._every == 0 or recorder.ended:
+        """Takes a frame of an episode that is played, if one is due."""
+        self.take(recorder.ended)
+
+    def take(self, last: bool) -> None:
+        """Takes a frame if one is due; the last one always is."""
+        if self._step % self._every == 0 or last:
             self.frames.append(_frame(self._env))
             self.steps.append(self._step)
         self._step += 1
-        if not self._fixed and not recorder.ended and len(self.frames) >= MOST_FRAMES:
+        if not self._fixed and not last and len(self.frames) >= MOST_FRAMES:
             self._every *= 2
             self.frames, self.steps = self.frames[::2], self.steps[::2]
+
+    def write(self, path: Path, fps: float, title: str, caption: str) -> None:
+        """Writes the film as its file's ending says, one of :data:`FORMATS`."""
+        if path.suffix.lower() == ".gif":
+            write_gif(path, self.frames, fps)
+        elif path.suffix.lower() == ".mp4":
+            write_mp4(path, self.frames, fps)
+        else:
+            write_player(path, self.frames, self.steps, fps, title, caption)
 
 
 def _frame(env: gym.Env[Any, Any]) -> Frame:
@@ -166,6 +179,12 @@ def need_ffmpeg() -> None:
         raise InputError("mp4 needs ffmpeg, which is not installed; allowed without it: gif, html")
 
 
+def check_film(path: Path) -> None:
+    """Raises an InputError unless a film of this name can be written, before it is made in vain."""
+    if choose("kind of film", path.suffix.lower(), FORMATS) == ".mp4":
+        need_ffmpeg()
+
+
 def write_mp4(path: Path, frames: list[Frame], fps: float) -> None:
     """An MP4 through ffmpeg.
 
@@ -205,11 +224,9 @@ def command(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
 ) -> None:
     """Film one episode of an agent."""
-    suffix = choose("kind of film", output.suffix.lower(), FORMATS)
+    check_film(output)
     if fps is not None and not 0 < fps <= 120:
         raise InputError(f"fps is {fps}; allowed: above 0, at most 120")
-    if suffix == ".mp4":
-        need_ffmpeg()  # before an episode is played in vain
     console = Console(stderr=True)
     waiting = Progress(
         SpinnerColumn(),
@@ -222,13 +239,7 @@ def command(
         waiting.add_task(f"filming {agent} on {env_id}")
         shot, episode, own_fps = film(env_id, agent, seed, every)
         said = describe(episode)
-        if suffix == ".gif":
-            write_gif(output, shot.frames, fps or own_fps)
-        elif suffix == ".mp4":
-            write_mp4(output, shot.frames, fps or own_fps)
-        else:
-            title = f"{agent} on {env_id}"
-            write_player(output, shot.frames, shot.steps, fps or own_fps, title, said)
+        shot.write(output, fps or own_fps, f"{agent} on {env_id}", said)
     if not quiet:
         console = Console(highlight=False, soft_wrap=True)
         console.print(f"{said}; {len(shot.frames)} frames in {output}", markup=False)

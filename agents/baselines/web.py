@@ -5,13 +5,16 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from agents.baselines.web_translation import to_command, to_events
+from envs.web import commands, events
 from envs.web.actions import Action, encode
 from envs.web.application import Request
 from envs.web.document import Document, Node
 from envs.web.env import WebEnv
+from envs.web.interfaces import EventInterface, TextInterface
 from envs.web.reward import agreement, read_date
 from envs.web.session import Session
-from envs.web.snapshot import Row
+from envs.web.snapshot import Row, Snapshot
 from envs.web.twin_widgets import MONTHS
 from hardware_sim.errors import InputError
 
@@ -21,7 +24,9 @@ Steps = Action | None
 class Expert:
     """Fills in what the answer determines, in the order of the page, and sends it.
 
-    It looks at the page again before every act, so that it goes on from any state.
+    It looks at the page again before every act, so that it goes on from any state. Whatever actions
+    the environment takes, it says the same acts in them; with raw events an act may take several
+    frames.
 
     Args:
         env: A web environment.
@@ -31,29 +36,50 @@ class Expert:
         if not isinstance(env.unwrapped, WebEnv):
             raise InputError("the web expert needs a web environment")
         self.env = env.unwrapped
+        self.waiting: list[events.InputEvent] = []
 
     def reset(self, seed: int) -> None:
-        """Does nothing: the expert has no state and draws nothing."""
+        """Forgets what is left of an act; the expert draws nothing."""
+        self.waiting = []
 
-    def act(self, observation: Any, info: dict[str, Any]) -> np.int64:
-        """The next act."""
-        return np.int64(expert_action(self.env.session))
+    def act(self, observation: Any, info: dict[str, Any]) -> Any:
+        """The next action."""
+        session, interface = self.env.session, self.env.interface
+        if isinstance(interface, EventInterface):
+            if not self.waiting:
+                self.waiting = to_events(_Plan(session, session.snapshot).action(), session)
+            most = interface.max_events
+            frame, self.waiting = self.waiting[:most], self.waiting[most:]
+            return events.encode(frame, most)
+        if isinstance(interface, TextInterface):
+            return commands.to_text(_command(session))
+        return np.int64(expert_action(session))
 
 
 def expert_action(session: Session) -> int:
     """The number of the act that brings a session nearer to its answer."""
-    return encode(_Plan(session).action())
+    return encode(_Plan(session, session.snapshot).action())
+
+
+def _command(session: Session) -> commands.Command:
+    """The expert's next act as a command; picking up and dropping are one."""
+    action = _Plan(session, session.snapshot).action()
+    target = -1
+    if action.verb == "grab":
+        target = _Plan(session, session.snapshot._replace(held=action.ref)).action().ref
+    return to_command(action, session, target)
 
 
 class _Plan:
     """One look at a page."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, snapshot: Snapshot) -> None:
         document = session.recorder.document
         assert document is not None
         self.document: Document = document
         self.session = session
-        self.rows = session.snapshot.rows
+        self.snapshot = snapshot
+        self.rows = snapshot.rows
         self.texts = session.encoder.texts
         self.refs = {index: ref for ref, index in enumerate(document.listed())}
         self.ids = {node.id: index for index, node in enumerate(document.nodes) if node.id}
@@ -64,7 +90,7 @@ class _Plan:
 
     def action(self) -> Action:
         """The next act."""
-        if self.session.snapshot.held >= 0:
+        if self.snapshot.held >= 0:
             return self._drop()
         for index, node in enumerate(self.document.nodes):
             if node.name in self.wanted and node.tag != "button":
@@ -140,7 +166,7 @@ class _Plan:
             return None
         if text in self.texts:
             return self._reach(index, "type", self.texts.index(text))
-        if self.session.snapshot.focus != self.refs[index]:
+        if self.snapshot.focus != self.refs[index]:
             return self._reach(index, "click")
         shown = [option for _, option in node.options]
         down = shown.index(text) > shown.index(row.value)
@@ -246,7 +272,7 @@ class _Plan:
 
     def _drop(self) -> Action:
         """Drops what is held where it belongs."""
-        held = self.rows[self.session.snapshot.held]
+        held = self.rows[self.snapshot.held]
         for widget in self.document.widgets:
             if widget["type"] == "dropzones":
                 code = self.document.nodes[self.ids[widget["code"]]]
@@ -258,7 +284,7 @@ class _Plan:
                 wanted = self.wanted.get(code.name, [""])[0].split(",")
                 if held.text in wanted:
                     return self._reach(self.ids[widget["items"][wanted.index(held.text)]], "drop")
-        return Action("drop", self.session.snapshot.held)
+        return Action("drop", self.snapshot.held)
 
     def _finish(self) -> Action:
         """Sends the form, by the button that the answer names or else the first without a name.

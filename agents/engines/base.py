@@ -11,12 +11,13 @@ import numpy as np
 from agents.agent import Agent
 from agents.engines.teams import is_team
 from agents.runs import Run
-from envs.registration import ENTRIES, references, training_settings
+from envs.registration import ENTRIES, is_ours, references, training_settings
 from hardware_sim.errors import InputError
 
 DEFAULT_EXTRACTOR = "agents.policies.flat:FlatExtractor"
 DEFAULT_SETTINGS: dict[str, Any] = {
     "extractor": None,
+    "network": None,
     "algo": "ppo",
     "steps": 100_000,
     "hyperparameters": {},
@@ -123,7 +124,7 @@ def qualified(env_id: str) -> str:
     Raises:
         InputError: Gymnasium does not know the id; the message lists ours.
     """
-    if env_id.removeprefix("envs:") in ENTRIES:
+    if is_ours(env_id):
         return "envs:" + env_id.removeprefix("envs:")
     if is_team(env_id):
         return env_id
@@ -142,7 +143,7 @@ def qualified(env_id: str) -> str:
 
 def settings(env_id: str) -> dict[str, Any]:
     """The domain's ``training.json`` over the defaults; the defaults for other ids."""
-    if env_id.removeprefix("envs:") in ENTRIES:
+    if is_ours(env_id):
         return DEFAULT_SETTINGS | training_settings(env_id)
     return dict(DEFAULT_SETTINGS)
 

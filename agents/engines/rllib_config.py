@@ -21,7 +21,7 @@ from agents.engines.rllib_callbacks import EpisodeLog
 from agents.engines.rllib_env import TrainingEnv, TrainingTeam
 from agents.engines.rllib_offline import DictPreLearner, demonstrations
 from agents.engines.teams import is_team, policies
-from agents.policies.rllib_module import MASK, MaskedActorCritic, MaskedQ
+from agents.policies.rllib_module import MASK, MaskedActorCritic, MaskedQ, NetworkActorCritic
 from hardware_sim.errors import InputError
 
 ALGORITHMS: dict[str, type[AlgorithmConfig]] = {
@@ -71,7 +71,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 """Ours where RLlib's defaults are meant for clusters."""
 
-MODEL = {"features_dim": 128, "hidden": [64]}
+MODEL = {"features_dim": 128, "hidden": [64], "weights": None}
 
 
 def hyperparameters(config: TrainConfig) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def build(config: TrainConfig, step: int = 0) -> AlgorithmConfig:
     """
     values = hyperparameters(config)
     model = {name: values.pop(name, default) for name, default in MODEL.items()}
-    model["extractor"] = settings(config.env_id)["extractor"]
+    model |= {name: settings(config.env_id)[name] for name in ("extractor", "network")}
     demonstrated = values.pop("input", None)
     target = ALGORITHMS[config.algo]()
     _check_names(target, values, config.algo)
@@ -191,6 +191,10 @@ def _policies(target: AlgorithmConfig, config: TrainConfig, model: dict[str, Any
         _default_networks(target, observation_space, action_space)
         return
     module = MaskedQ if config.algo == "dqn" else MaskedActorCritic
+    if model["network"] is not None and config.algo != "dqn":
+        module = NetworkActorCritic
+    elif model["weights"] is not None:
+        raise InputError(f"{config.algo} begins with no weights on {config.env_id}")
     spec = RLModuleSpec(module_class=module)
     if is_team(config.env_id):
         names = policies(observation_space, action_space)

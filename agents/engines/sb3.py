@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -33,7 +33,8 @@ from agents.engines.sb3_config import (
     policy_kwargs,
     resolve,
 )
-from agents.engines.sb3_policy import PolicyAgent
+from agents.engines.sb3_policy import NetworkPolicy, PolicyAgent
+from agents.policies.weights import load_weights
 from agents.runs import Run, UnreadableCheckpointError
 from hardware_sim.errors import InputError
 
@@ -92,12 +93,17 @@ def _train(config: TrainConfig, run: Run, report: Report) -> None:
     venv = TrackedVecEnv(make_envs(config, name == "maskable_ppo"), tracker)
     try:
         values = hyperparameters(config, name, venv)
-        described = network(config, values)
-        policy = policy_class(algorithm, venv.observation_space)
+        weights = values.pop("weights", None)
+        described = network(config, name, values)
+        policy = policy_class(algorithm, venv.observation_space, described)
         values |= {"policy_kwargs": policy_kwargs(described), "seed": _stream(config.seed, start)}
         model = _construct(algorithm.cls, policy, venv, values)
         if found:
             _restore(model, found[1])
+        elif weights is not None:
+            if described["network"] is None:
+                raise InputError(f"{name} begins with no weights on {config.env_id}")
+            load_weights(cast(NetworkPolicy, model.policy).network, str(weights))
         keeper = _Keeper(config, run, tracker, report, {"algo": name, "network": described})
         try:
             model.learn(config.steps - start, keeper, NEVER, reset_num_timesteps=not found)
@@ -266,7 +272,7 @@ def load(run: Run, env: gym.Env[Any, Any], deterministic: bool = True) -> Policy
     """
     path, content = run.read_best(read)
     _, algorithm = resolve(content["algo"], env)
-    cls = policy_class(algorithm, env.observation_space)
+    cls = policy_class(algorithm, env.observation_space, content["network"])
     kwargs = policy_kwargs(content["network"])
     policy = cls(env.observation_space, env.action_space, lambda _: 0.0, **kwargs)
     try:

@@ -18,7 +18,7 @@ from torch import nn
 
 from agents.engines.base import DEFAULT_EXTRACTOR, TrainConfig, settings
 from agents.engines.episodes import CopiesVecEnv, MaskedEpisodes, SeededEpisodes
-from agents.engines.sb3_policy import Extractor, MaskedPolicy, has_masks
+from agents.engines.sb3_policy import Extractor, MaskedPolicy, NetworkPolicy, has_masks
 from agents.engines.vec_adapter import NativeVecEnv, UnsupportedVectorEnvError
 from hardware_sim.errors import InputError, choose
 
@@ -135,6 +135,9 @@ def hyperparameters(config: TrainConfig, name: str, envs: VecEnv) -> dict[str, A
         name: The algorithm, as :func:`resolve` gave it.
         envs: The environments it will train on.
 
+    Returns:
+        The arguments, and under ``weights`` the file that a network of the domain begins with.
+
     Raises:
         InputError: A name the algorithm does not have, or a word where a number belongs.
     """
@@ -150,10 +153,13 @@ def hyperparameters(config: TrainConfig, name: str, envs: VecEnv) -> dict[str, A
     for source in (chosen, config.hyperparameters):
         for given, value in source.items():
             key = algorithm.neutral.get(given, given)
+            if key == "weights":
+                values[key] = value
+                continue
             if key not in known:
                 raise InputError(
                     f"unknown hyperparameter {given!r} of {name}; allowed: "
-                    f"{', '.join(sorted({*known, *algorithm.neutral}))}"
+                    f"{', '.join(sorted({*known, *algorithm.neutral, 'weights'}))}"
                 )
             if isinstance(known[key], float | int) and isinstance(value, str):
                 raise InputError(f"hyperparameter {given} of {name} is {value!r}, not a number")
@@ -190,10 +196,22 @@ def _fitted(values: dict[str, Any], algorithm: Algorithm, config: TrainConfig) -
     return values
 
 
-def network(config: TrainConfig, values: dict[str, Any]) -> dict[str, Any]:
-    """What describes the networks, as JSON: the extractor's name and the policy's arguments."""
+def network(config: TrainConfig, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """What describes the networks, as JSON.
+
+    Args:
+        config: The run.
+        name: The algorithm, as :func:`resolve` gave it.
+        values: Its hyperparameters, of which the policy's arguments are taken out.
+
+    Returns:
+        ``{"extractor": name, "network": name or None, "policy_kwargs": {...}}``; a network of the
+        domain's own takes the place of the extractor and of the algorithm's networks.
+    """
+    given = settings(config.env_id)
     return {
-        "extractor": settings(config.env_id)["extractor"] or DEFAULT_EXTRACTOR,
+        "extractor": given["extractor"] or DEFAULT_EXTRACTOR,
+        "network": given["network"] if name == "maskable_ppo" else None,
         "policy_kwargs": values.pop("policy_kwargs", None) or {},
     }
 
@@ -210,6 +228,8 @@ def policy_kwargs(described: dict[str, Any]) -> dict[str, Any]:
         if not hasattr(nn, activation):
             raise InputError(f"activation_fn is {activation!r}; allowed: a class of torch.nn")
         kwargs["activation_fn"] = getattr(nn, activation)
+    if described.get("network"):
+        return kwargs | {"network": described["network"]}
     extractor = {"extractor": described["extractor"]} | kwargs.pop("features_extractor_kwargs", {})
     return kwargs | {
         "features_extractor_class": Extractor,
@@ -217,9 +237,11 @@ def policy_kwargs(described: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def policy_class(algorithm: Algorithm, observation_space: spaces.Space[Any]) -> type[BasePolicy]:
-    """The algorithm's policy class for a kind of observation."""
+def policy_class(
+    algorithm: Algorithm, observation_space: spaces.Space[Any], described: dict[str, Any]
+) -> type[BasePolicy]:
+    """The algorithm's policy class for a kind of observation and :func:`network`'s description."""
     if algorithm.cls is MaskablePPO:
-        return MaskedPolicy
+        return NetworkPolicy if described.get("network") else MaskedPolicy
     dictionary = isinstance(observation_space, spaces.Dict)
     return algorithm.cls.policy_aliases["MultiInputPolicy" if dictionary else "MlpPolicy"]

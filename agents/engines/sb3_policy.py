@@ -10,15 +10,17 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from sb3_contrib.common.maskable.distributions import (
     MaskableCategoricalDistribution,
+    MaskableDistribution,
     MaskableMultiCategoricalDistribution,
 )
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.type_aliases import Schedule
-from torch import Tensor
+from torch import Tensor, nn
 
 from agents.policies.masked import MaskedCategorical
+from hardware_sim.errors import InputError
 
 
 class Extractor(BaseFeaturesExtractor):
@@ -83,6 +85,69 @@ class MaskedPolicy(MaskableActorCriticPolicy):
         elif isinstance(self.action_space, spaces.MultiBinary):
             self.action_dist = SoundMultiCategorical([2] * int(self.action_space.n))
         super()._build(lr_schedule)
+
+
+class NetworkPolicy(MaskedPolicy):
+    """Actor and critic in one network of our own, which reads the observation as it is.
+
+    Args:
+        observation_space: The environment's.
+        action_space: The environment's, Discrete.
+        lr_schedule: Learning rate by remaining progress.
+        network: ``"module:class"`` of a module that gives logits (batch, actions) and values
+            (batch,) from a batch of observations.
+        **kwargs: As of the superclass.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        lr_schedule: Schedule,
+        network: str,
+        **kwargs: Any,
+    ) -> None:
+        self.network_name = network
+        super().__init__(observation_space, action_space, lr_schedule, **kwargs)
+
+    def _build(self, lr_schedule: Schedule) -> None:
+        if not isinstance(self.action_space, spaces.Discrete):
+            raise InputError(
+                f"{self.network_name} acts in Discrete spaces, not {self.action_space}"
+            )
+        self.action_dist = SoundCategorical(int(self.action_space.n))
+        self.network: nn.Module = resolve_name(self.network_name)()
+        settings: dict[str, Any] = {"lr": lr_schedule(1), **self.optimizer_kwargs}
+        self.optimizer = self.optimizer_class(self.network.parameters(), **settings)
+
+    def _evaluate(self, observation: Any, masks: Any) -> tuple[MaskableDistribution, Tensor]:
+        logits, values = self.network(observation)
+        distribution = self.action_dist.proba_distribution(logits)
+        distribution.apply_masking(masks)
+        return distribution, values[:, None]
+
+    def forward(
+        self, obs: Any, deterministic: bool = False, action_masks: Any = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Actions (batch,), values (batch, 1) and log-probabilities (batch,)."""
+        distribution, values = self._evaluate(obs, action_masks)
+        actions = distribution.get_actions(deterministic=deterministic)
+        return actions, values, distribution.log_prob(actions)
+
+    def evaluate_actions(
+        self, obs: Any, actions: Tensor, action_masks: Any = None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Values (batch, 1), log-probabilities (batch,) and entropies (batch,)."""
+        distribution, values = self._evaluate(obs, action_masks)
+        return values, distribution.log_prob(actions), distribution.entropy()
+
+    def get_distribution(self, obs: Any, action_masks: Any = None) -> Any:
+        """The distribution of actions."""
+        return self._evaluate(obs, action_masks)[0]
+
+    def predict_values(self, obs: Any) -> Tensor:
+        """Values (batch, 1)."""
+        return self._evaluate(obs, None)[1]
 
 
 def has_masks(env: gym.Env[Any, Any]) -> bool:

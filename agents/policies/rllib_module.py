@@ -31,6 +31,7 @@ from torch import Tensor, nn
 
 from agents.engines.base import DEFAULT_EXTRACTOR
 from agents.policies.masked import masked_logits
+from agents.policies.weights import load_weights
 from hardware_sim.errors import InputError
 
 MASK = "action_mask"
@@ -123,6 +124,57 @@ class MaskedActorCritic(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI, Targe
     def get_non_inference_attributes(self) -> list[str]:
         """What runners need not hold."""
         return ["value", "_old_extractor", "_old_policy"]
+
+
+class NetworkActorCritic(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI, TargetNetworkAPI):
+    """Actor and critic in one network of our own, for PPO, APPO, IMPALA, BC and MARWIL.
+
+    ``model_config`` keys: ``network`` ("module:class" of a module that gives logits and values of
+    a batch of observations) and ``weights`` (a file to begin with, or None).
+    """
+
+    def setup(self) -> None:
+        """Builds the network; called once by RLlib."""
+        if not isinstance(self.action_space, gym.spaces.Discrete):
+            raise InputError(f"this network acts in Discrete spaces, not {self.action_space}")
+        self.action_dist_cls = TorchCategorical
+        self.network = resolve_name(self.model_config["network"])()
+        if self.model_config["weights"] is not None:
+            load_weights(self.network, self.model_config["weights"])
+
+    def _outputs(self, network: nn.Module, observation: Any) -> tuple[Tensor, Tensor]:
+        logits, values = network(observation)
+        return masked_logits(logits, observation[MASK]), values
+
+    def _forward(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {Columns.ACTION_DIST_INPUTS: self._outputs(self.network, batch[Columns.OBS])[0]}
+
+    def _forward_train(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
+        logits, values = self._outputs(self.network, batch[Columns.OBS])
+        return {Columns.ACTION_DIST_INPUTS: logits, Columns.EMBEDDINGS: values}
+
+    def compute_values(self, batch: dict[str, Any], embeddings: Tensor | None = None) -> Tensor:
+        """State values, shape (batch,); ``embeddings`` are the values if already computed."""
+        if embeddings is not None:
+            return embeddings
+        return self._outputs(self.network, batch[Columns.OBS])[1]
+
+    def make_target_networks(self) -> None:
+        """Copies the network for APPO's proximal term."""
+        self._old_network = make_target_network(self.network)
+
+    def get_target_network_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
+        """Pairs (network, its slow copy)."""
+        return [(self.network, self._old_network)]
+
+    def forward_target(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """The slow policy's masked logits."""
+        logits = self._outputs(self._old_network, batch[Columns.OBS])[0]
+        return {TARGET_NETWORK_ACTION_DIST_INPUTS: logits}
+
+    def get_non_inference_attributes(self) -> list[str]:
+        """What runners need not hold."""
+        return ["_old_network"]
 
 
 class MaskedQ(TorchRLModule, InferenceOnlyAPI, QNetAPI, TargetNetworkAPI):

@@ -142,7 +142,8 @@ def _outcome(name: str, env: gym.Env[Any, Any], action: Any) -> tuple[Any, ...] 
 def check_bad_actions(target: Target, seed: int = 0) -> str:
     """Actions outside the space raise a clear error and leave the episode as it was.
 
-    Tried are the numbers beside a Discrete or MultiDiscrete range, fractions, and NaN for a Box.
+    Tried are the numbers beside a Discrete or MultiDiscrete range, fractions, NaN for a Box, and a
+    number for a Text, whose characters and length may be the environment's own affair.
 
     Raises:
         AssertionError: Such an action is taken, crashes, or disturbs the episode.
@@ -184,6 +185,8 @@ def _outside(space: gym.Space[Any]) -> Iterator[Any]:
             yield (start + last.reshape(start.shape)).astype(dtype)
     elif isinstance(space, gym.spaces.Box) and space.dtype is not None and space.dtype.kind == "f":
         yield np.full(space.shape, np.nan, space.dtype)
+    elif isinstance(space, gym.spaces.Text):
+        yield 0
 
 
 def check_info_contract(target: Target, episodes: int = 2, seed: int = 0) -> str:

@@ -1,6 +1,6 @@
 """The factored discrete actions: which number means which act on which element."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,18 @@ def encode(action: Action) -> int:
     return {"click": CLICK, "grab": GRAB, "drop": DROP}[action.verb] + action.ref
 
 
+def whole_number(action: Any) -> int:
+    """An action as an int.
+
+    Raises:
+        InputError: It is not a whole number.
+    """
+    array = np.asarray(action)
+    if array.shape != () or not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"action {action!r} is not a whole number from 0 to {ACTIONS - 1}")
+    return int(array)
+
+
 def perform(client: Client, action: Action, texts: tuple[str, ...]) -> Snapshot:
     """Carries out a legal action; ``texts`` are what the fields type."""
     if action.verb == "click":
@@ -84,13 +96,13 @@ def perform(client: Client, action: Action, texts: tuple[str, ...]) -> Snapshot:
     return client.press(action.key)
 
 
-def mask_parts(mask: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:
-    """Views of an action mask by the names of ``ACTS``, one row for each element."""
+def mask_parts(masks: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:
+    """Views of action masks ``(count, ACTIONS)`` by the names of ``ACTS``, elements second."""
     return {
-        "click": mask[CLICK:TYPE],
-        "type": mask[TYPE:GRAB].reshape(MAX_ELEMENTS, MAX_FIELDS),
-        "grab": mask[GRAB:DROP],
-        "drop": mask[DROP:KEY],
+        "click": masks[:, CLICK:TYPE],
+        "type": masks[:, TYPE:GRAB].reshape(-1, MAX_ELEMENTS, MAX_FIELDS),
+        "grab": masks[:, GRAB:DROP],
+        "drop": masks[:, DROP:KEY],
     }
 
 

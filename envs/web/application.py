@@ -26,11 +26,22 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """The answer: exactly one of a document, JSON or the path of a redirect (303)."""
+    """The answer: exactly one of a document, JSON, a file or the path of a redirect (303).
+
+    Attributes:
+        document: A page.
+        json: What a script asked for.
+        location: Where to go, relative to the application's root.
+        file: Bytes that are sent as they are.
+        kind: Media type of the file.
+        status: HTTP status.
+    """
 
     document: Document | None = None
     json: Any = None
     location: str | None = None
+    file: bytes | None = None
+    kind: str = "application/octet-stream"
     status: int = 200
 
 

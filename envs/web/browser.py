@@ -1,10 +1,12 @@
 """A browser that agents drive: trusted input, exact page time, pixels when asked for."""
 
+import atexit
 import base64
 import io
 import os
+import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -12,66 +14,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from envs.web.chromium import find_chromium, launch
-from envs.web.devtools import BrowserDiedError, CommandError, Message
+from envs.web.devtools import BrowserDiedError, CommandError, Message, Work
+from envs.web.inputs import Event as Event
+from envs.web.inputs import KeyDown as KeyDown
+from envs.web.inputs import KeyUp as KeyUp
+from envs.web.inputs import PointerDown as PointerDown
+from envs.web.inputs import PointerMove as PointerMove
+from envs.web.inputs import PointerUp as PointerUp
+from envs.web.inputs import Text as Text
+from envs.web.inputs import commands
 
 TIMEOUT_S = 20.0
 HOST = "127.0.0.1"
 
-
-class PointerMove(NamedTuple):
-    """The pointer moves to a place in the viewport, in CSS pixels."""
-
-    x: int
-    y: int
-
-
-class PointerDown(NamedTuple):
-    """The left button is pressed."""
-
-    x: int
-    y: int
-
-
-class PointerUp(NamedTuple):
-    """The left button is released."""
-
-    x: int
-    y: int
-
-
-class KeyDown(NamedTuple):
-    """A key goes down; one of :data:`KEY_CODES`."""
-
-    key: str
-
-
-class KeyUp(NamedTuple):
-    """A key goes up."""
-
-    key: str
-
-
-class Text(NamedTuple):
-    """Characters are typed, one key after the other."""
-
-    text: str
-
-
-Event = PointerMove | PointerDown | PointerUp | KeyDown | KeyUp | Text
-
-KEY_CODES = {
-    "Backspace": 8,
-    "Tab": 9,
-    "Enter": 13,
-    "Escape": 27,
-    "Home": 36,
-    "ArrowLeft": 37,
-    "ArrowUp": 38,
-    "ArrowRight": 39,
-    "ArrowDown": 40,
-    "Delete": 46,
-}
-POINTER = {PointerMove: "mouseMoved", PointerDown: "mousePressed", PointerUp: "mouseReleased"}
 
 # Page scripts draw from a seeded generator (mulberry32) and cannot open windows.
 FIRST_SCRIPT = """(() => {
@@ -89,38 +44,43 @@ FIRST_SCRIPT = """(() => {
 class Page:
     """One page in a context of its own: no cookies, cache or storage shared with others.
 
+    It is prepared while others are in use; :meth:`begin` waits until it is ready.
+
     Args:
         browser: The process it lives in.
         size: Width and height of the viewport in CSS pixels.
-        start_time_ms: Moment at which the page's clock begins, in ms since 1970.
-        seed: Seeds the page's ``Math.random``.
 
     Attributes:
         blocked: Requests to other hosts that were refused.
     """
 
-    def __init__(
-        self, browser: "Browser", size: tuple[int, int], start_time_ms: int, seed: int
-    ) -> None:
+    def __init__(self, browser: "Browser", size: tuple[int, int]) -> None:
         self.browser = browser
+        self.size = size
         self.pipe = browser.process.pipe
         self.frames = browser.process.backend == "shell"
         self.blocked = 0
         self.loading = False
-        self._expired = False
+        self.context = self.session = ""
+        self._ready = self._expired = self._asked = False
         self._last: NDArray[np.uint8] | None = None
-        call = self.pipe.call
-        self.context = call("Target.createBrowserContext", disposeOnDetach=True)["browserContextId"]
-        call("Browser.setDownloadBehavior", behavior="deny", browserContextId=self.context)
-        settings: Message = {"browserContextId": self.context, "url": "about:blank"}
-        if self.frames:
-            width, height = size
-            settings |= {"enableBeginFrameControl": True, "width": width, "height": height}
-        target = call("Target.createTarget", **settings)["targetId"]
-        self.session = call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        self.pipe.listeners[self.session] = self._hear
-        self._prepare(size, start_time_ms, seed)
-        browser.pages.add(self)
+        self.pipe.begin(self._prepare())
+
+    def begin(self, start_time_ms: int, seed: int) -> None:
+        """Starts the page's clock and seeds its randomness; its first page comes next.
+
+        Args:
+            start_time_ms: Moment at which the page's clock begins, in ms since 1970.
+            seed: Seeds the page's ``Math.random``.
+        """
+        self.pipe.wait_until(lambda: self._ready)
+        script, moment = FIRST_SCRIPT % seed, start_time_ms / 1000
+        clock = {"policy": "pause", "initialVirtualTime": moment}
+        numbers = [
+            self._send("Page.addScriptToEvaluateOnNewDocument", source=script),
+            self._send("Emulation.setVirtualTimePolicy", **clock),
+        ]
+        self.pipe.wait(numbers)
 
     def goto(self, url: str) -> None:
         """Opens an address and waits until it has loaded.
@@ -135,8 +95,8 @@ class Page:
         if "errorText" in result:
             self.loading = False
             raise CommandError(f"{url} cannot be opened: {result['errorText']}")
-        self.advance(1)
-        self.pipe.wait_until(lambda: not self.loading)
+        while self.loading:  # scripts and styles that a page asks for need page time
+            self.advance(1)
 
     def step(self, events: Sequence[Event], advance_ms: int, script: str) -> Any:
         """Sends events, lets page time pass, and evaluates an expression.
@@ -152,9 +112,15 @@ class Page:
             BrowserDiedError: The browser is gone or does not answer.
             CommandError: The script raised.
         """
-        numbers = [number for event in events for number in self._dispatch(event)]
+        if events:
+            self.browser.prepare(self.size)
+        numbers = [
+            self._send(method, **params) for event in events for method, params in commands(event)
+        ]
         if numbers and self.frames:
-            numbers.append(self._send("HeadlessExperimental.beginFrame"))
+            self._call("HeadlessExperimental.beginFrame")
+            while not self.pipe.answered(numbers):  # a move is answered at a frame after it arrived
+                self._call("HeadlessExperimental.beginFrame")
         self.pipe.wait(numbers)
         if advance_ms:
             self.advance(advance_ms)
@@ -167,7 +133,11 @@ class Page:
         self._expired = False
         policy = {"policy": "pauseIfNetworkFetchesPending", "budget": milliseconds}
         number = self._send("Emulation.setVirtualTimePolicy", **policy)
-        self.pipe.wait_until(lambda: self._expired)
+        while not self._expired:
+            self.pipe.wait_until(lambda: self._expired or (self.frames and self._asked))
+            if not self._expired:
+                self._call("HeadlessExperimental.beginFrame")  # pictures are taken in with a frame
+        self._asked = False
         self.pipe.wait([number])
 
     def pixels(self) -> NDArray[np.uint8]:
@@ -176,42 +146,70 @@ class Page:
         Raises:
             BrowserDiedError: The browser is gone or does not answer.
         """
-        if self.frames:
-            result = self._call("HeadlessExperimental.beginFrame", screenshot={"format": "png"})
-            data = result.get("screenshotData")
-        else:
-            data = self._call("Page.captureScreenshot", format="png")["data"]
+        data = self._draw() if self.frames else self._capture()
         if data:
             image = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
             self._last = np.asarray(image, np.uint8)
-        if self._last is None:
-            raise BrowserDiedError("the browser drew nothing")
+        assert self._last is not None  # the first frame has a picture
         return self._last.copy()
+
+    def _capture(self) -> str:
+        data: str = self._call("Page.captureScreenshot", format="png")["data"]
+        return data
+
+    def _draw(self) -> str | None:
+        """The next frame; ``None`` if nothing has changed since the last picture."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < deadline:
+            frame = self._call("HeadlessExperimental.beginFrame", screenshot={"format": "png"})
+            if "screenshotData" in frame:
+                data: str = frame["screenshotData"]
+                return data
+            if self._last is not None and not frame["hasDamage"]:
+                return None
+        raise BrowserDiedError("the browser draws nothing")  # not even after a while
 
     def close(self) -> None:
         """Closes the page with its context; calling it again changes nothing."""
         if self in self.browser.pages:
             self.browser.pages.discard(self)
-            self.pipe.listeners.pop(self.session, None)
-            try:
-                self.pipe.call("Target.disposeBrowserContext", browserContextId=self.context)
-            except BrowserDiedError:
-                self.browser.close()
+            self.dispose()
 
-    def _prepare(self, size: tuple[int, int], start_time_ms: int, seed: int) -> None:
-        width, height = size
+    def dispose(self) -> None:
+        """Frees the page's context without waiting for it."""
+        try:
+            self.pipe.wait_until(lambda: self._ready)
+            self.pipe.listeners.pop(self.session)
+            number = self.pipe.send("Target.disposeBrowserContext", browserContextId=self.context)
+            self.pipe.forget(number)
+        except BrowserDiedError:
+            self.browser.close()
+
+    def _prepare(self) -> Work:
+        """Opens the page, as far as it does not depend on the episode."""
+        send = self.pipe.send
+        made = yield send("Target.createBrowserContext", disposeOnDetach=True)
+        context = self.context = made["browserContextId"]
+        yield send("Browser.setDownloadBehavior", behavior="deny", browserContextId=context)
+        width, height = self.size
+        settings: Message = {"browserContextId": context, "url": "about:blank"}
+        if self.frames:
+            settings |= {"enableBeginFrameControl": True, "width": width, "height": height}
+        target = (yield send("Target.createTarget", **settings))["targetId"]
+        attached = yield send("Target.attachToTarget", targetId=target, flatten=True)
+        self.session = attached["sessionId"]
+        self.pipe.listeners[self.session] = self._hear
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        clock = {"policy": "pause", "initialVirtualTime": start_time_ms / 1000}
-        commands: list[tuple[str, Message]] = [
-            ("Page.enable", {}),
-            ("Emulation.setDeviceMetricsOverride", metrics),
-            ("Emulation.setTimezoneOverride", {"timezoneId": "UTC"}),
-            ("Emulation.setFocusEmulationEnabled", {"enabled": True}),
-            ("Page.addScriptToEvaluateOnNewDocument", {"source": FIRST_SCRIPT % seed}),
-            ("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}),
-            ("Emulation.setVirtualTimePolicy", clock),
+        numbers = [
+            self._send("Page.enable"),
+            self._send("Fetch.enable", patterns=[{"urlPattern": "*"}]),
+            self._send("Emulation.setDeviceMetricsOverride", **metrics),
+            self._send("Emulation.setTimezoneOverride", timezoneId="UTC"),
+            self._send("Emulation.setFocusEmulationEnabled", enabled=True),
         ]
-        self.pipe.wait([self._send(method, **params) for method, params in commands])
+        while numbers:
+            yield numbers.pop()
+        self._ready = True
 
     def _hear(self, method: str, params: Message) -> None:
         """Takes an event of this page's session."""
@@ -228,6 +226,7 @@ class Page:
 
     def _admit(self, request: str, url: str) -> None:
         """Lets a request pass if it stays on this machine."""
+        self._asked = True
         parts = urlsplit(url)
         if parts.scheme == "http" and parts.hostname == HOST:
             self._send_and_forget("Fetch.continueRequest", requestId=request)
@@ -253,37 +252,6 @@ class Page:
                 raise CommandError(f"the page's script raised: {said}")
             return answer["result"].get("value")
 
-    def _dispatch(self, event: Event) -> list[int]:
-        """Sends an input event; returns the numbers of its answers."""
-        if isinstance(event, Text):
-            return [number for letter in event.text for number in self._type(letter)]
-        if isinstance(event, KeyDown | KeyUp):
-            key = {"key": event.key, "code": event.key}
-            kind = "keyUp" if isinstance(event, KeyUp) else "rawKeyDown"
-            if event.key == "Enter" and kind == "rawKeyDown":
-                kind = "keyDown"
-                key["text"] = "\r"
-            code = KEY_CODES[event.key]
-            return [
-                self._send("Input.dispatchKeyEvent", type=kind, windowsVirtualKeyCode=code, **key)
-            ]
-        moved = isinstance(event, PointerMove)
-        return [
-            self._send(
-                "Input.dispatchMouseEvent",
-                type=POINTER[type(event)],
-                x=event.x,
-                y=event.y,
-                button="none" if moved else "left",
-                clickCount=0 if moved else 1,
-            )
-        ]
-
-    def _type(self, letter: str) -> list[int]:
-        down = {"type": "keyDown", "text": letter, "key": letter}
-        up = {"type": "keyUp", "key": letter}
-        return [self._send("Input.dispatchKeyEvent", **event) for event in (down, up)]
-
     def _send(self, method: str, **params: Any) -> int:
         return self.pipe.send(method, self.session, **params)
 
@@ -305,25 +273,39 @@ class Browser:
         pages: The open pages.
 
     Raises:
-        InputError: Chromium is not installed; the message says what to install.
+        InputError: Chromium is not installed, does not start, or is too old.
     """
 
     def __init__(self, backend: str = "auto") -> None:
         self.process = launch(backend, TIMEOUT_S)
         self.pages: set[Page] = set()
         self.dead = False
-        product = self.process.pipe.call("Browser.getVersion")["product"]
-        self.name = f"{self.process.backend} {product}"
+        self._spare: Page | None = None
+        self.name = f"{self.process.backend} {self.process.product}"
 
     def new_page(self, size: tuple[int, int], start_time_ms: int, seed: int) -> Page:
-        """A page in a fresh context; see :class:`Page`."""
-        return Page(self, size, start_time_ms, seed)
+        """A page in a fresh context; see :class:`Page` and :meth:`Page.begin`."""
+        self.prepare(size)
+        page, self._spare = self._spare, None
+        assert page is not None
+        page.begin(start_time_ms, seed)
+        self.pages.add(page)
+        return page
+
+    def prepare(self, size: tuple[int, int]) -> None:
+        """Sees to it that a page of a size is being made ready for who asks next."""
+        if self._spare is not None and self._spare.size != size:
+            self._spare.dispose()
+            self._spare = None
+        if self._spare is None:
+            self._spare = Page(self, size)
 
     def close(self) -> None:
         """Ends the process; calling it again changes nothing."""
         if not self.dead:
             self.dead = True
             self.pages.clear()
+            self._spare = None
             self.process.close()
 
 
@@ -352,3 +334,9 @@ def release_browsers() -> None:
     for key, browser in list(_browsers.items()):
         if key[0] == os.getpid() and not browser.pages:
             _browsers.pop(key).close()
+
+
+@atexit.register
+def _end_browsers() -> None:
+    for browser in _browsers.values():
+        browser.close()

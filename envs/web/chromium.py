@@ -8,19 +8,26 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
+from typing import TypeVar
 
-from envs.web.devtools import Pipe
+from envs.web.devtools import BrowserDiedError, CommandError, Pipe
 from hardware_sim.errors import InputError, choose
 
 log = logging.getLogger("gymworks")
+Started = TypeVar("Started")
 
 PROGRAMS = {"shell": ("chromium-headless-shell",), "chromium": ("chromium", "chromium-browser")}
 VARIABLE = "GYMWORKS_CHROMIUM"
 
 FLAGS = (
-    "--remote-debugging-pipe",
+    "--remote-debugging-pipe",  # no port that others could connect to
+    "--block-new-web-contents",
+    "--disable-breakpad",
     "--allow-pre-commit-input",  # or a click right after a page has loaded may be lost
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--no-proxy-server",
@@ -56,7 +63,13 @@ FRAME_FLAGS = (
     "--disable-checker-imaging",
     "--disable-new-content-rendering-timeout",
 )
+WINDOW_FLAGS = (
+    "--headless=new",
+    "--disable-back-forward-cache",  # or a page's clock stays behind in the page it led away from
+)
 PR_SET_PDEATHSIG = 1
+OLDEST = 134
+"""First version that announces every navigation."""
 
 
 def find_chromium(backend: str) -> tuple[str, str]:
@@ -80,11 +93,12 @@ def find_chromium(backend: str) -> tuple[str, str]:
             path = shutil.which(program)
             if path:
                 return kind, path
-    wanted = "chromium-headless-shell" if backend != "chromium" else "chromium"
-    raise InputError(
-        f"no Chromium found; install it (Debian: apt-get install {wanted}) "
-        f"or name one in {VARIABLE}"
-    )
+    raise InputError(f"no Chromium found; {_remedy(backend)}")
+
+
+def _remedy(backend: str) -> str:
+    wanted = "chromium" if backend == "chromium" else "chromium-headless-shell"
+    return f"install it (Debian: apt-get install {wanted}) or name one in {VARIABLE}"
 
 
 @dataclass
@@ -94,20 +108,26 @@ class Process:
     Attributes:
         backend: ``"shell"`` or ``"chromium"``.
         pipe: The connection to it.
+        product: Its name and version.
     """
 
     backend: str
     pipe: Pipe
     popen: subprocess.Popen[bytes]
-    folder: "tempfile.TemporaryDirectory[str]"
+    folder: str
+    keeper: Thread
+    product: str = ""
+    owner: int = field(default_factory=os.getpid)
 
     def close(self) -> None:
-        """Ends the browser and removes its profile."""
+        """Ends the browser and removes its profile; a process that was forked off may not."""
+        if os.getpid() != self.owner:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
-        self.popen.wait()
+        self.keeper.join()
         self.pipe.close()
-        self.folder.cleanup()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def launch(backend: str, timeout_s: float = 30.0) -> Process:
@@ -116,37 +136,102 @@ def launch(backend: str, timeout_s: float = 30.0) -> Process:
     It ends with this process, as its pipe closes and the kernel signals it. The sandbox is on
     unless this process is root's, which Chromium does not sandbox.
 
+    Args:
+        backend: As for :func:`find_chromium`.
+        timeout_s: How long to wait for an answer, then and later.
+
     Raises:
-        InputError: Chromium is not installed.
+        InputError: Chromium is not installed, does not start, or is too old.
     """
     kind, program = find_chromium(backend)
-    folder = tempfile.TemporaryDirectory(prefix="gymworks-", ignore_cleanup_errors=True)
-    flags = [*FLAGS, f"--user-data-dir={folder.name}"]
-    flags += FRAME_FLAGS if kind == "shell" else ("--headless=new",)
+    process = _start(kind, program, timeout_s)
+    try:
+        process.product = process.pipe.call("Browser.getVersion")["product"]
+    except (BrowserDiedError, CommandError) as error:
+        lines = Path(process.folder, "stderr.txt").read_text(errors="replace").splitlines()
+        process.close()
+        said = next((line.strip() for line in reversed(lines) if line.strip()), str(error))
+        raise InputError(
+            f"{program} does not start as a browser ({said}); {_remedy(kind)}"
+        ) from error
+    version = process.product.partition("/")[2].partition(".")[0]
+    if not version.isdigit() or int(version) < OLDEST:
+        process.close()
+        raise InputError(
+            f"{program} is {process.product}, but {OLDEST} or newer is needed; {_remedy(kind)}"
+        )
+    return process
+
+
+def _start(kind: str, program: str, timeout_s: float) -> Process:
+    """Starts a program with a pipe to it, which may still turn out to be no browser."""
+    folder = tempfile.mkdtemp(prefix="gymworks-")
+    flags = [*FLAGS, f"--user-data-dir={folder}"]
+    flags += FRAME_FLAGS if kind == "shell" else WINDOW_FLAGS
     if os.geteuid() == 0:
         log.warning("Chromium runs without its sandbox, because this process is root's")
         flags.append("--no-sandbox")
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
-    libc = ctypes.CDLL(None)
 
     def prepare() -> None:
         # The protocol wants descriptors 3 and 4; the copies keep clear of both.
         low, high = os.dup2(theirs_in, 103), os.dup2(theirs_out, 104)
         os.dup2(low, 3)
         os.dup2(high, 4)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        die_with_parent()
 
-    with Path(folder.name, "stderr.txt").open("wb") as errors:
-        popen = subprocess.Popen(
-            [program, *flags],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            close_fds=False,  # all but the standard ones and the copies close by themselves
-            preexec_fn=prepare,
-            start_new_session=True,
-        )
-    os.close(theirs_in)
-    os.close(theirs_out)
-    return Process(kind, Pipe(ours_in, ours_out, timeout_s), popen, folder)
+    def run() -> subprocess.Popen[bytes]:
+        with Path(folder, "stderr.txt").open("wb") as errors:
+            return subprocess.Popen(
+                [program, *flags],
+                env={**os.environ, "TMPDIR": folder},  # what a killed browser leaves goes with it
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                close_fds=False,  # all but the standard ones and the copies close by themselves
+                preexec_fn=prepare,
+                start_new_session=True,
+            )
+
+    try:
+        popen, keeper = keep(run, subprocess.Popen.wait)
+    except OSError as error:
+        for end in (ours_in, ours_out):
+            os.close(end)
+        shutil.rmtree(folder)
+        raise InputError(f"{program} cannot be run ({error}); {_remedy(kind)}") from error
+    finally:
+        os.close(theirs_in)
+        os.close(theirs_out)
+    return Process(kind, Pipe(ours_in, ours_out, timeout_s), popen, folder, keeper)
+
+
+def keep(run: Callable[[], Started], wait: Callable[[Started], object]) -> tuple[Started, Thread]:
+    """Starts something from a thread that lasts as long as it does.
+
+    The kernel would end a process with the thread that started it, not with our process.
+
+    Args:
+        run: Starts it.
+        wait: Returns when it has ended.
+    """
+    started: Future[Started] = Future()
+
+    def last() -> None:
+        try:
+            running = run()
+        except BaseException as error:  # raised again where the result is awaited
+            started.set_exception(error)
+            return
+        started.set_result(running)
+        wait(running)
+
+    keeper = Thread(target=last, name="gymworks-browser", daemon=True)
+    keeper.start()
+    return started.result(), keeper
+
+
+def die_with_parent() -> None:
+    """Has the kernel end this process with the one that started it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

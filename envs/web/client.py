@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.web.application import Recorder
-from envs.web.browser import (
+from envs.web.application import Application
+from envs.web.browser import FIRST_SCRIPT, Page, shared_browser
+from envs.web.inputs import (
     Event,
     KeyDown,
     KeyUp,
@@ -16,10 +17,10 @@ from envs.web.browser import (
     PointerMove,
     PointerUp,
     Text,
-    shared_browser,
 )
-from envs.web.server import acquire_server, release_server
-from envs.web.snapshot import KEYS, Row, Snapshot
+from envs.web.selenium_page import SeleniumPage
+from envs.web.server import Lease
+from envs.web.snapshot import KEYS, Row, Snapshot, read_snapshot
 from hardware_sim.errors import InputError, choose
 
 LOOK = "gymworks.snapshot()"
@@ -30,11 +31,12 @@ class BrowserClient:
     """Hands and eyes on a page in a browser; see :class:`envs.web.snapshot.Client`.
 
     Args:
-        recorder: The application, which a server on the loopback interface offers to the browser.
+        application: What a server on the loopback interface offers to the browser.
         size: Width and height of the viewport in CSS pixels.
         start_time_ms: Moment at which the page's clock begins, in ms since 1970.
         seed: Seeds the page's random numbers.
-        step_ms: Page time that each act takes.
+        step_ms: Page time that each act takes; ``n`` acts together take ``n * step_ms``, rounded to
+            whole ms.
         backend: Name of the browser backend.
 
     Attributes:
@@ -43,17 +45,19 @@ class BrowserClient:
 
     def __init__(
         self,
-        recorder: Recorder,
+        application: Application,
         size: tuple[int, int],
         start_time_ms: int,
         seed: int,
-        step_ms: int,
+        step_ms: float,
         backend: str,
     ) -> None:
         self.step_ms = step_ms
-        self.page = shared_browser(backend).new_page(size, start_time_ms, seed)
-        self.server = acquire_server()
-        self.root = self.server.mount(recorder)
+        self.ticks = 0
+        self.page = open_page(backend, size, start_time_ms, seed)
+        self.lease = Lease()
+        self.server = self.lease.server
+        self.root = self.server.mount(application)
         self.rows: list[Row | None] = []
         self.closed = False
         self.pointer: tuple[int, int] | None = None
@@ -61,11 +65,11 @@ class BrowserClient:
     def open(self, path: str) -> Snapshot:
         """Loads a page."""
         self.page.goto(self.root + path)
-        return self._look([], self.step_ms)
+        return self._look([])
 
     def click(self, ref: int) -> Snapshot:
         """Presses and releases the pointer on an element."""
-        return self._look(_click(*self._centre(ref)), self.step_ms)
+        return self._look(_click(*self._centre(ref)))
 
     def type(self, ref: int, text: str) -> Snapshot:
         """Gives a control a value with the keyboard."""
@@ -77,34 +81,39 @@ class BrowserClient:
                 raise InputError(f"the select has no option {text!r}")
             steps = self.page.step([], 0, f"gymworks.distance({ref}, {json.dumps(text)})")
             key = "ArrowDown" if steps > 0 else "ArrowUp"
-            return self._look([KeyDown(key), KeyUp(key)] * abs(steps), self.step_ms)
+            return self._look([KeyDown(key), KeyUp(key)] * abs(steps))
         if row.readonly or row.disabled:
             raise InputError("the control takes no typing")
         self.page.step(_click(*centre), 0, f"gymworks.select({ref})")
         typed: list[Event] = [Text(text)] if text else [KeyDown("Delete"), KeyUp("Delete")]
-        return self._look(typed, self.step_ms)
+        return self._look(typed)
 
     def grab(self, ref: int) -> Snapshot:
         """Presses the pointer on an element and holds it."""
         x, y = self._centre(ref)
-        return self._look([PointerMove(x, y), PointerDown(x, y)], self.step_ms)
+        return self._look([PointerMove(x, y), PointerDown(x, y)])
 
     def drop(self, ref: int) -> Snapshot:
         """Releases what is held on an element."""
         x, y = self._centre(ref)
-        return self._look([PointerMove(x, y), PointerUp(x, y)], self.step_ms)
+        return self._look([PointerMove(x, y), PointerUp(x, y)])
 
     def press(self, key: str) -> Snapshot:
         """Presses and releases a key."""
         choose("key", key, list(KEYS))
-        return self._look([KeyDown(key), KeyUp(key)], self.step_ms)
+        return self._look([KeyDown(key), KeyUp(key)])
 
-    def events(self, events: Sequence[Event]) -> Snapshot:
-        """Sends raw events of pointer and keyboard, in order."""
+    def events(self, events: Sequence[Event], advance_ms: int | None = None) -> Snapshot:
+        """Sends raw events of pointer and keyboard, in order.
+
+        Args:
+            events: What to send.
+            advance_ms: Page time to let pass then; a step's by default.
+        """
         for event in events:
             if isinstance(event, PointerMove):
                 self.pointer = event.x, event.y
-        return self._look(events, self.step_ms)
+        return self._look(events, advance_ms)
 
     def pixels(self) -> NDArray[np.uint8]:
         """The viewport as ``(height, width, 3)``."""
@@ -118,18 +127,26 @@ class BrowserClient:
                 self.page.close()
                 self.server.unmount(self.root)
             finally:
-                release_server()
+                self.lease.close()
 
-    def _look(self, events: Sequence[Event], advance_ms: int) -> Snapshot:
+    def _look(self, events: Sequence[Event], advance_ms: int | None = None) -> Snapshot:
         """Sends events and reads the page, the next one if they led to it."""
-        seen: dict[str, Any] = self.page.step(events, advance_ms, LOOK)
+        time_ms = self._tick() if advance_ms is None else advance_ms
+        seen: dict[str, Any] = self.page.step(events, time_ms, LOOK)
         for _ in range(MAX_LOOKS):
             if "leaving" not in seen:
                 break
-            seen = self.page.step([], self.step_ms, LOOK)
+            seen = self.page.step([], self._tick(), LOOK)
         self.server.check(self.root)
-        self.rows = [None if row is None else _row(row) for row in seen["rows"]]
-        return Snapshot(seen["path"], seen["title"], self.rows, seen["focus"], seen["held"])
+        state = read_snapshot(seen)
+        self.rows = state.rows
+        return state
+
+    def _tick(self) -> int:
+        """Whole ms of page time until the next act is over."""
+        before = round(self.ticks * self.step_ms)
+        self.ticks += 1
+        return round(self.ticks * self.step_ms) - before
 
     def _centre(self, ref: int) -> tuple[int, int]:
         """The middle of an element that can be acted on."""
@@ -141,10 +158,18 @@ class BrowserClient:
         return self.pointer
 
 
+def open_page(
+    backend: str, size: tuple[int, int], start_time_ms: int, seed: int
+) -> Page | SeleniumPage:
+    """A blank page of a browser backend; see :class:`BrowserClient` for the arguments.
+
+    Raises:
+        InputError: The browser is missing; the message says what to install.
+    """
+    if backend == "selenium":
+        return SeleniumPage(size, start_time_ms, FIRST_SCRIPT % seed)
+    return shared_browser(backend).new_page(size, start_time_ms, seed)
+
+
 def _click(x: int, y: int) -> list[Event]:
     return [PointerMove(x, y), PointerDown(x, y), PointerUp(x, y)]
-
-
-def _row(parts: list[Any]) -> Row:
-    parts[-2] = tuple(parts[-2])  # the options
-    return Row(*parts)

@@ -4,11 +4,14 @@ import json
 import os
 import selectors
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from threading import RLock
 from typing import Any
 
 Message = dict[str, Any]
 Listener = Callable[[str, Message], None]
+Work = Generator[int, Message, None]
+"""Commands that follow each other: yields the number of each, and is sent its result."""
 
 
 class BrowserDiedError(RuntimeError):
@@ -23,7 +26,8 @@ class Pipe:
     """A connection to one browser process.
 
     Commands are sent without waiting, so that several travel together; :meth:`wait` reads until the
-    answers are there and hands events to the listeners of their sessions on the way.
+    answers are there and hands events to the listeners of their sessions on the way. Threads take
+    turns. In a process that was forked off, the browser counts as gone.
 
     Args:
         reading: File descriptor that the browser writes to.
@@ -36,8 +40,11 @@ class Pipe:
         self.listeners: dict[str, Listener] = {}
         self._answers: dict[int, Message] = {}
         self._forgotten: set[int] = set()
+        self._works: dict[int, Work] = {}
         self._rest = b""
         self._count = 0
+        self._process = os.getpid()
+        self._turn = RLock()
         self._selector = selectors.DefaultSelector()
         self._selector.register(reading, selectors.EVENT_READ)
 
@@ -47,17 +54,20 @@ class Pipe:
         Raises:
             BrowserDiedError: The browser is gone.
         """
-        self._count += 1
-        message: Message = {"id": self._count, "method": method, "params": params}
-        if session:
-            message["sessionId"] = session
-        data = json.dumps(message).encode() + b"\0"
-        try:
-            while data:
-                data = data[os.write(self.writing, data) :]
-        except OSError as error:
-            raise BrowserDiedError("the browser has ended") from error
-        return self._count
+        if os.getpid() != self._process:
+            raise BrowserDiedError("the browser belongs to another process")
+        with self._turn:
+            self._count += 1
+            message: Message = {"id": self._count, "method": method, "params": params}
+            if session:
+                message["sessionId"] = session
+            data = json.dumps(message).encode() + b"\0"
+            try:
+                while data:
+                    data = data[os.write(self.writing, data) :]
+            except OSError as error:
+                raise BrowserDiedError("the browser has ended") from error
+            return self._count
 
     def call(self, method: str, session: str = "", **params: Any) -> Message:
         """Sends a command and waits for its result.
@@ -66,20 +76,29 @@ class Pipe:
             BrowserDiedError: The browser is gone or does not answer in time.
             CommandError: The browser refused.
         """
-        return self.wait([self.send(method, session, **params)])[0]
+        with self._turn:  # frames, for one, must not be asked for while another is being drawn
+            return self.wait([self.send(method, session, **params)])[0]
 
     def forget(self, number: int) -> None:
         """Drops the answer of a command that nobody waits for."""
-        self._forgotten.add(number)
+        with self._turn:
+            if self._answers.pop(number, None) is None:
+                self._forgotten.add(number)
+
+    def begin(self, work: Work) -> None:
+        """Starts commands that follow each other, and goes on with them whenever it reads."""
+        with self._turn:
+            self._works[next(work)] = work
 
     def wait(self, numbers: Sequence[int]) -> list[Message]:
         """The results of commands, in order; raises as :meth:`call` does."""
-        self.wait_until(lambda: all(number in self._answers for number in numbers))
+        self.wait_until(lambda: self.answered(numbers))
         answers = [self._answers.pop(number) for number in numbers]
-        for answer in answers:
-            if "error" in answer:
-                raise CommandError(answer["error"].get("message", "refused"))
-        return [answer["result"] for answer in answers]
+        return [_result(answer) for answer in answers]
+
+    def answered(self, numbers: Sequence[int]) -> bool:
+        """Whether the results of commands are there."""
+        return all(number in self._answers for number in numbers)
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Reads messages until a condition holds.
@@ -88,11 +107,12 @@ class Pipe:
             BrowserDiedError: The browser is gone, or the condition does not come true in time.
         """
         deadline = time.monotonic() + self.timeout_s
-        while not condition():
-            left = deadline - time.monotonic()
-            if left <= 0 or not self._selector.select(left):
-                raise BrowserDiedError(f"the browser has not answered for {self.timeout_s:g} s")
-            self._read()
+        with self._turn:
+            while not condition():
+                left = deadline - time.monotonic()
+                if left <= 0 or not self._selector.select(left):
+                    raise BrowserDiedError(f"the browser has not answered for {self.timeout_s:g} s")
+                self._read()
 
     def close(self) -> None:
         """Closes both ends, upon which the browser ends."""
@@ -101,17 +121,47 @@ class Pipe:
             os.close(end)
 
     def _read(self) -> None:
-        data = os.read(self.reading, 1 << 20)
+        try:
+            data = os.read(self.reading, 1 << 20)
+        except OSError as error:
+            raise BrowserDiedError("the browser has ended") from error
         if not data:
             raise BrowserDiedError("the browser has ended")
         *whole, self._rest = (self._rest + data).split(b"\0")
         for part in whole:
-            message = json.loads(part)
-            if message.get("id") in self._forgotten:
-                self._forgotten.discard(message["id"])
-            elif "id" in message:
-                self._answers[message["id"]] = message
-            else:
-                listener = self.listeners.get(message.get("sessionId", ""))
-                if listener is not None:
-                    listener(message["method"], message["params"])
+            try:
+                message = json.loads(part)
+            except ValueError as error:
+                raise BrowserDiedError("the browser does not speak the protocol") from error
+            self._take(message)
+
+    def _take(self, message: Message) -> None:
+        """Keeps an answer for who waits for it, or hands an event to its listener."""
+        number = message.get("id")
+        if number is None:
+            listener = self.listeners.get(message.get("sessionId", ""))
+            if listener is not None:
+                listener(message["method"], message["params"])
+        elif number in self._forgotten:
+            self._forgotten.discard(number)
+        elif number in self._works:
+            self._go_on(self._works.pop(number), message)
+        else:
+            self._answers[number] = message
+
+    def _go_on(self, work: Work, answer: Message) -> None:
+        """Hands a piece of work its results until it has to wait for one."""
+        try:
+            number = work.send(_result(answer))
+            while number in self._answers:
+                number = work.send(_result(self._answers.pop(number)))
+        except StopIteration:
+            return
+        self._works[number] = work
+
+
+def _result(answer: Message) -> Message:
+    if "error" in answer:
+        raise CommandError(answer["error"].get("message", "refused"))
+    result: Message = answer["result"]
+    return result

@@ -2,19 +2,22 @@
 
 import re
 import struct
+from datetime import date
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
+from snowballstemmer import stemmer
 
 from envs.web.actions import ACTS, MAX_FIELDS, TYPED, acts
 from envs.web.document import CONTROLS, INPUT_TYPES, TEXTS
+from envs.web.reward import read_date
 from envs.web.snapshot import Row
 
 VOCABULARY = 4096
-"""Word ids are ``1 + crc32(word) % (VOCABULARY - 1)``; 0 is no word."""
+"""Word ids are ``1 + crc32(stem) % (VOCABULARY - 1)``; 0 is no word."""
 
 TEXT_WORDS = 6
 
@@ -33,12 +36,27 @@ STATES = (
     "focused",
     "held",
 )
-PLACES = ("left", "top", "width", "height", "number", "is number", "lowest", "highest")
+PLACES = ("left", "top", "width", "height", "number", "is number", "lowest", "highest", "rank")
 ELEMENT_FEATURES = (*KINDS, *STATES, *PLACES)
 """Columns of ``elements``: kinds and states are 0 or 1, places are shares of the viewport."""
 
-MATCH_FEATURES = ("equal", "contains", "shares a word", "same day", "same month", "value equal")
-"""Last axis of ``match``: how an element's text or value agrees with a field's text."""
+MATCH_FEATURES = (
+    "equal",
+    "contains",
+    "shares a word",
+    "all words",
+    "same day",
+    "same month",
+    "value equal",
+    "value all words",
+    "below",
+    "above",
+)
+"""Last axis of ``match``: how an element's text or value agrees with a field's text.
+
+A value also equals a field whose text is the same date in other words, contains it, or has all of
+its words. ``below`` and ``above`` compare numbers with numbers, and months with dates.
+"""
 
 MONTHS = (
     "january",
@@ -76,6 +94,7 @@ NOTHING: Encoded = (bytes(ELEMENT.itemsize), None)
 """An element that is not displayed."""
 
 _WORD = re.compile(r"[a-z0-9]+")
+_STEMMER = stemmer("english")
 _FIGURE = re.compile(r"^[^0-9]{0,2}([0-9]+(?:[.:][0-9]+)?)")
 
 
@@ -96,7 +115,9 @@ def word_ids(text: str, length: int) -> NDArray[np.int32]:
 
 @lru_cache(maxsize=1 << 16)
 def _word_id(word: str) -> int:
-    return 1 + crc32(word.encode()) % (VOCABULARY - 1)
+    """The id of a word; forms of one word, as "leaving" and "leave", have one id."""
+    stem: str = _STEMMER.stemWord(word)
+    return 1 + crc32(stem.encode()) % (VOCABULARY - 1)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -125,6 +146,9 @@ class Facts(NamedTuple):
         day: The day of a date as ``"March 6, 2017"``, or 0 where the text has none.
         month: Its month, or 0.
         is_number: Whether it is nothing but a whole number.
+        number: The number it begins with, or ``None``.
+        date: The date it is, however it is written, or ``None``.
+        ids: Ids of its first ``TEXT_WORDS`` words, as bytes.
     """
 
     lowered: str
@@ -132,61 +156,90 @@ class Facts(NamedTuple):
     day: int
     month: int
     is_number: bool
+    number: float | None
+    date: date | None
+    ids: bytes
 
 
 @lru_cache(maxsize=1 << 16)
 def facts(text: str) -> Facts:
     """What comparisons look at in a text."""
     found = words(text)
-    month = next((MONTHS.index(word) + 1 for word in found if word in MONTHS), 0)
-    day = next((int(word) for word in found if word.isdigit() and 0 < int(word) < 32), 0)
-    return Facts(text.lower(), frozenset(found), day, month, text.isdigit())
+    return Facts(
+        lowered=text.lower(),
+        words=frozenset(found),
+        day=next((int(word) for word in found if word.isdigit() and 0 < int(word) < 32), 0),
+        month=next((MONTHS.index(word) + 1 for word in found if word in MONTHS), 0),
+        is_number=text.isdigit(),
+        number=figure(text),
+        date=read_date(text),
+        ids=word_ids(text, TEXT_WORDS).tobytes(),
+    )
 
 
 def match(text: str, value: str, field: str) -> tuple[int, ...]:
     """How an element agrees with a field, one 0 or 1 for each of ``MATCH_FEATURES``."""
-    return tuple(_agreement(facts(text), value.lower(), facts(field)))
+    return tuple(_agreement(facts(text), facts(value), facts(field)))
 
 
-def _agreement(mine: Facts, value: str, field: Facts) -> bytes:
-    """As of :func:`match`, from the facts and the element's value in lower case."""
+def _agreement(mine: Facts, value: Facts, field: Facts) -> bytes:
+    """As of :func:`match`, from the facts of text, value and field."""
     given, text = field.lowered, mine.lowered
     if not given:
         return bytes(len(MATCH_FEATURES))
     dated = field.month > 0 and field.day > 0
+    shares = not mine.words.isdisjoint(field.words)
+    difference = 0.0
+    number = shown_number(mine, value)
+    if number is not None and field.number is not None and field.is_number:
+        difference = number - field.number
+    if dated and mine.month:
+        difference = mine.month - field.month
     return bytes(
         (
             text == given,
             text != "" and (given in text or text in given),
-            not mine.words.isdisjoint(field.words),
+            shares,
+            shares and field.words <= mine.words,
             dated and mine.is_number and mine.day == field.day,
             dated and mine.month == field.month,
-            given in value,
+            _means(value, field),
+            bool(value.words) and field.words <= value.words,
+            difference < 0,
+            difference > 0,
         )
     )
 
 
-class Known(NamedTuple):
-    """What does not depend on the instruction.
+def _means(value: Facts, field: Facts) -> bool:
+    """Whether a value is what a field asks for, maybe in other words."""
+    if field.lowered in value.lowered or (bool(value.words) and value.words <= field.words):
+        return True
+    return value.date is not None and value.date == field.date
+
+
+def shown_number(text: Facts, value: Facts) -> float | None:
+    """The number that an element shows, by its text or else by its value."""
+    return value.number if text.number is None else text.number
+
+
+class Look(NamedTuple):
+    """What of an element depends neither on its words nor on the instruction.
 
     Attributes:
-        shown: Bytes of ``elements`` and ``text``.
-        text: Of the element's text.
-        value: The element's value in lower case.
-        ranked: Kind and class of an element whose text begins with a number, and this number.
+        shown: Bytes of the columns of ``elements`` before the number.
         acts: Legal acts of an element that takes no typing, as of :func:`envs.web.actions.acts`;
             ``None`` for one that does.
+        group: What its number is ranked among: tag, type and classes.
     """
 
     shown: bytes
-    text: Facts
-    value: str
-    ranked: Ranked | None
     acts: bytes | None
+    group: tuple[str, str, str]
 
 
-class ElementEncoder:
-    """Encodes the elements that come up in an episode, each once.
+class ElementEncoder(dict[Row | None, Encoded]):
+    """Encodings of the elements that come up in an episode, made when they are first asked for.
 
     Args:
         texts: What the instruction's fields type, at most ``MAX_FIELDS``.
@@ -194,52 +247,62 @@ class ElementEncoder:
     """
 
     def __init__(self, texts: tuple[str, ...], size: tuple[int, int]) -> None:
+        super().__init__({None: NOTHING})
         self.texts = texts
-        self.scale = (1 / size[0], 1 / size[1])
+        self.size = size
         self.fields = [facts(text) for text in texts]
         self.given = [field.lowered for field in self.fields if field.lowered]
         self.joined = "\n".join(self.given)
         self.words = frozenset().union(*[field.words for field in self.fields])
         dated = [field for field in self.fields if field.month and field.day]
         self.days = {field.day for field in dated}
-        self.months = {field.month for field in dated}
+        self.dated = bool(dated)
+        self.numeric = any(field.is_number for field in self.fields)
         self.matches: dict[tuple[str, str], bytes] = {}
-        self.encoded: dict[Row | None, Encoded] = {None: NOTHING}
 
-    def encode(self, row: Row | None) -> Encoded:
-        """An element as bytes of an ``ELEMENT``, and the number to rank it by, if it has one."""
-        found = self.encoded.get(row)
-        if found is None:
-            assert row is not None
-            found = self.encoded[row] = self._encode(row)
+    def __missing__(self, row: Row) -> Encoded:
+        """Encodes an element that has not come up."""
+        text, value = facts(row.text), facts(row.value)
+        look = _look(row.tag, row.type, row[4:], row.value != "", self.size)
+        number = text.number if text.number is not None else value.number
+        parts = (
+            look.shown,
+            _NO_NUMBER if number is None else _NUMBERS.pack(min(number, 1000) / 1000, 1, 0, 0, 0),
+            text.ids if row.text else value.ids,
+            self.match(row.text, row.value),
+            b"\1",
+            acts(row, self.typable(row)) if look.acts is None else look.acts,
+        )
+        found = b"".join(parts), None if number is None else (look.group, number)
+        self[row] = found
         return found
 
-    def _encode(self, row: Row) -> Encoded:
-        known = _known(row, *self.scale)
-        legal = acts(row, self.typable(row)) if known.acts is None else known.acts
-        match = self.matches.get((row.text, row.value))
-        if match is None:
-            match = self._match(known.text, known.value)
-            self.matches[row.text, row.value] = match
-        return b"".join((known.shown, match, b"\1", legal)), known.ranked
+    def match(self, text: str, value: str) -> bytes:
+        """How an element agrees with each field, as bytes of ``(MAX_FIELDS, 10)`` flags."""
+        found = self.matches.get((text, value))
+        if found is None:
+            shown, held = facts(text), facts(value)
+            found = _NO_MATCH
+            if self._may_match(shown, held):
+                flags = [_agreement(shown, held, field) for field in self.fields]
+                found = b"".join(flags).ljust(len(_NO_MATCH), b"\0")
+            self.matches[text, value] = found
+        return found
 
-    def _match(self, text: Facts, value: str) -> bytes:
-        """How an element agrees with each field, as bytes of ``(MAX_FIELDS, 6)`` flags."""
-        if not self._may_match(text, value):
-            return _NO_MATCH
-        flags = [_agreement(text, value, field) for field in self.fields]
-        return b"".join(flags).ljust(len(_NO_MATCH), b"\0")
-
-    def _may_match(self, text: Facts, value: str) -> bool:
+    def _may_match(self, text: Facts, value: Facts) -> bool:
         """Whether an element agrees with any field at all; most do not."""
         mine = text.lowered
         if (mine and mine in self.joined) or not text.words.isdisjoint(self.words):
             return True
-        if text.day in self.days or text.month in self.months:
+        if not value.words.isdisjoint(self.words) or (self.dated and value.date is not None):
+            return True
+        if text.day in self.days or (text.month and self.dated):
+            return True
+        if self.numeric and shown_number(text, value) is not None:
             return True
         if any(map(mine.__contains__, self.given)):
             return True
-        return value != "" and any(map(value.__contains__, self.given))
+        return value.lowered != "" and any(map(value.lowered.__contains__, self.given))
 
     def typable(self, row: Row) -> bytes:
         """Which fields an element would take, as ``MAX_FIELDS`` bytes of 0 or 1."""
@@ -257,48 +320,42 @@ _NOT_TYPABLE = bytes(MAX_FIELDS)
 
 
 @lru_cache(maxsize=1 << 15)
-def _known(row: Row, across: float, down: float) -> Known:
-    """What of an element does not depend on the instruction."""
-    number = figure(row.text)
-    flags = (row.checked, row.disabled, row.readonly, row.covered, row.draggable)
-    takes_typing = row.tag in ("input", "select", "textarea") and not row.readonly
-    shown = (
-        _kind(row.tag, row.type),
-        _state(flags, bool(row.value), row.classes),
-        _place(row.left * across, row.top * down, row.width * across, row.height * down),
-        _NO_NUMBER if number is None else _NUMBERS.pack(min(number, 1000) / 1000, 1, 0, 0),
-        word_ids(row.text or row.value, TEXT_WORDS).tobytes(),
-    )
-    return Known(
-        b"".join(shown),
-        facts(row.text),
-        row.value.lower(),
-        None if number is None else ((row.tag, row.type, row.classes), number),
-        None if takes_typing else acts(row, _NOT_TYPABLE),
-    )
+def _look(tag: str, kind: str, rest: tuple[Any, ...], filled: bool, size: tuple[int, int]) -> Look:
+    """How an element looks.
 
-
-@lru_cache(maxsize=1 << 6)
-def _kind(tag: str, kind: str) -> bytes:
-    """The columns of ``elements`` for ``KINDS``."""
+    Args:
+        tag: Of its row.
+        kind: The row's type.
+        rest: What follows text and value in the row.
+        filled: Whether it holds a value.
+        size: Width and height of the viewport.
+    """
+    row = Row(tag, kind, "", "", *rest)
     shown = f"input {kind}" if tag == "input" else tag
-    return np.array([name == shown for name in KINDS], np.float32).tobytes()
+    classes = row.classes.split()
+    states = (
+        row.checked,
+        row.disabled,
+        row.readonly,
+        row.covered,
+        row.draggable,
+        "selected" in classes,
+        "open" in classes,
+        filled,
+        False,
+        False,
+    )
+    across, down = 1 / size[0], 1 / size[1]
+    place = (row.left * across, row.top * down, row.width * across, row.height * down)
+    features = np.array([*[name == shown for name in KINDS], *states, *place], np.float32)
+    takes_typing = row.tag in ("input", "select", "textarea") and not row.readonly
+    return Look(
+        np.clip(features, -2, 2).tobytes(),
+        None if takes_typing else acts(row, _NOT_TYPABLE),
+        (row.tag, row.type, row.classes),
+    )
 
 
-@lru_cache(maxsize=1 << 12)
-def _state(flags: tuple[bool, ...], filled: bool, classes: str) -> bytes:
-    """The columns for ``STATES``; focused and held are left open."""
-    named = classes.split()
-    states = (*flags, "selected" in named, "open" in named, filled, False, False)
-    return np.array(states, np.float32).tobytes()
-
-
-@lru_cache(maxsize=1 << 14)
-def _place(*shares: float) -> bytes:
-    """The columns for a box, as shares of the viewport."""
-    return np.clip(np.array(shares, np.float32), -2, 2).tobytes()
-
-
-_NUMBERS = struct.Struct("=4f")
+_NUMBERS = struct.Struct("=5f")
 _NO_NUMBER = bytes(_NUMBERS.size)
-"""The last columns, from a number on; ranks are left open."""
+"""The last columns of ``elements``, from a number on; ranks are left open."""

@@ -1,5 +1,6 @@
 """Web tasks, one act on an element a step (after Shi et al., World of Bits, ICML 2017)."""
 
+from collections.abc import Callable
 from pkgutil import resolve_name
 from typing import Any
 
@@ -8,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.web import observation
-from envs.web.actions import ACTIONS
 from envs.web.application import Instance, Recorder, Task
+from envs.web.browser import release_browsers
 from envs.web.client import BrowserClient
 from envs.web.document import Document
 from envs.web.drawing import picture
+from envs.web.events import MAX_EVENTS
+from envs.web.interfaces import ElementInterface, make_interface
+from envs.web.observation import Encoder
+from envs.web.server import Lease
 from envs.web.session import Session
 from envs.web.snapshot import Client, Snapshot
 from envs.web.twin import TwinClient
@@ -20,12 +25,13 @@ from hardware_sim.errors import InputError, choose
 
 Observation = dict[str, NDArray[Any]]
 
-BACKENDS = ("shell", "twin")
+BACKENDS = ("shell", "chromium", "selenium", "twin")
 FIRST_MOMENT_MS = 1_488_326_400_000  # 2017-03-01 UTC, the day on which the sites' calendars begin
-STEP_MS = 125
+FRAME_RATE = 8
+STEP_MS = 1000 // FRAME_RATE
 
 
-class WebEnv(gym.Env[Observation, np.int64]):
+class WebEnv(gym.Env[Observation, Any]):
     """Follows an instruction on a web site, in a real browser.
 
     ## Description
@@ -38,9 +44,19 @@ class WebEnv(gym.Env[Observation, np.int64]):
 
     ## Action Space
 
-    `Discrete(1445)`, factored: click element `e`, type field `k` into `e`, pick `e` up, drop what
-    is held on `e`, press a key; `envs.web.actions` encodes and decodes. Typing into a select or a
-    range input chooses the option or number with the field's text.
+    By default, `actions="elements"`, `Discrete(1445)`, factored: click element `e`, type field `k`
+    into `e`, pick `e` up, drop what is held on `e`, press a key; `envs.web.actions` encodes and
+    decodes. Typing into a select or a range input chooses the option or number with the field's
+    text.
+
+    `actions="events"` takes the raw events of the paper: an action is the events of one frame, at
+    most `max_events` presses of keys and states of the pointer, as `MultiDiscrete([3, width,
+    height, 2, 108] * max_events)`; `envs.web.events` encodes and decodes lists of `KeyEvent` and
+    `PointerEvent`.
+
+    `actions="text"` takes commands such as `click 12` or `type 12 "New York"`, as `Text(1, 256)`
+    of the printable ASCII characters; `envs.web.commands.USAGE` describes them. A text that is no
+    command, or asks for what cannot be done, is an illegal action and `info["error"]` says why.
 
     ## Observation Space
 
@@ -50,13 +66,14 @@ class WebEnv(gym.Env[Observation, np.int64]):
     | --- | --- | --- | --- |
     | `elements` | `(96, F)` | float32 | kind, state, box and number of each element |
     | `text` | `(96, 6)` | int32 | word ids of its text |
-    | `match` | `(96, 12, 6)` | int8 | how its text agrees with each field |
+    | `match` | `(96, 12, 10)` | int8 | how its text agrees with each field |
     | `element_mask` | `(96,)` | int8 | 1 for a displayed element |
     | `instruction` | `(32,)` | int32 | word ids of the instruction |
     | `fields` | `(12, 8)` | int32 | word ids of each field: two of its name, six of its text |
     | `field_mask` | `(12,)` | int8 | 1 for a field |
     | `focus` | `(1,)` | int32 | the focused element, or -1 |
-    | `action_mask` | `(1445,)` | int8 | 1 for a legal action |
+    | `action_mask` | `(1445,)` | int8 | 1 for a legal action, with `actions="elements"` |
+    | `pointer` | `(3,)` | int32 | its place and 1 for a pressed button, with `actions="events"` |
     | `pixels` | `(height, width, 3)` | uint8 | the screen, with `pixels=True` |
 
     ## Rewards
@@ -73,15 +90,21 @@ class WebEnv(gym.Env[Observation, np.int64]):
 
     ## Episode End
 
-    Terminates when the last form is sent. Truncates after the task's number of steps, or when the
-    browser is lost, which `info["lost"]` explains.
+    Terminates when the last form is sent. Truncates after the task's number of steps (of frames, as
+    many as pass in two seconds for each of these), or when the browser is lost, which
+    `info["lost"]` explains.
 
     ## Arguments
 
     - `task`: `"module:class"` of the task, or `"module:class:name"` to give the class a name.
-    - `backend`: `"shell"` (chromium-headless-shell), or `"twin"`, which needs no browser and goes
-      the same way.
+    - `backend`: `"shell"` (chromium-headless-shell, the fastest browser), `"chromium"` (an ordinary
+      Chromium without window), `"selenium"` (any browser that speaks WebDriver, in real time), or
+      `"twin"`, which needs no browser and goes the same way.
     - `pixels`: Whether observations have the screen.
+    - `actions`: `"elements"`, `"events"` or `"text"`; see above.
+    - `frame_rate`: Steps in a second of the page's clock; `n` steps take `1000 n / frame_rate` ms,
+      rounded to whole ms. Loading another page takes as many more as it needs.
+    - `max_events`: Most events of a frame, with `actions="events"`.
     - `render_mode`: `"rgb_array"`.
 
     ## Vectorized environment
@@ -111,6 +134,9 @@ class WebEnv(gym.Env[Observation, np.int64]):
         task: str,
         backend: str = "shell",
         pixels: bool = False,
+        actions: str = "elements",
+        frame_rate: float = FRAME_RATE,
+        max_events: int = MAX_EVENTS,
         render_mode: str | None = None,
     ) -> None:
         if render_mode is not None:
@@ -118,16 +144,29 @@ class WebEnv(gym.Env[Observation, np.int64]):
         self.backend = choose("backend", backend, list(BACKENDS))
         if backend == "twin" and (pixels or render_mode):
             raise InputError("the twin draws nothing; pixels and render_mode need a browser")
+        if backend == "twin" and actions == "events":
+            raise InputError("the twin takes no raw events; they need a browser")
+        if not 0 < frame_rate <= 1000:
+            raise InputError(f"frame_rate is {frame_rate}; allowed: above 0, at most 1000")
         self.render_mode = render_mode
+        self.metadata = {**self.metadata, "render_fps": frame_rate}
+        self.frame_rate = frame_rate
         self.task = load_task(task)
         self.pixels = pixels
-        self.observation_space = observation.space(self.task.size, pixels)
-        self.action_space = gym.spaces.Discrete(ACTIONS)
+        self.interface = make_interface(actions, self.task, max_events, frame_rate)
+        parts = dict(observation.space(self.task.size, pixels).items())
+        shown = {key: part for key, part in parts.items() if key != "action_mask"}
+        self.shown = {**shown, **self.interface.extras}
+        self.observation_space = gym.spaces.Dict(self.shown)
+        self.action_space = self.interface.space
         self.arrays = {
             key: np.zeros(part.shape or (), part.dtype)
-            for key, part in observation.space(self.task.size, pixels=False).items()
+            for key, part in {**parts, **self.interface.extras}.items()
+            if key != "pixels"
         }
-        self.session = Session(self.task, self._client, self.arrays)
+        encoder = Encoder(self.arrays, self.task.size)
+        self.session = Session(self.task, self._client, encoder, self.interface.max_steps)
+        self.lease: Lease | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -143,19 +182,30 @@ class WebEnv(gym.Env[Observation, np.int64]):
         """
         super().reset(seed=seed)
         info = self.session.begin(self.np_random, options)
+        self.interface.begin(self.session)
         return self._observation(), info
 
-    def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Acts on the page.
 
         Raises:
             InputError: There is no such action, or the episode has ended.
         """
-        reward, terminated, truncated, info = self.session.act(whole_number(action))
+        reward, terminated, truncated, info = self.interface.step(self.session, action)
         return self._observation(), reward, terminated, truncated, info
 
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Which actions are legal now, bool ``(1445,)``."""
+    @property
+    def action_masks(self) -> Callable[[], NDArray[np.bool_]]:
+        """Tells which actions are legal now, bool ``(1445,)``.
+
+        Raises:
+            AttributeError: Actions other than on elements have no mask.
+        """
+        if not isinstance(self.interface, ElementInterface):
+            raise AttributeError('only actions="elements" have masks')
+        return self._action_masks
+
+    def _action_masks(self) -> NDArray[np.bool_]:
         return self.arrays["action_mask"].astype(np.bool_)
 
     def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
@@ -176,6 +226,10 @@ class WebEnv(gym.Env[Observation, np.int64]):
     def close(self) -> None:
         """Closes the page, and the browser with the last page."""
         self.session.close()
+        if self.lease is not None:
+            self.lease.close()
+            self.lease = None
+            release_browsers()
 
     @property
     def instance(self) -> Instance:
@@ -195,7 +249,10 @@ class WebEnv(gym.Env[Observation, np.int64]):
     def _client(self, recorder: Recorder, task: Task, seed: int) -> Client:
         if self.backend == "twin":
             return TwinClient(recorder)
-        return BrowserClient(recorder, task.size, FIRST_MOMENT_MS, seed, STEP_MS, self.backend)
+        if self.lease is None:
+            self.lease = Lease()
+        step_ms = 1000 / self.frame_rate
+        return BrowserClient(recorder, task.size, FIRST_MOMENT_MS, seed, step_ms, self.backend)
 
     def _screen(self) -> NDArray[np.uint8]:
         if self.session.client is None:
@@ -203,7 +260,7 @@ class WebEnv(gym.Env[Observation, np.int64]):
         return self.session.client.pixels()
 
     def _observation(self) -> Observation:
-        shown = {key: array.copy() for key, array in self.arrays.items()}
+        shown = {key: array.copy() for key, array in self.arrays.items() if key in self.shown}
         if self.pixels:
             shown["pixels"] = self._screen()
         return shown
@@ -223,15 +280,3 @@ def load_task(name: str) -> Task:
         raise InputError(f"task {name!r} cannot be found: {error}") from error
     task: Task = found(argument) if argument else found()
     return task
-
-
-def whole_number(action: Any) -> int:
-    """An action as an int.
-
-    Raises:
-        InputError: It is not a whole number.
-    """
-    array = np.asarray(action)
-    if array.shape != () or not np.issubdtype(array.dtype, np.integer):
-        raise InputError(f"action {action!r} is not a whole number from 0 to {ACTIONS - 1}")
-    return int(array)

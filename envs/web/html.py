@@ -15,21 +15,28 @@ def _part(name: str) -> str:
     return files("envs.web").joinpath(name).read_text()
 
 
-def content_policy(nonce: str) -> str:
-    """The Content-Security-Policy of a page: nothing but our own server and our own script."""
+def content_policy(nonce: str, framed: bool = False) -> str:
+    """The Content-Security-Policy of a page: nothing but our own server and our own script.
+
+    Args:
+        nonce: What allows the page's own script.
+        framed: Whether a page of our own server may show it in a frame.
+    """
+    ancestors = "'self'" if framed else "'none'"
     return (
         f"default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; "
-        "connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'"
+        f"connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors {ancestors}"
     )
 
 
-def to_html(document: Document, base: str, nonce: str) -> str:
+def to_html(document: Document, base: str, nonce: str, script: str = "") -> str:
     """The page of a document.
 
     Args:
         document: What to show.
         base: Path of the application's root on the server, with a slash at either end.
         nonce: What allows the page's own script; see :func:`content_policy`.
+        script: Runs after the page's own.
     """
     children: dict[int, list[int]] = {}
     for index, node in enumerate(document.nodes):
@@ -44,6 +51,7 @@ def to_html(document: Document, base: str, nonce: str) -> str:
     body = "".join(render(index) for index in children.get(-1, ()))
     widgets = json.dumps(document.widgets).replace("<", "\\u003c")
     width, height = document.size
+    more = f'<script nonce="{nonce}">{script}</script>' if script else ""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f"<title>{escape(document.title)}</title>"
@@ -53,7 +61,7 @@ def to_html(document: Document, base: str, nonce: str) -> str:
         f'<form method="{document.method}" action="{escape(document.action)}" novalidate '
         f'autocomplete="off">{body}</form>'
         f'<script type="application/json" id="gymworks-widgets">{widgets}</script>'
-        f'<script nonce="{nonce}">{_part("page.js")}</script></body></html>'
+        f'<script nonce="{nonce}">{_part("page.js")}</script>{more}</body></html>'
     )
 
 

@@ -1,5 +1,6 @@
 """From snapshots to arrays of fixed size; the same for the browser and its twin."""
 
+import struct
 from collections.abc import Collection
 from typing import Any
 
@@ -7,17 +8,15 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from envs.web.actions import ACTIONS, KEY, MAX_FIELDS, mask_parts
+from envs.web.actions import ACTIONS, DROP, KEY, MAX_FIELDS, decode, mask_parts
 from envs.web.document import MAX_ELEMENTS
 from envs.web.elements import (
     ELEMENT,
     ELEMENT_FEATURES,
     MATCH_FEATURES,
-    NOTHING,
     TEXT_WORDS,
     VOCABULARY,
     ElementEncoder,
-    Encoded,
     Ranked,
     word_ids,
 )
@@ -27,7 +26,22 @@ FIELD_WORDS, NAME_WORDS = 8, 2
 INSTRUCTION_WORDS = 32
 
 _FOCUSED, _HELD = ELEMENT_FEATURES.index("focused"), ELEMENT_FEATURES.index("held")
-_LOWEST, _HIGHEST = ELEMENT_FEATURES.index("lowest"), ELEMENT_FEATURES.index("highest")
+_LOWEST = ELEMENT_FEATURES.index("lowest")  # followed by "highest" and "rank"
+
+PAGE = np.dtype(
+    [
+        ("rows", ELEMENT, MAX_ELEMENTS),
+        ("instruction", np.int32, INSTRUCTION_WORDS),
+        ("fields", np.int32, (MAX_FIELDS, FIELD_WORDS)),
+        ("focus", np.int32, 1),
+        ("field_mask", np.int8, MAX_FIELDS),
+        ("held", np.int8),
+    ],
+    align=True,
+)
+"""All that one environment shows; an element is a piece of memory that is written at once."""
+
+Observation = dict[str, NDArray[Any]]
 
 
 def space(size: tuple[int, int], pixels: bool) -> spaces.Dict:
@@ -61,29 +75,59 @@ def _flags(*shape: int) -> spaces.Box:
     return spaces.Box(0, 1, shape, np.int8)
 
 
-class Encoder:
-    """Keeps one environment's arrays up to date with its snapshots.
+class Pages:
+    """What several environments show, one after the other in memory.
 
     Args:
-        arrays: What to write into: one array for each key of :func:`space` but ``pixels``.
+        count: Number of environments.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.records = np.zeros(count, PAGE)
+
+    def observation(self) -> Observation:
+        """New arrays with all that is shown, the environments along their first axis."""
+        records, rows = self.records, self.records["rows"]
+        return {
+            **{key: rows[key].copy() for key in ("elements", "text", "match", "element_mask")},
+            **{key: records[key].copy() for key in ("instruction", "fields", "field_mask")},
+            "focus": records["focus"].copy(),
+            "action_mask": self.masks(),
+        }
+
+    def masks(self) -> NDArray[np.int8]:
+        """Which actions are legal in each environment, int8 ``(count, ACTIONS)``."""
+        masks = np.ones((len(self.records), ACTIONS), np.int8)
+        for act, part in mask_parts(masks).items():
+            part[...] = self.records["rows"][act]
+        holds = self.records["held"] > 0
+        masks[~holds, DROP:KEY] = 0
+        masks[holds, :DROP] = 0
+        masks[holds, KEY:] = 0
+        return masks
+
+
+class PageEncoder:
+    """Keeps what one environment shows up to date with its snapshots.
+
+    Args:
+        pages: Where to write.
+        row: Which of the environments.
         size: Width and height of the viewport.
 
     Attributes:
         texts: What the fields of the present instruction type.
     """
 
-    def __init__(self, arrays: dict[str, NDArray[Any]], size: tuple[int, int]) -> None:
-        self.arrays = arrays
+    def __init__(self, pages: Pages, row: int, size: tuple[int, int]) -> None:
         self.size = size
-        self.elements = arrays["elements"]
-        self.mask: NDArray[np.int8] = arrays["action_mask"]
-        acts = mask_parts(self.mask)
-        self.drop = acts.pop("drop")
-        self.free = acts
-        self.shown = {key: arrays[key] for key in ("elements", "text", "match", "element_mask")}
-        self.found: list[Encoded] = []
-        self.numbers: dict[int, Ranked | None] = {}
-        self.marks: list[tuple[int, int]] = []
+        start = row * PAGE.itemsize
+        memory = memoryview(pages.records.view(np.uint8))  # type: ignore[arg-type]
+        self.memory = memory[start : start + PAGE.itemsize]
+        self.floats, self.integers = self.memory.cast("f"), self.memory.cast("i")
+        self.count = 0
+        self.numbers: dict[int, Ranked] = {}
+        self.ranks: dict[int, bytes] = {}
         self.focus = self.held = -1
         self.begin("", ())
 
@@ -92,90 +136,121 @@ class Encoder:
 
         What was seen of the last episode's page stays until :meth:`update` brings the first one.
         """
-        self.arrays["instruction"][:] = word_ids(instruction, INSTRUCTION_WORDS)
-        count = len(fields)
-        self.arrays["fields"][:count] = _field_ids(fields)
-        self.arrays["fields"][count:] = 0
-        self.arrays["field_mask"][:count] = 1
-        self.arrays["field_mask"][count:] = 0
-        self.texts = tuple(text for _, text in fields)
-        self.encode = ElementEncoder(self.texts, self.size).encode
+        self.texts = tuple([text for _, text in fields])
+        lengths = NAME_WORDS, FIELD_WORDS - NAME_WORDS
+        ids = [word_ids(*part) for field in fields for part in zip(field, lengths, strict=True)]
+        self._fill("instruction", word_ids(instruction, INSTRUCTION_WORDS).tobytes())
+        self._fill("fields", b"".join([part.tobytes() for part in ids]))
+        self._fill("field_mask", b"\1" * len(fields))
+        self.encoded = ElementEncoder(self.texts, self.size)
         self.fresh = True
 
     def update(self, snapshot: Snapshot) -> None:
-        """Takes in a snapshot; where it says what has changed, only that is encoded."""
-        rows, held = snapshot.rows, snapshot.held >= 0
-        refs: Collection[int]
-        if self.fresh or snapshot.changed is None or held != (self.held >= 0):
-            self.fresh = False
-            self.mask[KEY:] = not held
-            refs = range(max(len(rows), len(self.found)))
-            shown = [self.encode(row) for row in rows]
-            self.found = shown + [NOTHING] * (len(refs) - len(rows))
-        else:
-            refs = snapshot.changed
-            for ref in refs:
-                self.found[ref] = self.encode(rows[ref])
-        if refs:
-            self._write(slice(min(refs), max(refs) + 1), held)
-            self._rank(refs)
-        del self.found[len(rows) :]
+        """Takes in a snapshot; where it says what has changed, only that is written."""
+        rows, memory, size, stale = snapshot.rows, self.memory, ELEMENT.itemsize, False
+        refs: Collection[int] = snapshot.changed or ()
+        if self.fresh or snapshot.changed is None:
+            refs = range(max(len(rows), self.count))
+            self.fresh, self.count = False, len(rows)
+        for ref in refs:
+            data, ranked = self.encoded[rows[ref] if ref < len(rows) else None]
+            memory[ref * size : ref * size + size] = data
+            if ranked is not None:
+                self.numbers[ref] = ranked
+                stale = True
+            elif self.numbers.pop(ref, None) is not None:
+                stale = True
+        if stale:
+            self._rank()
         self._point(snapshot.focus, snapshot.held)
 
-    def _write(self, where: slice, held: bool) -> None:
-        """Writes neighbouring elements' part of every array; what lies between costs little."""
-        block = np.frombuffer(b"".join([data for data, _ in self.found[where]]), ELEMENT)
-        for key, array in self.shown.items():
-            array[where] = block[key]
-        for key, array in self.free.items():
-            array[where] = 0 if held else block[key]
-        self.drop[where] = block["drop"] if held else 0
+    def allows(self, number: int) -> bool:
+        """Whether an action is legal now.
 
-    def _rank(self, refs: Collection[int]) -> None:
-        """Marks the lowest and highest number among the elements of a kind and class."""
-        stale = False
-        for ref in refs:
-            ranked = self.found[ref][1]
-            if self.numbers.get(ref) != ranked:
-                stale = True
-                self.numbers[ref] = ranked
-        if stale:
-            self.elements[:, _LOWEST : _HIGHEST + 1] = 0
-            self.marks = _marks(self.numbers)
-        for mark in self.marks:
-            self.elements[mark] = 1
+        Raises:
+            InputError: There is no such action.
+        """
+        action, holds = decode(number), self.held >= 0
+        if action.verb == "press" or holds != (action.verb == "drop"):
+            return not holds and action.verb == "press"
+        start = action.ref * ELEMENT.itemsize + _ELEMENT[action.verb].start
+        place = start + max(0, action.field)
+        return bool(self.memory[place])
+
+    def _fill(self, key: str, data: bytes) -> None:
+        """Writes a part of the page, padded with zeros."""
+        where = _PAGE[key]
+        self.memory[where] = data.ljust(where.stop - where.start, b"\0")
+
+    def _rank(self) -> None:
+        """Ranks the numbers among the elements of a kind and class, from 0 to 1."""
+        before, self.ranks = self.ranks, _ranks(self.numbers)
+        for ref, data in {**dict.fromkeys(before, _UNRANKED), **self.ranks}.items():
+            place = ref * ELEMENT.itemsize + 4 * _LOWEST
+            self.memory[place : place + len(data)] = data
 
     def _point(self, focus: int, held: int) -> None:
         """Moves the marks of focus and of what is held; rewritten rows have lost theirs."""
+        line = ELEMENT.itemsize // 4
         for old, new, column in ((self.focus, focus, _FOCUSED), (self.held, held, _HELD)):
             if old >= 0:
-                self.elements[old, column] = 0
+                self.floats[old * line + column] = 0
             if new >= 0:
-                self.elements[new, column] = 1
+                self.floats[new * line + column] = 1
         self.focus, self.held = focus, held
-        self.arrays["focus"][0] = focus
+        self.integers[_PAGE["focus"].start // 4] = focus
+        self.memory[_PAGE["held"].start] = held >= 0
 
 
-def _marks(numbers: dict[int, Ranked | None]) -> list[tuple[int, int]]:
-    """Rows and columns of the lowest and highest numbers, by ref."""
+class Encoder(PageEncoder):
+    """Keeps one environment's arrays up to date with its snapshots.
+
+    Args:
+        arrays: What to write into: one array for each key of :func:`space` but ``pixels``; others
+            are left alone.
+        size: Width and height of the viewport.
+    """
+
+    def __init__(self, arrays: Observation, size: tuple[int, int]) -> None:
+        self.arrays = arrays
+        self.mask: NDArray[np.int8] = arrays["action_mask"]
+        self.pages = Pages(1)
+        super().__init__(self.pages, 0, size)
+
+    def begin(self, instruction: str, fields: tuple[tuple[str, str], ...]) -> None:
+        """As of :class:`PageEncoder`."""
+        super().begin(instruction, fields)
+        self._unpack()
+
+    def update(self, snapshot: Snapshot) -> None:
+        """As of :class:`PageEncoder`."""
+        super().update(snapshot)
+        self._unpack()
+
+    def _unpack(self) -> None:
+        for key, array in self.pages.observation().items():
+            self.arrays[key][...] = array[0]
+
+
+def _places(whole: np.dtype[np.void]) -> dict[str, slice]:
+    """Which bytes the fields of a structured dtype take."""
+    fields = {name: part[:2] for name, part in (whole.fields or {}).items()}
+    return {name: slice(start, start + part.itemsize) for name, (part, start) in fields.items()}
+
+
+def _ranks(numbers: dict[int, Ranked]) -> dict[int, bytes]:
+    """Bytes of the columns from ``lowest`` on for each ref whose number is not alone."""
     groups: dict[tuple[str, str, str], list[tuple[float, int]]] = {}
-    for ref, ranked in numbers.items():
-        if ranked is not None:
-            groups.setdefault(ranked[0], []).append((ranked[1], ref))
-    return [
-        mark
-        for members in groups.values()
-        if len(members) > 1
-        for mark in ((min(members)[1], _LOWEST), (max(members)[1], _HIGHEST))
-    ]
+    for ref, (group, number) in numbers.items():
+        groups.setdefault(group, []).append((number, ref))
+    found = {}
+    for members in groups.values():
+        last = len(members) - 1
+        for place, (_, ref) in enumerate(sorted(members) if last else ()):
+            found[ref] = _RANKS.pack(place == 0, place == last, place / last)
+    return found
 
 
-def _field_ids(fields: tuple[tuple[str, str], ...]) -> NDArray[np.int32]:
-    """Word ids of names and texts, int32 ``(fields, FIELD_WORDS)``."""
-    parts = [
-        word_ids(text, length)
-        for field in fields
-        for text, length in zip(field, (NAME_WORDS, FIELD_WORDS - NAME_WORDS), strict=True)
-    ]
-    joined = np.concatenate(parts) if parts else np.zeros(0, np.int32)
-    return joined.reshape(-1, FIELD_WORDS)
+_RANKS = struct.Struct("=3f")
+_UNRANKED = bytes(_RANKS.size)
+_PAGE, _ELEMENT = _places(PAGE), _places(ELEMENT)

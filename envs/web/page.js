@@ -67,16 +67,20 @@
   document.addEventListener("focusin", (event) => {
     if (isOutside(event.target)) closePopup();
   });
-  // The menu of a select would open outside the page, where nobody can see or reach it, and a
-  // range's thumb moves by theme-dependent pixels: both are set with the keyboard.
+  // Menus would open outside the page, where nobody can see or reach them, and a range's thumb moves
+  // by theme-dependent pixels: selects and ranges are set with the keyboard.
+  document.addEventListener("contextmenu", (event) => event.preventDefault());
   document.addEventListener("mousedown", (event) => {
     if (event.target.tagName !== "SELECT" && event.target.type !== "range") return;
     event.preventDefault();
     event.target.focus();
   });
+  // What the browser itself lets one drag, links and selected text, would take the pointer away.
+  document.addEventListener("dragstart", (event) => event.preventDefault());
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") closePopup();
-    if (event.key === "Enter" && event.target.tagName === "SELECT") event.preventDefault();
+    const opens = ["Enter", " ", "F4"].includes(event.key) || event.altKey;
+    if (opens && event.target.tagName === "SELECT") event.preventDefault();
   });
   for (const kind of ["input", "change"]) document.addEventListener(kind, follow);
   document.addEventListener("submit", () => { leaving = true; });

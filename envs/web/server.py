@@ -7,12 +7,43 @@ import socket
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
+from typing import NamedTuple, Protocol
 from urllib.parse import parse_qsl
 
-from envs.web.application import Recorder, Request, Response
+from envs.web.application import Application, Request, Response
 from envs.web.html import content_policy, to_html
+from hardware_sim.errors import InputError
 
 LARGEST_BODY = 1 << 16
+
+ASIDE = "~"
+"""What paths begin with that belong to an observer and not to the application."""
+
+
+class Answer(NamedTuple):
+    """What an observer answers; ``policy`` is the answer's Content-Security-Policy."""
+
+    status: int = 204
+    kind: str = "text/plain"
+    body: bytes = b""
+    policy: str = "default-src 'none'"
+
+
+class Observer(Protocol):
+    """Looks at an application from beside it; what it is told never reaches the application.
+
+    Attributes:
+        script: Runs on every page of the application, after the page's own.
+    """
+
+    script: str
+
+    def answer(self, method: str, path: str, body: bytes) -> Answer:
+        """Answers a request under ``ASIDE``; called while no other request is answered.
+
+        Raises:
+            InputError: The request is nonsense; it is answered with status 400.
+        """
 
 
 class Server:
@@ -20,10 +51,17 @@ class Server:
 
     Attributes:
         address: ``http://127.0.0.1:port``.
+
+    Args:
+        port: Port to listen on; 0 takes a free one.
+
+    Raises:
+        InputError: The port cannot be had.
     """
 
-    def __init__(self) -> None:
-        self.recorders: dict[str, Recorder] = {}
+    def __init__(self, port: int = 0) -> None:
+        self.applications: dict[str, Application] = {}
+        self.observers: dict[str, Observer] = {}
         self.failures: dict[str, Exception] = {}
         self._locks: dict[str, Lock] = {}
         self.connections: dict[socket.socket, Event] = {}
@@ -32,16 +70,21 @@ class Server:
         class Handler(_Handler):
             server_of_applications = outer
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        try:
+            self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        except (OSError, OverflowError) as error:
+            raise InputError(f"port {port} of 127.0.0.1 cannot be had: {error}") from error
         self._http.daemon_threads = True
         self.address = f"http://127.0.0.1:{self._http.server_address[1]}"
         Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
 
-    def mount(self, recorder: Recorder) -> str:
+    def mount(self, application: Application, observer: Observer | None = None) -> str:
         """Serves an application; returns the address of its root, which ends in a slash."""
         token = secrets.token_urlsafe(16)
         self._locks[token] = Lock()
-        self.recorders[token] = recorder
+        self.applications[token] = application
+        if observer is not None:
+            self.observers[token] = observer
         return f"{self.address}/{token}/"
 
     def unmount(self, address: str) -> None:
@@ -51,7 +94,8 @@ class Server:
             Exception: What the application raised while it answered, if it did.
         """
         token = address.rstrip("/").rpartition("/")[2]
-        self.recorders.pop(token, None)
+        self.applications.pop(token, None)
+        self.observers.pop(token, None)
         self._locks.pop(token, None)
         self.check(address)
 
@@ -63,15 +107,26 @@ class Server:
 
     def answer(self, token: str, request: Request) -> Response | None:
         """The application's response, or ``None`` if there is no such application."""
-        recorder, lock = self.recorders.get(token), self._locks.get(token)
-        if recorder is None or lock is None:
+        application, lock = self.applications.get(token), self._locks.get(token)
+        if application is None or lock is None:
             return None
         with lock:
             try:
-                return recorder.respond(request)
+                return application.respond(request)
             except Exception as error:  # raised again where the environment waits
                 self.failures[token] = error
                 return Response(json={"error": type(error).__name__}, status=500)
+
+    def answer_aside(self, token: str, method: str, path: str, body: bytes) -> Answer:
+        """The answer of an application's observer."""
+        observer, lock = self.observers.get(token), self._locks.get(token)
+        if observer is None or lock is None:
+            return Answer(404)
+        with lock:
+            try:
+                return observer.answer(method, path, body)
+            except InputError as error:
+                return Answer(400, body=str(error).encode())
 
     def close(self) -> None:
         """Stops the server and ends its connections, which browsers keep open for later."""
@@ -102,25 +157,33 @@ class _Handler(BaseHTTPRequestHandler):
         self.ended.set()
 
     def do_GET(self) -> None:
-        self._serve(())
+        self._serve(b"")
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         if length > LARGEST_BODY:
             self._send(413, "text/plain", b"", {})
             return
-        body = self.rfile.read(length).decode()
-        self._serve(tuple(parse_qsl(body, keep_blank_values=True)))
+        self._serve(self.rfile.read(length))
 
     def log_message(self, format: str, *args: object) -> None:
-        """Requests are kept by the recorder, not printed."""
+        """Requests are kept by recorders, not printed."""
 
-    def _serve(self, form: tuple[tuple[str, str], ...]) -> None:
+    def _serve(self, body: bytes) -> None:
         path, _, query = self.path.partition("?")
         token, _, rest = path.lstrip("/").partition("/")
+        if rest.startswith(ASIDE) and token in self.server_of_applications.observers:
+            aside = self.server_of_applications.answer_aside(token, self.command, rest[1:], body)
+            policy = {"Content-Security-Policy": aside.policy}
+            self._send(aside.status, aside.kind, aside.body, policy)
+            return
         pairs = tuple(parse_qsl(query, keep_blank_values=True))
+        form = tuple(parse_qsl(body.decode(), keep_blank_values=True))
         request = Request(self.command, rest, pairs, form)
-        response = self.server_of_applications.answer(token, request)
+        self._reply(token, self.server_of_applications.answer(token, request))
+
+    def _reply(self, token: str, response: Response | None) -> None:
+        """Sends what an application answered."""
         root = f"/{token}/"
         if response is None:
             self._send(404, "text/plain", b"not found", {})
@@ -128,9 +191,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(303, "text/plain", b"", {"Location": root + response.location})
         elif response.document is not None:
             nonce = secrets.token_urlsafe(12)
-            page = to_html(response.document, root, nonce).encode()
-            headers = {"Content-Security-Policy": content_policy(nonce)}
+            observer = self.server_of_applications.observers.get(token)
+            script = "" if observer is None else observer.script
+            page = to_html(response.document, root, nonce, script).encode()
+            policy = content_policy(nonce, framed=observer is not None)
+            headers = {"Content-Security-Policy": policy}
             self._send(response.status, "text/html; charset=utf-8", page, headers)
+        elif response.file is not None:
+            self._send(response.status, response.kind, response.file, {})
         else:
             self._send(response.status, "application/json", json.dumps(response.json).encode(), {})
 
@@ -164,3 +232,23 @@ def release_server() -> None:
     _users[process] -= 1
     if _users[process] == 0:
         _servers.pop(process).close()
+
+
+class Lease:
+    """Keeps this process's server running until it is closed.
+
+    In a process that was forked off, closing it changes nothing.
+
+    Attributes:
+        server: The server.
+    """
+
+    def __init__(self) -> None:
+        self.server = acquire_server()
+        self._process: int | None = os.getpid()
+
+    def close(self) -> None:
+        """Gives the server back; calling it again changes nothing."""
+        if self._process == os.getpid():
+            self._process = None
+            release_server()

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envs.web.actions import decode, perform
 from envs.web.application import Instance, Outcome, Recorder, Task
 from envs.web.devtools import BrowserDiedError
 from envs.web.document import Document
-from envs.web.observation import Encoder
+from envs.web.observation import PageEncoder
 from envs.web.snapshot import Client, Snapshot
 from hardware_sim.errors import InputError
 
@@ -19,32 +18,44 @@ ILLEGAL = -0.05
 
 ClientFactory = Callable[[Recorder, Task, int], Client]
 
+Deed = Callable[[Client], Snapshot]
+"""Something that a person does on a page."""
+
+Step = tuple[float, bool, bool, dict[str, Any]]
+"""Reward, terminated, truncated and info."""
+
 
 class Session:
-    """Runs episodes of a task and writes what they look like into an environment's arrays.
+    """Runs episodes of a task and lets an encoder see what they look like.
 
     Args:
         task: Where instances come from.
         make_client: Makes the hands and eyes of an episode, with a seed for the page's randomness.
-        arrays: What observations are made of; see :class:`Encoder`.
+        encoder: Takes in what the pages show.
+        max_steps: Steps after which an episode is truncated, if not the task's.
 
     Attributes:
         instance: The present instruction and its application.
         recorder: The requests of the present episode.
-        snapshot: The page as it is now.
+        snapshot: The page as it is now; empty before the first episode.
         first_page: The page on which the episode began.
     """
 
     def __init__(
-        self, task: Task, make_client: ClientFactory, arrays: dict[str, NDArray[Any]]
+        self,
+        task: Task,
+        make_client: ClientFactory,
+        encoder: PageEncoder,
+        max_steps: int | None = None,
     ) -> None:
         self.task = task
         self.make_client = make_client
-        self.encoder = Encoder(arrays, task.size)
+        self.max_steps = task.max_steps if max_steps is None else max_steps
+        self.encoder = encoder
         self.client: Client | None = None
         self.instance: Instance
         self.recorder: Recorder
-        self.snapshot: Snapshot
+        self.snapshot = Snapshot("", "", [], -1, -1)
         self.first_page: Document
         self.steps = self.judged = 0
         self.ended = True
@@ -67,26 +78,38 @@ class Session:
         self.steps, self.judged, self.ended = 0, 0, False
         return {"instruction": self.instance.instruction, "split": self.instance.split}
 
-    def act(self, number: int) -> tuple[float, bool, bool, dict[str, Any]]:
+    def act(self, number: int) -> Step:
         """Performs an action; returns reward, terminated, truncated and info.
 
         Raises:
             InputError: There is no such action, or the episode has ended.
         """
+        action, texts = decode(number), self.encoder.texts
+        legal = self.encoder.allows(number)
+        return self.take((lambda client: perform(client, action, texts)) if legal else None)
+
+    def take(self, deed: Deed | None, error: str = "") -> Step:
+        """Does something on the page; returns as :meth:`act` does.
+
+        Args:
+            deed: What to do, or ``None`` for an action that is ruled out.
+            error: Why it is, for ``info["error"]``; empty for no such entry.
+
+        Raises:
+            InputError: The episode has ended.
+        """
         if self.ended or self.client is None:
             raise InputError("the episode has ended; call reset() before step()")
-        action = decode(number)
-        legal = bool(self.encoder.mask[number])
         self.steps += 1
-        outcome, lost = None, ""
-        if legal:
+        outcome, said = None, {"error": error} if error else {}
+        if deed is not None:
             try:
-                self.snapshot = perform(self.client, action, self.encoder.texts)
+                self.snapshot = deed(self.client)
                 self.encoder.update(self.snapshot)
                 outcome = self._judged()
-            except BrowserDiedError as error:
-                lost = str(error)
-        return self._result(outcome, 0.0 if legal else ILLEGAL, lost)
+            except BrowserDiedError as death:
+                said["lost"] = str(death)
+        return self._result(outcome, ILLEGAL if deed is None else 0.0, said)
 
     def _judged(self) -> Outcome | None:
         """The outcome, which only requests that nobody has judged yet can have brought about."""
@@ -96,21 +119,17 @@ class Session:
         self.judged = len(log)
         return self.instance.judge(log)
 
-    def _result(
-        self, outcome: Outcome | None, illegal: float, lost: str
-    ) -> tuple[float, bool, bool, dict[str, Any]]:
+    def _result(self, outcome: Outcome | None, illegal: float, said: dict[str, str]) -> Step:
         """The step's figures; an episode without an answer in time scores 0."""
         terminated = outcome is not None
-        truncated = not terminated and (bool(lost) or self.steps >= self.task.max_steps)
+        truncated = not terminated and ("lost" in said or self.steps >= self.max_steps)
         agreement = 0.0 if outcome is None else outcome.score
-        info: dict[str, Any] = {"reward": {"agreement": agreement, "illegal": illegal}}
+        info: dict[str, Any] = {"reward": {"agreement": agreement, "illegal": illegal}, **said}
         self.ended = terminated or truncated
         if self.ended:
             info["score"] = agreement
             info["is_success"] = outcome is not None and outcome.is_success
             info["report"] = {} if outcome is None else dict(outcome.report)
-        if lost:
-            info["lost"] = lost
         return agreement + illegal, terminated, truncated, info
 
     def close(self) -> None:

@@ -1,9 +1,13 @@
 """A page as an agent meets it, whoever shows it: the browser or the twin."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from envs.web.inputs import Event
+from hardware_sim.errors import InputError
 
 KEYS = ("Enter", "Tab", "Escape", "ArrowUp", "ArrowDown")
 """Keys that can be pressed by themselves."""
@@ -68,6 +72,44 @@ class Snapshot(NamedTuple):
     changed: set[int] | None = None
 
 
+KINDS_OF_CELLS = (str, str, str, str, int, int, int, int, bool, bool, bool, bool, bool, list, str)
+"""Types of a row's columns in JSON."""
+
+
+def read_row(cells: Any) -> Row | None:
+    """A row from JSON, as ``gymworks.snapshot()`` in ``page.js`` gives it.
+
+    Raises:
+        InputError: It is not a list of a row's columns, nor null.
+    """
+    if cells is None:
+        return None
+    if not isinstance(cells, list) or tuple(map(type, cells)) != KINDS_OF_CELLS:
+        raise InputError(f"{cells!r:.80} is no row of a page; allowed: null, or {Row._fields}")
+    *most, options, classes = cells
+    if not all(isinstance(option, str) for option in options):
+        raise InputError(f"the options {options!r:.80} are not all texts")
+    return Row._make([*most, tuple(options), classes])
+
+
+def read_snapshot(seen: dict[str, Any]) -> Snapshot:
+    """A snapshot from JSON, as ``gymworks.snapshot()`` in ``page.js`` gives it.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        rows: Sequence[Any] = seen["rows"]
+        state = Snapshot(
+            seen["path"], seen["title"], list(map(read_row, rows)), seen["focus"], seen["held"]
+        )
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{seen!r:.80} is no page's state: {error!r}") from None
+    if tuple(map(type, (state.path, state.title, state.focus, state.held))) != (str, str, int, int):
+        raise InputError(f"{seen!r:.80} is no page's state: a value is of another type")
+    return state
+
+
 class Client(Protocol):
     """A person's hands and eyes: opens a page, acts on elements by ref, and looks.
 
@@ -97,6 +139,9 @@ class Client(Protocol):
 
     def press(self, key: str) -> Snapshot:
         """Presses and releases one of ``KEYS``."""
+
+    def events(self, events: Sequence[Event]) -> Snapshot:
+        """Does what a driver's events say, in order; the twin raises InputError."""
 
     def pixels(self) -> NDArray[np.uint8]:
         """The viewport as ``(height, width, 3)``; the twin has none and raises InputError."""

@@ -1,5 +1,6 @@
 """Pages without a browser: what Chromium would show and send, by the same declarations."""
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, urlencode
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from envs.web.application import Recorder, Request
 from envs.web.document import Document
+from envs.web.inputs import Event
 from envs.web.live_page import LivePage, plain
 from envs.web.snapshot import KEYS, Snapshot
 from envs.web.twin_widgets import attach
@@ -95,6 +97,14 @@ class TwinClient:
         else:
             self._arrow(1 if key == "ArrowDown" else -1)
         return self._snapshot()
+
+    def events(self, events: Sequence[Event]) -> Snapshot:
+        """Raises: the twin knows elements, not places.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError("the twin takes no raw events; use a browser")
 
     def pixels(self) -> NDArray[np.uint8]:
         """Raises: the twin draws nothing.

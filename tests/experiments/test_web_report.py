@@ -6,25 +6,57 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from experiments.web_report import interval, report
+from experiments import web_report
+from experiments.web_report import Job, Result, report, rows
 
 
-@pytest.mark.parametrize(
-    ("successes", "episodes", "low", "high"),
-    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0)],
-)
-def test_intervals_are_wilsons(successes, episodes, low, high):
-    assert interval(successes, episodes) == pytest.approx((low, high), abs=5e-4)
+def job(agent, training_seed):
+    return Job("WoB-Tabs-v0", agent, training_seed, 2, {"split": "test"}, "twin")
 
 
-def test_the_report_judges_in_a_browser(tmp_path):
+def test_rows_bring_training_seeds_together():
+    found = [Result([True, True], [1, 1], 0), Result([True, False], [1, 0.5], 1)]
+    learned, other = rows(
+        [job("pretrained", 0), job("pretrained", 1), job("random", 0)],
+        [
+            *found,
+            Result([False, False], [0, 0], 0),
+        ],
+    )
+    assert learned.success == 0.75
+    assert learned.seeds == [1, 0.5]
+    assert learned.low <= 0.75 <= learned.high
+    assert (learned.agreement, learned.episodes, learned.lost) == (0.875, 4, 1)
+    assert (other.success, other.low, other.high) == (0, 0, 0)
+
+
+def test_every_training_seed_is_judged_on_held_out_instructions():
+    wanted = list(web_report.jobs(4, 2, "shell"))
+    for env_id in ("WoB-United-v0", "WoB-Generic-v0", *web_report.SMALL):
+        seeds = {
+            each.training_seed
+            for each in wanted
+            if each.env_id == env_id and each.agent == "pretrained"
+        }
+        assert seeds == set(range(5))
+    assert {each.options["split"] for each in wanted} == {"test", "unseen-pair"}
+    assert sum(each.agent == "pixels" for each in wanted) == 5
+
+
+def test_the_report_judges_in_a_browser(tmp_path, monkeypatch):
+    monkeypatch.setattr(web_report, "SMALL", ("WoB-Tabs-v0",))
     app = Typer()
     app.command()(report)
-    path = tmp_path / "report.json"
-    arguments = ["--agents", "expert,random", "--episodes", "2", "--only", "Tabs", "-o", str(path)]
+    arguments = ["--task-episodes", "2", "--only", "Tabs", "--workers", "1", "-o", str(tmp_path)]
     shown = CliRunner().invoke(app, arguments)
     assert shown.exit_code == 0, shown.output
-    rows = json.loads(path.read_text())["results"]["WoB-Tabs-v0"]
-    assert rows["expert"]["success"] == 1
-    assert rows["expert"]["lost"] == 0
-    assert rows["random"]["success"] < 1
+    (row,) = json.loads((tmp_path / "report.json").read_text())["rows"]
+    assert row["agent"] == "pretrained"
+    assert row["episodes"] == 10
+    assert row["lost"] == 0
+    assert "Small tasks" in (tmp_path / "report.html").read_text()
+
+
+def test_unknown_backends_are_refused():
+    with pytest.raises(Exception, match="backend"):
+        web_report.judge(Job("WoB-Tabs-v0", "random", 0, 1, {"split": "test"}, "none"))

@@ -1,4 +1,4 @@
-"""Sites that nobody declared: words, widgets and order drawn anew for each episode.
+"""Sites for training: declared ones, and new ones with words, widgets and order drawn at random.
 
 An agent that trains on them cannot learn one site by heart; see Tobin et al., "Domain randomization
 for transferring deep neural networks", IROS 2017. The labels of the site ``generic``, which is
@@ -18,6 +18,7 @@ from envs.web.sites.declaration import Field, Site, load_site
 from envs.web.sites.task import FlightTask
 
 DECLARED = ("united", "alaska", "aa", "jetblue")
+DECLARED_SHARE = 0.5
 PASSENGER = ("first name", "last name", "email")
 PLACES = ("from", "to")
 DATES = ("depart", "return")
@@ -33,14 +34,18 @@ def _table() -> dict[str, Any]:
 
 
 class VariedFlightTask(FlightTask):
-    """Books flights on a new site each time."""
+    """Books flights on another site each time: in half of the episodes a declared one.
+
+    The site ``generic`` is never among them.
+    """
 
     def __init__(self) -> None:
         super().__init__(DECLARED[0])
 
     def instance(self, random: np.random.Generator, options: dict[str, Any]) -> Instance:
         """Draws a site and an instance on it; the options are those of :class:`FlightTask`."""
-        self.site = varied(random)
+        declared = random.random() < DECLARED_SHARE
+        self.site = load_site(_one(random, DECLARED)) if declared else varied(random)
         return super().instance(random, options)
 
 

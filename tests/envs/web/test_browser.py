@@ -1,7 +1,11 @@
 """The driver: trusted input, exact page time, a closed network, and what happens when it dies."""
 
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -94,6 +98,90 @@ def test_a_resolver_that_knows_no_host_is_a_wall_of_its_own(page, monkeypatch):
     assert page.step([], 0, fetched) == "refused"
 
 
+EPISODES = """
+import hashlib
+import gymnasium as gym
+import numpy as np
+env = gym.make("envs:WoB-United-v0", pixels=True)
+random, digest = np.random.default_rng(0), hashlib.sha256()
+for seed in range(3):  # the second and third take pages that were made ready ahead
+    observation, _ = env.reset(seed=seed)
+    for _ in range(6):
+        digest.update(observation["pixels"].tobytes())
+        digest.update(repr(env.unwrapped.snapshot).encode())
+        action = random.choice(np.flatnonzero(observation["action_mask"]))
+        observation, *_ = env.step(action)
+env.close()
+print(digest.hexdigest())
+"""
+
+
+def test_two_processes_see_the_same_pixels_and_rows():
+    def played(hash_seed):
+        variables = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        command = [sys.executable, "-c", EPISODES]
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+
+    first, second = (played(hash_seed).stdout for hash_seed in "12")
+    assert len(first.strip()) == 64
+    assert first == second
+
+
+def test_the_next_page_is_made_ready_while_one_is_in_use(page, address):
+    browser = page.browser
+    page.step(CLICK, 10, "localStorage.setItem('secret', 'x')")
+    spare = browser._spare
+    other = browser.new_page((160, 210), START_MS + 1000, seed=6)
+    assert other is spare
+    other.goto(address)
+    now, secret = other.step([], 0, "[Date.now(), localStorage.getItem('secret')]")
+    assert now // 1000 == START_MS // 1000 + 1
+    assert secret is None
+    wide = browser.new_page((300, 200), START_MS, seed=5)
+    wide.goto(address)
+    assert wide.step([], 0, "[innerWidth, innerHeight]") == [300, 200]
+    assert wide.pixels().shape == (200, 300, 3)
+    for each in (other, wide):
+        each.close()
+    assert page.step([], 0, "document.title") == "One"
+
+
+def test_threads_take_turns(page, address):
+    def clicks(start):
+        own = shared_browser("auto").new_page((160, 210), START_MS, seed=start)
+        own.goto(address)
+        own.step([], 0, "(window.clicks = 0, addEventListener('click', () => { clicks++ }))")
+        seen = [own.step(CLICK, 10, "clicks") for _ in range(20)]
+        own.close()
+        return seen
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(clicks, range(4))) == [list(range(1, 21))] * 4
+    assert page.step([], 0, "document.title") == "One"  # the threads have ended, not the browser
+
+
+def _in_a_fork(page, address, results):
+    with pytest.raises(BrowserDiedError, match="another process"):
+        page.step([], 0, "1")
+    page.close()
+    own = shared_browser("auto").new_page((160, 210), START_MS, seed=5)
+    own.goto(address)
+    results.put(own.step([], 0, "document.title"))
+    own.close()
+    release_browsers()
+
+
+def test_a_fork_has_a_browser_of_its_own(page, address):
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    child = context.Process(target=_in_a_fork, args=(page, address, results))
+    child.start()
+    assert results.get(timeout=30) == "One"
+    child.join()
+    assert child.exitcode == 0
+    assert page.step([], 0, "document.title") == "One"
+
+
 def test_a_killed_browser_is_noticed_and_replaced(page, address):
     old = shared_browser("auto")
     os.killpg(old.process.popen.pid, signal.SIGKILL)
@@ -114,3 +202,11 @@ def test_a_missing_browser_is_named_with_its_remedy(monkeypatch, tmp_path):
     monkeypatch.setenv(VARIABLE, str(tmp_path / "none"))
     with pytest.raises(InputError, match="no program"):
         find_chromium("auto")
+
+
+def test_the_pointer_may_move_and_do_nothing_else(page, monkeypatch):
+    page.step([], 0, "(window.moves = 0, addEventListener('mousemove', () => moves++))")
+    monkeypatch.setattr(page.pipe, "timeout_s", 5)
+    for x in range(150):
+        page.step([PointerMove(x, 20)], 10, "1")
+    assert page.step([], 0, "moves") == 150

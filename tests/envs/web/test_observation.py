@@ -6,9 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envs.web import observation
-from envs.web.actions import ACTIONS, CLICK, DROP, GRAB, TYPE, decode, encode
+from envs.web.actions import ACTIONS, CLICK, DROP, GRAB, MAX_FIELDS, TYPE, decode, encode
 from envs.web.document import MAX_ELEMENTS
-from envs.web.elements import ELEMENT_FEATURES, MATCH_FEATURES, figure, match
+from envs.web.elements import (
+    ELEMENT_FEATURES,
+    MATCH_FEATURES,
+    ElementEncoder,
+    figure,
+    match,
+    word_ids,
+)
 from envs.web.observation import Encoder
 from envs.web.snapshot import Row, Snapshot
 from hardware_sim.errors import InputError
@@ -114,12 +121,39 @@ def test_match_compares_texts_days_and_months():
         flags = match(text, value, field)
         return {name for name, flag in zip(MATCH_FEATURES, flags, strict=True) if flag}
 
-    assert found("Boston, MA (BOS)", "Boston") == {"contains", "shares a word"}
+    assert found("Boston, MA (BOS)", "Boston") == {"contains", "shares a word", "all words"}
+    assert found("New York, NY (LGA)", "New York (JFK)") == {"shares a word"}
+    assert "all words" in found("New York, NY (JFK)", "New York (JFK)")
     assert "same day" in found("6", "March 6, 2017")
     assert "same day" not in found("16", "March 6, 2017")
     assert "same month" in found("March 2017", "March 6, 2017")
-    assert found("", "Boston", value="Boston") == {"value equal"}
+    assert found("", "Boston", value="Boston") == {"value equal", "value all words"}
+    assert found("Depart", "March 6, 2017", value="03/06/2017") == {"value equal"}
+    assert found("Depart", "March 7, 2017", value="03/06/2017") == set()
+    assert found("Cabin", "first class", value="First") == {"value equal"}
     assert found("Boston", "") == set()
+    assert found("less apples", "3", value="5") == {"above"}
+    assert found("2", "3") == {"below"}
+    assert found("3", "3") == {"equal", "contains", "shares a word", "all words"}
+    assert found("April 2017", "March 6, 2017") == {"shares a word", "above"}
+
+
+@given(
+    st.sampled_from(["March 2017", "6", "Boston, MA", "Depart", "", "3"]),
+    st.sampled_from(["", "03/06/2017", "2", "Boston", "First"]),
+    st.lists(st.sampled_from(["Boston", "March 6, 2017", "3", "first class"]), max_size=3),
+)
+def test_elements_that_may_agree_with_no_field_agree_with_none(text, value, texts):
+    encoded = ElementEncoder(tuple(texts), (160, 210)).match(text, value)
+    plain = [match(text, value, field) for field in texts]
+    table = np.frombuffer(encoded, np.int8).reshape(MAX_FIELDS, len(MATCH_FEATURES))
+    assert table[: len(texts)].tolist() == [list(flags) for flags in plain]
+    assert not table[len(texts) :].any()
+
+
+def test_forms_of_a_word_have_one_id():
+    assert word_ids("Leaving from", 2).tolist() == word_ids("leaves, from", 2).tolist()
+    assert word_ids("Leaving", 1) != word_ids("Returning", 1)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ NAMES = [f"envs.web.tasks.catalogue:make:{name}" for name in TASKS] + [
     f"envs.web.sites.task:FlightTask:{name}" for name in SITES
 ]
 EPISODES, STEPS = 6, 10
+SAMPLE = NAMES[::4]
+"""Tasks that the other browsers play too, which take longer to load a page."""
 
 
 def arrays(size):
@@ -35,12 +37,12 @@ def compare(browser, twin, logs):
     assert logs[0] == logs[1]
 
 
-def play(name, seed):
-    """A random episode, in both at once; the number of steps."""
+def play(name, seed, backend="shell"):
+    """A random episode, in a browser and the twin at once; the number of steps."""
     task = load_task(name)
     instances = [task.instance(np.random.default_rng(seed), {}) for _ in range(2)]
     recorders = [Recorder(instance.application) for instance in instances]
-    browser = BrowserClient(recorders[0], task.size, FIRST_MOMENT_MS, 0, STEP_MS, "shell")
+    browser = BrowserClient(recorders[0], task.size, FIRST_MOMENT_MS, 0, STEP_MS, backend)
     twin = TwinClient(recorders[1])
     encoder = Encoder(arrays(task.size), task.size)
     encoder.begin(instances[0].instruction, instances[0].fields)
@@ -71,3 +73,13 @@ def browser_process():
 @pytest.mark.parametrize("name", NAMES)
 def test_random_episodes_go_the_same_way(name):
     assert sum(play(name, seed) for seed in range(EPISODES)) > 0
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_ordinary_chromium_goes_the_same_way(name):
+    assert sum(play(name, seed, "chromium") for seed in range(2)) > 0
+
+
+@pytest.mark.parametrize("name", SAMPLE[::3])
+def test_selenium_goes_the_same_way(name):
+    assert play(name, 1, "selenium") > 0

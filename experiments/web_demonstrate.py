@@ -1,0 +1,116 @@
+"""``gymworks web demonstrate``: episodes of an agent in the twin, in the demonstrations' format."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import gymnasium as gym
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from agents.agent import Agent
+from agents.loading import load_agent
+from envs.registration import find
+from envs.web.actions import decode
+from envs.web.demonstration import ACT, END, Demonstration, Step
+from envs.web.demonstration_file import writable, write_demonstrations
+from envs.web.env import STEP_MS, WebEnv
+from envs.web.recording import versions, web_task
+from experiments.evaluate import agent_seed
+from experiments.web_record import read_options
+from hardware_sim.errors import InputError
+
+
+def command(
+    env_id: Annotated[str, typer.Argument(metavar="ID", help="A WoB-* environment.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder; the file is ID.jsonl.xz.")
+    ],
+    agent: Annotated[
+        str, typer.Option(help="A heuristic, random, a run folder or module:attribute.")
+    ] = "expert",
+    episodes: Annotated[int, typer.Option(help="Episodes, of this seed and the next.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the first episode.")] = 0,
+    options: Annotated[
+        str, typer.Option(help='Options of reset as JSON, such as {"split": "test"}.')
+    ] = "{}",
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
+) -> None:
+    """Let an agent demonstrate episodes, without a browser."""
+    if episodes < 1 or seed < 0:
+        raise InputError(f"{episodes} episodes from seed {seed}; allowed: from 1 and 0 up")
+    web_task(env_id)
+    chosen, name = read_options(options), find(env_id).id
+    path = writable(output / f"{name}.jsonl.xz", force)
+    scores: list[float] = []
+
+    def played() -> Iterator[Demonstration]:
+        env = gym.make(f"envs:{name}", backend="twin")
+        player = load_agent(agent, env)
+        console = Console(stderr=True)
+        for number in track(
+            range(seed, seed + episodes), "playing", console=console, disable=quiet, transient=True
+        ):
+            demonstration = demonstrate(env, player, agent, number, chosen)
+            scores.append(demonstration.score or 0.0)
+            yield demonstration
+        env.close()
+
+    write_demonstrations(path, played(), force)
+    if not quiet:
+        mean = sum(scores) / len(scores)
+        Console(highlight=False, soft_wrap=True).print(
+            f"{episodes} episodes, mean score {mean:.3f}, in {path}", markup=False
+        )
+
+
+def demonstrate(
+    env: gym.Env[Any, Any], agent: Agent, name: str, seed: int, options: dict[str, Any]
+) -> Demonstration:
+    """One episode of an agent; the states are what its observations are made of.
+
+    Args:
+        env: A web environment.
+        agent: Who acts.
+        name: What the agent is called.
+        seed: Seed of the episode.
+        options: Options of ``reset``.
+
+    Raises:
+        InputError: An option is unknown, or an action does not exist.
+    """
+    page = env.unwrapped
+    assert isinstance(page, WebEnv)
+    assert env.spec is not None
+    observation, info = env.reset(seed=seed, options=options)
+    agent.reset(agent_seed(seed, 0))
+    steps: list[Step] = []
+    ended = terminated = False
+    while not ended:
+        number = int(agent.act(observation, info))
+        state = page.snapshot._replace(rows=list(page.snapshot.rows), changed=None)
+        steps.append(Step(STEP_MS * len(steps), ACT, state, action=decode(number)))
+        observation, _, terminated, truncated, info = env.step(number)
+        ended = terminated or truncated
+    last = page.snapshot._replace(rows=list(page.snapshot.rows), changed=None)
+    steps.append(Step(STEP_MS * len(steps), END, last))
+    posts = [each.form for each in page.session.recorder.log if each.method == "POST"]
+    return Demonstration(
+        env.spec.id,
+        seed,
+        options,
+        page.instance.instruction,
+        page.instance.fields,
+        page.task.size,
+        "agent",
+        name,
+        tuple(steps),
+        posts[-1] if posts else None,
+        info["score"] if terminated else None,
+        terminated and info["is_success"],
+        versions(),
+        datetime.now(UTC).isoformat(timespec="seconds"),
+    )

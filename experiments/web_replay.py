@@ -1,0 +1,136 @@
+"""``gymworks web replay``: plays demonstrations again and compares page for page."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlencode
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from envs.web.browser import release_browsers
+from envs.web.demonstration import Demonstration
+from envs.web.demonstration_file import read_demonstrations
+from envs.web.demonstration_frames import FrameWriter
+from envs.web.env import WebEnv
+from envs.web.replaying import Drift, Replay, replay
+from experiments.watch import Film, check_film
+
+FPS = 8.0
+MOST_ROWS = 5
+"""Differing rows that are printed."""
+
+
+def command(
+    file: Annotated[Path, typer.Argument(help="A file of demonstrations.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Film of the first: .gif, .html or .mp4.")
+    ] = None,
+    frames: Annotated[
+        bool, typer.Option("--frames", help="Write the screen at each step beside the file.")
+    ] = False,
+    allow_drift: Annotated[
+        bool, typer.Option("--allow-drift", help="Exit with 0 even if the pages went another way.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Replay demonstrations in a browser; exit with 1 if the pages went another way."""
+    if output is not None:
+        check_film(output)
+    demonstrations = list(read_demonstrations(file))
+    console = Console(highlight=False, soft_wrap=True)
+    writer, films, agree = FrameWriter(), list[Film](), True
+    with _bar(demonstrations, quiet) as advance:
+        for number, each in enumerate(demonstrations):
+
+            def on_step(
+                step: int, env: WebEnv, number: int = number, each: Demonstration = each
+            ) -> None:
+                advance()
+                if frames:
+                    writer.add(number, step, _screen(env))
+                if output is not None and number == 0:
+                    if step == 0:
+                        films.append(Film(env))
+                    films[0].take(last=step == len(each.steps) - 1)
+
+            seen = replay(each, on_step)
+            agree &= seen.agrees
+            for line in described(each, seen):
+                console.print(line, markup=False)
+    release_browsers()
+    if frames:
+        console.print(f"frames in {writer.write(file)}", markup=False)
+    if output is not None:
+        title = f"{demonstrations[0].env_id}, seed {demonstrations[0].seed}"
+        films[0].write(output, FPS, title, demonstrations[0].instruction)
+        console.print(f"{len(films[0].frames)} frames in {output}", markup=False)
+    if not agree and not allow_drift:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _bar(demonstrations: list[Demonstration], quiet: bool) -> Iterator[Callable[[], None]]:
+    """A progress bar over steps; yields what moves it on."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    console = Console(stderr=True)
+    hidden = quiet or not console.is_terminal
+    with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
+        task = bar.add_task("replaying", total=sum(len(each.steps) for each in demonstrations))
+        yield lambda: bar.advance(task)
+
+
+def _screen(env: WebEnv) -> NDArray[np.uint8]:
+    assert env.session.client is not None
+    return env.session.client.pixels()
+
+
+def described(demonstration: Demonstration, seen: Replay) -> list[str]:
+    """A replay in words, one line a finding."""
+    steps = len(demonstration.steps)
+    lines = [f"{demonstration.env_id}, seed {demonstration.seed}, {steps} steps: "]
+    lines[0] += "no drift" if seen.drift is None else f"drift at step {seen.drift.step}"
+    if seen.drift is not None:
+        lines += _differences(seen.drift)
+    lines += [f"step {unsent.step} was left out: {unsent.why}" for unsent in seen.unsent]
+    score = None if seen.outcome is None else seen.outcome.score
+    for name, now, then in (
+        ("POST", seen.sent, demonstration.sent),
+        ("score", score, demonstration.score),
+    ):
+        same = "as recorded" if now == then else f"recorded: {_plain(then)}"
+        lines.append(f"{name} {_plain(now)}, {same}")
+    return lines
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return urlencode(value)
+    return "none" if value is None else f"{value:g}"
+
+
+def _differences(drift: Drift) -> list[str]:
+    """Which parts and rows of a page differ, and how."""
+    lines = [
+        f"{part}: {getattr(drift.recorded, part)!r}, now {getattr(drift.shown, part)!r}"
+        for part in drift.parts
+    ]
+    for ref in drift.rows[:MOST_ROWS]:
+        then, now = (
+            rows[ref] if ref < len(rows) else None
+            for rows in (drift.recorded.rows, drift.shown.rows)
+        )
+        if then is None or now is None:
+            shown = "is gone" if now is None else "was not there"
+            lines.append(f"row {ref}: {shown}: {then or now}")
+            continue
+        changed = [name for name in then._fields if getattr(then, name) != getattr(now, name)]
+        said = [f"{name} {getattr(then, name)!r}, now {getattr(now, name)!r}" for name in changed]
+        lines.append(f"row {ref}: {'; '.join(said)}")
+    if len(drift.rows) > MOST_ROWS:
+        lines.append(f"and {len(drift.rows) - MOST_ROWS} rows more")
+    return lines
