@@ -63,6 +63,7 @@ class Page:
         self.loading = False
         self.context = self.session = ""
         self._ready = self._expired = self._asked = False
+        self._departures = 0
         self._last: NDArray[np.uint8] | None = None
         self.pipe.begin(self._prepare())
 
@@ -95,8 +96,7 @@ class Page:
         if "errorText" in result:
             self.loading = False
             raise CommandError(f"{url} cannot be opened: {result['errorText']}")
-        while self.loading:  # scripts and styles that a page asks for need page time
-            self.advance(1)
+        self._load()
 
     def step(self, events: Sequence[Event], advance_ms: int, script: str) -> Any:
         """Sends events, lets page time pass, and evaluates an expression.
@@ -217,6 +217,7 @@ class Page:
             self._expired = True
         elif method == "Page.frameStartedNavigating":
             self.loading = True
+            self._departures += 1
         elif method == "Page.loadEventFired":
             self.loading = False
         elif method == "Page.javascriptDialogOpening":
@@ -236,16 +237,27 @@ class Page:
                 "Fetch.failRequest", requestId=request, errorReason="BlockedByClient"
             )
 
+    def _load(self) -> None:
+        """Gives a page that is loading the page time that its scripts and styles need."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while self.loading:
+            if time.monotonic() > deadline:
+                raise BrowserDiedError(f"the page has not loaded for {TIMEOUT_S:g} s")
+            self.advance(1)
+
     def _evaluate(self, script: str) -> Any:
         settings = {"expression": script, "returnByValue": True, "awaitPromise": True}
         while True:
-            self.pipe.wait_until(lambda: not self.loading)
+            self._load()
+            before = self._departures
             try:
                 answer = self._call("Runtime.evaluate", **settings)
             except CommandError as error:
                 if "navigated" in str(error) or "destroyed" in str(error):
                     continue  # the page changed meanwhile; evaluate in the next one
                 raise
+            if self._departures != before:
+                continue  # what answered may have been a page that had not loaded yet
             if "exceptionDetails" in answer:
                 details = answer["exceptionDetails"]
                 said = details.get("exception", {}).get("description", details["text"])

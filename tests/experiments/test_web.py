@@ -19,6 +19,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from PIL import Image
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -90,7 +91,19 @@ class Person:
             ended = terminated or truncated
             steps = None if steps is None else steps - 1
 
+    def wait(self):
+        """Waits, as a person does, until the page that the last act leads to is there."""
+        expected = (self.env.snapshot.path, self.env.snapshot.title)
+
+        def there(driver):
+            seen = driver.execute_script("return window.gymworks?.snapshot() ?? {}")
+            return "leaving" not in seen and (seen.get("path"), seen.get("title")) == expected
+
+        waiting = WebDriverWait(self.driver, 10, 0.02, ignored_exceptions=[WebDriverException])
+        waiting.until(there)
+
     def act(self, action):
+        self.wait()
         if action.verb == "press":
             return self.hands().send_keys(KEYS[action.key]).perform()
         element = self.driver.find_element(By.CSS_SELECTOR, f'[data-ref="{action.ref}"]')
