@@ -161,6 +161,7 @@ class Page:
         """The next frame; ``None`` if nothing has changed since the last picture."""
         deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
+            self._load()  # a page that is not there yet draws nothing
             frame = self._call("HeadlessExperimental.beginFrame", screenshot={"format": "png"})
             if "screenshotData" in frame:
                 data: str = frame["screenshotData"]
