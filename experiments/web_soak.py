@@ -2,7 +2,8 @@
 
 Random legal actions; afterwards no process may be left, memory may not have grown, and no episode
 may have been lost. Growth is that of private memory, which browsers of others on the same machine
-do not change, between the second tenth of the way and the last.
+do not change, between the second tenth of the way and the last. Episodes repeat after a while, so
+that bounded caches of what was seen are full before.
 """
 
 import statistics
@@ -21,6 +22,8 @@ GRACE_S = 5.0
 """Seconds that ended processes may take to disappear."""
 SAMPLES = 100
 COPIES = (1, 2, 4, 8)
+EPISODES = 50
+"""Different episodes; then they repeat."""
 MIB = 2**20
 
 
@@ -98,7 +101,7 @@ def soak(env_id: str, resets: int, steps: int, backend: str, seed: int = 0) -> S
 
 def _episode(env: Any, most: int, random: np.random.Generator, result: Soak) -> None:
     """Plays an episode, or its first steps."""
-    observation, _ = env.reset(seed=int(random.integers(2**31)))
+    observation, _ = env.reset(seed=result.resets % EPISODES)
     result.resets += 1
     for _ in range(most):
         action = random.choice(np.flatnonzero(observation["action_mask"]))

@@ -42,7 +42,8 @@ FLAGS = (
     "--disable-gpu",
     "--disable-lcd-text",
     "--disable-translate",
-    "--disable-features=Translate,OptimizationHints,MediaRouter,AutofillServerCommunication",
+    "--disable-features=Translate,OptimizationHints,MediaRouter,AutofillServerCommunication,"
+    "HttpsUpgrades",
     "--font-render-hinting=none",
     "--force-color-profile=srgb",
     "--force-device-scale-factor=1",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.web.application import Application
-from envs.web.browser import FIRST_SCRIPT, Page, shared_browser
+from envs.web.browser import shared_browser
 from envs.web.inputs import (
     Event,
     KeyDown,
@@ -18,6 +18,7 @@ from envs.web.inputs import (
     PointerUp,
     Text,
 )
+from envs.web.page import Page, first_script
 from envs.web.selenium_page import SeleniumPage
 from envs.web.server import Lease
 from envs.web.snapshot import KEYS, Row, Snapshot, read_snapshot
@@ -167,7 +168,7 @@ def open_page(
         InputError: The browser is missing; the message says what to install.
     """
     if backend == "selenium":
-        return SeleniumPage(size, start_time_ms, FIRST_SCRIPT % seed)
+        return SeleniumPage(size, start_time_ms, first_script(seed))
     return shared_browser(backend).new_page(size, start_time_ms, seed)
 
 

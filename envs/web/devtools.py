@@ -27,24 +27,30 @@ class Pipe:
 
     Commands are sent without waiting, so that several travel together; :meth:`wait` reads until the
     answers are there and hands events to the listeners of their sessions on the way. Threads take
-    turns. In a process that was forked off, the browser counts as gone.
+    turns. In a process that was forked off, the browser counts as gone; once it did not answer, it
+    is not asked again.
 
     Args:
         reading: File descriptor that the browser writes to.
         writing: File descriptor that the browser reads from.
         timeout_s: How long to wait for an answer.
+
+    Attributes:
+        broken: Why nothing more can be had from the browser; empty as long as it answers.
+        turn: Who holds it has the browser for itself among this process's threads.
     """
 
     def __init__(self, reading: int, writing: int, timeout_s: float) -> None:
         self.reading, self.writing, self.timeout_s = reading, writing, timeout_s
         self.listeners: dict[str, Listener] = {}
+        self.broken = ""
         self._answers: dict[int, Message] = {}
         self._forgotten: set[int] = set()
         self._works: dict[int, Work] = {}
         self._rest = b""
         self._count = 0
         self._process = os.getpid()
-        self._turn = RLock()
+        self.turn = RLock()
         self._selector = selectors.DefaultSelector()
         self._selector.register(reading, selectors.EVENT_READ)
 
@@ -56,7 +62,9 @@ class Pipe:
         """
         if os.getpid() != self._process:
             raise BrowserDiedError("the browser belongs to another process")
-        with self._turn:
+        if self.broken:
+            raise BrowserDiedError(self.broken)
+        with self.turn:
             self._count += 1
             message: Message = {"id": self._count, "method": method, "params": params}
             if session:
@@ -66,7 +74,7 @@ class Pipe:
                 while data:
                     data = data[os.write(self.writing, data) :]
             except OSError as error:
-                raise BrowserDiedError("the browser has ended") from error
+                raise self._break("the browser has ended") from error
             return self._count
 
     def call(self, method: str, session: str = "", **params: Any) -> Message:
@@ -76,18 +84,17 @@ class Pipe:
             BrowserDiedError: The browser is gone or does not answer in time.
             CommandError: The browser refused.
         """
-        with self._turn:  # frames, for one, must not be asked for while another is being drawn
-            return self.wait([self.send(method, session, **params)])[0]
+        return self.wait([self.send(method, session, **params)])[0]
 
     def forget(self, number: int) -> None:
         """Drops the answer of a command that nobody waits for."""
-        with self._turn:
+        with self.turn:
             if self._answers.pop(number, None) is None:
                 self._forgotten.add(number)
 
     def begin(self, work: Work) -> None:
         """Starts commands that follow each other, and goes on with them whenever it reads."""
-        with self._turn:
+        with self.turn:
             self._works[next(work)] = work
 
     def wait(self, numbers: Sequence[int]) -> list[Message]:
@@ -107,11 +114,11 @@ class Pipe:
             BrowserDiedError: The browser is gone, or the condition does not come true in time.
         """
         deadline = time.monotonic() + self.timeout_s
-        with self._turn:
+        with self.turn:
             while not condition():
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._selector.select(left):
-                    raise BrowserDiedError(f"the browser has not answered for {self.timeout_s:g} s")
+                    raise self._break(f"the browser has not answered for {self.timeout_s:g} s")
                 self._read()
 
     def close(self) -> None:
@@ -120,19 +127,23 @@ class Pipe:
         for end in (self.reading, self.writing):
             os.close(end)
 
+    def _break(self, why: str) -> BrowserDiedError:
+        self.broken = why
+        return BrowserDiedError(why)
+
     def _read(self) -> None:
         try:
             data = os.read(self.reading, 1 << 20)
         except OSError as error:
-            raise BrowserDiedError("the browser has ended") from error
+            raise self._break("the browser has ended") from error
         if not data:
-            raise BrowserDiedError("the browser has ended")
+            raise self._break("the browser has ended")
         *whole, self._rest = (self._rest + data).split(b"\0")
         for part in whole:
             try:
                 message = json.loads(part)
             except ValueError as error:
-                raise BrowserDiedError("the browser does not speak the protocol") from error
+                raise self._break("the browser does not speak the protocol") from error
             self._take(message)
 
     def _take(self, message: Message) -> None:

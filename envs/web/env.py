@@ -12,6 +12,7 @@ from envs.web import observation
 from envs.web.application import Instance, Recorder, Task
 from envs.web.browser import release_browsers
 from envs.web.client import BrowserClient
+from envs.web.devtools import BrowserDiedError
 from envs.web.document import Document
 from envs.web.drawing import picture
 from envs.web.events import MAX_EVENTS
@@ -179,7 +180,12 @@ class WebEnv(gym.Env[Observation, Any]):
             InputError: An unknown option or split.
         """
         super().reset(seed=seed)
-        info = self.session.begin(self.np_random, options)
+        before = self.np_random.bit_generator.state
+        try:
+            info = self.session.begin(self.np_random, options)
+        except BrowserDiedError:  # since the last step, perhaps; another browser takes over
+            self.np_random.bit_generator.state = before
+            info = self.session.begin(self.np_random, options)
         self.interface.begin(self.session)
         return self._observation(), info
 

@@ -38,7 +38,7 @@ CLOCK_SCRIPT = """(() => {
 
 
 class SeleniumPage:
-    """The counterpart of :class:`envs.web.browser.Page` over WebDriver, with a session of its own.
+    """The counterpart of :class:`envs.web.page.Page` over WebDriver, with a session of its own.
 
     The browser is Chromium with chromedriver, unless the variable ``GYMWORKS_WEBDRIVER`` names
     another: ``chrome``, ``edge`` or ``firefox``. Input is trusted, by WebDriver's actions. What

@@ -12,10 +12,11 @@ import pytest
 
 from envs.web import browser as driver
 from envs.web.application import Recorder, Request, Response
-from envs.web.browser import PointerDown, PointerMove, PointerUp, release_browsers, shared_browser
+from envs.web.browser import release_browsers, shared_browser
 from envs.web.chromium import VARIABLE, find_chromium
 from envs.web.devtools import BrowserDiedError
 from envs.web.document import Box, Document, Node
+from envs.web.inputs import PointerDown, PointerMove, PointerUp
 from envs.web.server import acquire_server, release_server
 from hardware_sim.errors import InputError
 
@@ -88,8 +89,8 @@ def test_a_resolver_that_knows_no_host_is_a_wall_of_its_own(page, monkeypatch):
     monkeypatch.setattr(
         driver.Page,
         "_admit",
-        lambda self, request, url: self._send_and_forget(
-            "Fetch.continueRequest", requestId=request
+        lambda self, paused: self._send_and_forget(
+            "Fetch.continueRequest", requestId=paused["requestId"]
         ),
     )
     page._call("Page.setBypassCSP", enabled=True)
@@ -144,6 +145,21 @@ def test_the_next_page_is_made_ready_while_one_is_in_use(page, address):
     for each in (other, wide):
         each.close()
     assert page.step([], 0, "document.title") == "One"
+
+
+def test_a_worn_browser_makes_way_for_another(page, address, monkeypatch):
+    monkeypatch.setattr(driver, "MOST_PAGES", 3)
+    old = page.browser
+    pages = [shared_browser("auto").new_page((160, 210), START_MS, seed=5) for _ in range(4)]
+    browsers = {each.browser for each in pages} - {old}
+    assert [each.browser is old for each in pages] == [True, True, False, False]
+    assert len(browsers) == 1
+    assert page.step([], 0, "document.title") == "One"
+    for each in (page, *pages):
+        each.close()
+    assert shared_browser("auto") in browsers
+    assert old.dead
+    assert old.process.popen.poll() is not None
 
 
 def test_threads_take_turns(page, address):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envs.web.application import Recorder, Request, Response
-from envs.web.browser import PointerDown, PointerMove, PointerUp, release_browsers
+from envs.web.browser import release_browsers
 from envs.web.client import BrowserClient
 from envs.web.document import Box, Document, Node
 from envs.web.events import (
@@ -18,6 +18,7 @@ from envs.web.events import (
     space,
     strokes,
 )
+from envs.web.inputs import PointerDown, PointerMove, PointerUp
 from envs.web.keys import KEY_NAMES, KEYBOARD
 from hardware_sim.errors import InputError
 

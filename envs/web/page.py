@@ -1,0 +1,291 @@
+"""A page that agents act on: trusted input, exact page time, pixels when asked for."""
+
+from __future__ import annotations
+
+import base64
+import io
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from envs.web.devtools import BrowserDiedError, CommandError, Message, Work
+from envs.web.inputs import Event, commands
+
+if TYPE_CHECKING:
+    from envs.web.browser import Browser
+
+HOST = "127.0.0.1"
+
+
+@lru_cache
+def _first_script() -> str:
+    return resources.files("envs.web").joinpath("first.js").read_text("utf-8")
+
+
+def first_script(seed: int) -> str:
+    """What runs before a page's own scripts: seeds its randomness, keeps it in its window."""
+    return _first_script().replace("SEED", str(seed))
+
+
+class Page:
+    """One page in a context of its own: no cookies, cache or storage shared with others.
+
+    It is prepared while others are in use; :meth:`begin` waits until it is ready.
+
+    Args:
+        browser: The process it lives in.
+        size: Width and height of the viewport in CSS pixels.
+
+    Attributes:
+        blocked: Requests to other hosts that were refused.
+    """
+
+    def __init__(self, browser: Browser, size: tuple[int, int]) -> None:
+        self.browser = browser
+        self.size = size
+        self.pipe = browser.process.pipe
+        self.frames = browser.process.backend == "shell"
+        self.blocked = 0
+        self.loading = False
+        self.context = self.session = self._frame = ""
+        self._ready = self._crashed = False
+        self._expired = self._stuck = self._asked = False
+        self._departures = 0
+        self._last: NDArray[np.uint8] | None = None
+        self.pipe.begin(self._prepare())
+
+    def begin(self, start_time_ms: int, seed: int) -> None:
+        """Starts the page's clock and seeds its randomness; its first page comes next.
+
+        Args:
+            start_time_ms: Moment at which the page's clock begins, in ms since 1970.
+            seed: Seeds the page's ``Math.random``.
+        """
+        self.pipe.wait_until(lambda: self._ready)
+        clock = {"policy": "pause", "initialVirtualTime": start_time_ms / 1000}
+        numbers = [
+            self._send("Page.addScriptToEvaluateOnNewDocument", source=first_script(seed)),
+            self._send("Emulation.setVirtualTimePolicy", **clock),
+        ]
+        self._results(numbers)
+
+    def goto(self, url: str) -> None:
+        """Opens an address and waits until it has loaded.
+
+        Raises:
+            BrowserDiedError: The browser is gone or does not answer.
+            CommandError: The address cannot be opened.
+        """
+        self.loading = True
+        result = self._call("Page.navigate", url=url)
+        if "errorText" in result:
+            self.loading = False
+            raise CommandError(f"{url} cannot be opened: {result['errorText']}")
+        self._load()
+
+    def step(self, events: Sequence[Event], advance_ms: int, script: str) -> Any:
+        """Sends events, lets page time pass, and evaluates an expression.
+
+        If the events led to another page, waits for it and evaluates there.
+
+        Args:
+            events: Trusted input, in order.
+            advance_ms: Page time to let pass; requests of the page are waited for.
+            script: An expression; a promise is awaited. Its value must be JSON.
+
+        Raises:
+            BrowserDiedError: The browser is gone or does not answer.
+            CommandError: The script raised.
+        """
+        if events:
+            self.browser.prepare(self.size)
+        numbers = [
+            self._send(method, **params) for event in events for method, params in commands(event)
+        ]
+        if numbers and self.frames:
+            self._call("HeadlessExperimental.beginFrame")
+            while not self.pipe.answered(numbers):  # a move is answered at a frame after it arrived
+                self._call("HeadlessExperimental.beginFrame")
+        self._results(numbers)
+        if advance_ms:
+            self.advance(advance_ms)
+        if self.frames:
+            self._call("HeadlessExperimental.beginFrame")  # moves the focus off what has gone
+        return self._evaluate(script)
+
+    def advance(self, milliseconds: int) -> None:
+        """Lets page time pass; it stands still while requests are under way."""
+        self._expired = self._stuck = False
+        self._run_clock("pauseIfNetworkFetchesPending", milliseconds)
+        if not self._expired:  # the clock waits for a page that will not come
+            self._stuck = False
+            self._run_clock("advance", milliseconds)
+        self._asked = False
+
+    def _run_clock(self, policy: str, milliseconds: int) -> None:
+        """Runs the clock until its time is over, or nothing more can come of it."""
+        number = self._send("Emulation.setVirtualTimePolicy", policy=policy, budget=milliseconds)
+        while not (self._expired or self._stuck):
+            self._wait_until(lambda: self._expired or self._stuck or (self.frames and self._asked))
+            if not (self._expired or self._stuck):
+                self._call("HeadlessExperimental.beginFrame")  # pictures are taken in with a frame
+        self._results([number])
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """The viewport, uint8 ``(height, width, 3)``.
+
+        Raises:
+            BrowserDiedError: The browser is gone or does not answer.
+        """
+        data = self._draw() if self.frames else self._capture()
+        if data:
+            image = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+            self._last = np.asarray(image, np.uint8)
+        assert self._last is not None  # the first frame has a picture
+        return self._last.copy()
+
+    def _capture(self) -> str:
+        data: str = self._call("Page.captureScreenshot", format="png")["data"]
+        return data
+
+    def _draw(self) -> str | None:
+        """The next frame; ``None`` if nothing has changed since the last picture."""
+        deadline = time.monotonic() + self.pipe.timeout_s
+        while time.monotonic() < deadline:
+            self._load()  # a page that is not there yet draws nothing
+            frame = self._call("HeadlessExperimental.beginFrame", screenshot={"format": "png"})
+            if "screenshotData" in frame:
+                data: str = frame["screenshotData"]
+                return data
+            if self._last is not None and not frame["hasDamage"]:
+                return None
+        raise BrowserDiedError("the browser draws nothing")  # not even after a while
+
+    def close(self) -> None:
+        """Closes the page with its context; calling it again changes nothing."""
+        if self in self.browser.pages:
+            self.browser.pages.discard(self)
+            self.dispose()
+
+    def dispose(self) -> None:
+        """Frees the page's context without waiting for it."""
+        try:
+            self.pipe.wait_until(lambda: self._ready)
+            self.pipe.listeners.pop(self.session)
+            number = self.pipe.send("Target.disposeBrowserContext", browserContextId=self.context)
+            self.pipe.forget(number)
+        except BrowserDiedError:
+            self.browser.close()
+
+    def _prepare(self) -> Work:
+        """Opens the page, as far as it does not depend on the episode."""
+        send = self.pipe.send
+        made = yield send("Target.createBrowserContext", disposeOnDetach=True)
+        context = self.context = made["browserContextId"]
+        yield send("Browser.setDownloadBehavior", behavior="deny", browserContextId=context)
+        width, height = self.size
+        settings: Message = {"browserContextId": context, "url": "about:blank"}
+        if self.frames:
+            settings |= {"enableBeginFrameControl": True, "width": width, "height": height}
+        self._frame = (yield send("Target.createTarget", **settings))["targetId"]
+        attached = yield send("Target.attachToTarget", targetId=self._frame, flatten=True)
+        self.session = attached["sessionId"]
+        self.pipe.listeners[self.session] = self._hear
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        numbers = [
+            self._send("Page.enable"),
+            self._send("Inspector.enable"),
+            self._send("Fetch.enable", patterns=[{"urlPattern": "*"}]),
+            self._send("Emulation.setDeviceMetricsOverride", **metrics),
+            self._send("Emulation.setTimezoneOverride", timezoneId="UTC"),
+            self._send("Emulation.setFocusEmulationEnabled", enabled=True),
+        ]
+        while numbers:
+            yield numbers.pop()
+        self._ready = True
+
+    def _hear(self, method: str, params: Message) -> None:
+        """Takes an event of this page's session."""
+        if method == "Emulation.virtualTimeBudgetExpired":
+            self._expired = True
+        elif method == "Page.frameStartedNavigating":
+            if params["frameId"] == self._frame and "same" not in params["navigationType"].lower():
+                self.loading = True
+                self._departures += 1
+        elif method == "Page.loadEventFired":
+            self.loading = False
+        elif method == "Page.frameStoppedLoading":
+            if params["frameId"] == self._frame and self.loading:  # the page was not left after all
+                self.loading, self._stuck = False, True
+        elif method == "Page.javascriptDialogOpening":
+            leaves = params["type"] == "beforeunload"
+            self._send_and_forget("Page.handleJavaScriptDialog", accept=leaves)
+        elif method == "Fetch.requestPaused":
+            self._admit(params)
+        elif method == "Inspector.targetCrashed":
+            self._crashed = True
+
+    def _admit(self, paused: Message) -> None:
+        """Lets a request pass if it stays on this machine; the page stays if it was to be left."""
+        self._asked = True
+        request, address = paused["requestId"], urlsplit(paused["request"]["url"])
+        if address.scheme == "http" and address.hostname == HOST:
+            self._send_and_forget("Fetch.continueRequest", requestId=request)
+        else:
+            self.blocked += 1
+            reason = "Aborted" if paused["resourceType"] == "Document" else "BlockedByClient"
+            self._send_and_forget("Fetch.failRequest", requestId=request, errorReason=reason)
+
+    def _load(self) -> None:
+        """Gives a page that is loading the page time that its scripts and styles need."""
+        deadline = time.monotonic() + self.pipe.timeout_s
+        while self.loading:
+            if time.monotonic() > deadline:
+                raise BrowserDiedError(f"the page has not loaded for {self.pipe.timeout_s:g} s")
+            self.advance(1)
+
+    def _evaluate(self, script: str) -> Any:
+        settings = {"expression": script, "returnByValue": True, "awaitPromise": True}
+        while True:
+            self._load()
+            before = self._departures
+            try:
+                answer = self._call("Runtime.evaluate", **settings)
+            except CommandError as error:
+                if "navigated" in str(error) or "destroyed" in str(error):
+                    continue  # the page changed meanwhile; evaluate in the next one
+                raise
+            if self._departures != before:
+                continue  # what answered may have been a page that had not loaded yet
+            if "exceptionDetails" in answer:
+                details = answer["exceptionDetails"]
+                said = details.get("exception", {}).get("description", details["text"])
+                raise CommandError(f"the page's script raised: {said}")
+            return answer["result"].get("value")
+
+    def _send(self, method: str, **params: Any) -> int:
+        return self.pipe.send(method, self.session, **params)
+
+    def _send_and_forget(self, method: str, **params: Any) -> None:
+        self.pipe.forget(self._send(method, **params))
+
+    def _call(self, method: str, **params: Any) -> Message:
+        with self.pipe.turn:  # frames, for one, must not be asked for while another is being drawn
+            return self._results([self._send(method, **params)])[0]
+
+    def _results(self, numbers: Sequence[int]) -> list[Message]:
+        self._wait_until(lambda: self.pipe.answered(numbers))
+        return self.pipe.wait(numbers)
+
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
+        """Waits as the pipe does, but not for a page that has crashed."""
+        self.pipe.wait_until(lambda: self._crashed or condition())
+        if self._crashed:
+            raise BrowserDiedError("the page has crashed")
