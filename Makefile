@@ -14,13 +14,13 @@ test: $(VENV)/dev browser
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --dist loadfile
 
 # The conformance kit on the newest Gymnasium, which RLlib does not allow beside it yet.
 test-gymnasium-1.4: $(VENV)/dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/gymnasium-1.4 gymnasium==1.4.0
 	PYTHONPATH=$(CURDIR)/$(VENV)/gymnasium-1.4 $(BIN)/python -c "import gymnasium as g; assert g.__version__ == '1.4.0', g"
-	PYTHONPATH=$(CURDIR)/$(VENV)/gymnasium-1.4 $(BIN)/python -m pytest -q tests/envs --ignore tests/envs/web
+	PYTHONPATH=$(CURDIR)/$(VENV)/gymnasium-1.4 $(BIN)/python -m pytest -q -n logical --dist loadfile tests/envs --ignore tests/envs/web
 
 format: $(VENV)/dev
 	$(BIN)/ruff format .
