@@ -127,7 +127,7 @@ class WebEnv(gym.Env[Observation, Any]):
     - v0: first version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 8}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}
 
     def __init__(
         self,
@@ -149,7 +149,8 @@ class WebEnv(gym.Env[Observation, Any]):
         if not 0 < frame_rate <= 1000:
             raise InputError(f"frame_rate is {frame_rate}; allowed: above 0, at most 1000")
         self.render_mode = render_mode
-        self.metadata = {**self.metadata, "render_fps": frame_rate}
+        if actions == "events":  # an event follows the clock; a person follows acts more slowly
+            self.metadata = {**self.metadata, "render_fps": frame_rate}
         self.frame_rate = frame_rate
         self.task = load_task(task)
         self.pixels = pixels
