@@ -199,7 +199,7 @@ def write_mp4(path: Path, frames: list[Frame], fps: float) -> None:
     figure = Figure(figsize=(width / 100, height / 100), dpi=100)
     with TemporaryDirectory() as folder:
         part = Path(folder) / "film.mp4"
-        writer = FFMpegWriter(fps=fps)
+        writer = FFMpegWriter(fps=fps)  # type: ignore[arg-type]  # takes fractions too
         with writer.saving(figure, str(part), dpi=100):
             for frame in frames:
                 figure.clear()
