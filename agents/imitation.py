@@ -130,7 +130,7 @@ def _said(session: Session) -> int:
         action = expert_action(session)
     except (InputError, IndexError, StopIteration):
         return -1
-    return action if session.encoder.mask[action] else -1
+    return action if session.encoder.allows(action) else -1
 
 
 def _learned(learner: WebPolicy, observation: Arrays) -> NDArray[np.int64]:

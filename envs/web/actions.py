@@ -96,13 +96,13 @@ def perform(client: Client, action: Action, texts: tuple[str, ...]) -> Snapshot:
     return client.press(action.key)
 
 
-def mask_parts(mask: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:
-    """Views of an action mask by the names of ``ACTS``, one row for each element."""
+def mask_parts(masks: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:
+    """Views of action masks ``(count, ACTIONS)`` by the names of ``ACTS``, elements second."""
     return {
-        "click": mask[CLICK:TYPE],
-        "type": mask[TYPE:GRAB].reshape(MAX_ELEMENTS, MAX_FIELDS),
-        "grab": mask[GRAB:DROP],
-        "drop": mask[DROP:KEY],
+        "click": masks[:, CLICK:TYPE],
+        "type": masks[:, TYPE:GRAB].reshape(-1, MAX_ELEMENTS, MAX_FIELDS),
+        "grab": masks[:, GRAB:DROP],
+        "drop": masks[:, DROP:KEY],
     }
 
 

@@ -1,9 +1,10 @@
 """One element, or one text, as numbers."""
 
 import re
+import struct
 from datetime import date
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -89,10 +90,9 @@ Ranked = tuple[tuple[str, str, str], float]
 Encoded = tuple[bytes, Ranked | None]
 """An element as bytes of an ``ELEMENT``, and what it is ranked by."""
 
-_STATE = len(KINDS)
-_PLACE = _STATE + len(STATES)
-_NUMBER, _IS_NUMBER = _PLACE + PLACES.index("number"), _PLACE + PLACES.index("is number")
-_KIND = {kind: index for index, kind in enumerate(KINDS)}
+NOTHING: Encoded = (bytes(ELEMENT.itemsize), None)
+"""An element that is not displayed."""
+
 _WORD = re.compile(r"[a-z0-9]+")
 _STEMMER = stemmer("english")
 _FIGURE = re.compile(r"^[^0-9]{0,2}([0-9]+(?:[.:][0-9]+)?)")
@@ -148,6 +148,7 @@ class Facts(NamedTuple):
         is_number: Whether it is nothing but a whole number.
         number: The number it begins with, or ``None``.
         date: The date it is, however it is written, or ``None``.
+        ids: Ids of its first ``TEXT_WORDS`` words, as bytes.
     """
 
     lowered: str
@@ -157,16 +158,23 @@ class Facts(NamedTuple):
     is_number: bool
     number: float | None
     date: date | None
+    ids: bytes
 
 
 @lru_cache(maxsize=1 << 16)
 def facts(text: str) -> Facts:
     """What comparisons look at in a text."""
     found = words(text)
-    month = next((MONTHS.index(word) + 1 for word in found if word in MONTHS), 0)
-    day = next((int(word) for word in found if word.isdigit() and 0 < int(word) < 32), 0)
-    lowered, number = text.lower(), figure(text)
-    return Facts(lowered, frozenset(found), day, month, text.isdigit(), number, read_date(text))
+    return Facts(
+        lowered=text.lower(),
+        words=frozenset(found),
+        day=next((int(word) for word in found if word.isdigit() and 0 < int(word) < 32), 0),
+        month=next((MONTHS.index(word) + 1 for word in found if word in MONTHS), 0),
+        is_number=text.isdigit(),
+        number=figure(text),
+        date=read_date(text),
+        ids=word_ids(text, TEXT_WORDS).tobytes(),
+    )
 
 
 def match(text: str, value: str, field: str) -> tuple[int, ...]:
@@ -215,27 +223,23 @@ def shown_number(text: Facts, value: Facts) -> float | None:
     return value.number if text.number is None else text.number
 
 
-class Known(NamedTuple):
-    """What does not depend on the instruction.
+class Look(NamedTuple):
+    """What of an element depends neither on its words nor on the instruction.
 
     Attributes:
-        shown: Bytes of ``elements`` and ``text``.
-        text: Of the element's text.
-        value: Of its value.
-        ranked: Kind and class of an element that shows a number, and this number.
+        shown: Bytes of the columns of ``elements`` before the number.
         acts: Legal acts of an element that takes no typing, as of :func:`envs.web.actions.acts`;
             ``None`` for one that does.
+        group: What its number is ranked among: tag, type and classes.
     """
 
     shown: bytes
-    text: Facts
-    value: Facts
-    ranked: Ranked | None
     acts: bytes | None
+    group: tuple[str, str, str]
 
 
-class ElementEncoder:
-    """Encodes the elements that come up in an episode, each once.
+class ElementEncoder(dict[Row | None, Encoded]):
+    """Encodings of the elements that come up in an episode, made when they are first asked for.
 
     Args:
         texts: What the instruction's fields type, at most ``MAX_FIELDS``.
@@ -243,8 +247,9 @@ class ElementEncoder:
     """
 
     def __init__(self, texts: tuple[str, ...], size: tuple[int, int]) -> None:
+        super().__init__({None: NOTHING})
         self.texts = texts
-        self.scale = (1 / size[0], 1 / size[1])
+        self.size = size
         self.fields = [facts(text) for text in texts]
         self.given = [field.lowered for field in self.fields if field.lowered]
         self.joined = "\n".join(self.given)
@@ -253,28 +258,36 @@ class ElementEncoder:
         self.days = {field.day for field in dated}
         self.dated = bool(dated)
         self.numeric = any(field.is_number for field in self.fields)
-        self.encoded: dict[Row | None, Encoded] = {None: (bytes(ELEMENT.itemsize), None)}
+        self.matches: dict[tuple[str, str], bytes] = {}
 
-    def encode(self, row: Row | None) -> Encoded:
-        """An element as bytes of an ``ELEMENT``, and the number to rank it by, if it has one."""
-        found = self.encoded.get(row)
-        if found is None:
-            assert row is not None
-            found = self.encoded[row] = self._encode(row)
+    def __missing__(self, row: Row) -> Encoded:
+        """Encodes an element that has not come up."""
+        text, value = facts(row.text), facts(row.value)
+        look = _look(row.tag, row.type, row[4:], row.value != "", self.size)
+        number = text.number if text.number is not None else value.number
+        parts = (
+            look.shown,
+            _NO_NUMBER if number is None else _NUMBERS.pack(min(number, 1000) / 1000, 1, 0, 0, 0),
+            text.ids if row.text else value.ids,
+            self.match(row.text, row.value),
+            b"\1",
+            acts(row, self.typable(row)) if look.acts is None else look.acts,
+        )
+        found = b"".join(parts), None if number is None else (look.group, number)
+        self[row] = found
         return found
 
-    def _encode(self, row: Row) -> Encoded:
-        known = _known(row, *self.scale)
-        legal = acts(row, self.typable(row)) if known.acts is None else known.acts
-        match = self.match(known.text, known.value)
-        return b"".join((known.shown, match, b"\1", legal)), known.ranked
-
-    def match(self, text: Facts, value: Facts) -> bytes:
+    def match(self, text: str, value: str) -> bytes:
         """How an element agrees with each field, as bytes of ``(MAX_FIELDS, 10)`` flags."""
-        if not self._may_match(text, value):
-            return _NO_MATCH
-        flags = [_agreement(text, value, field) for field in self.fields]
-        return b"".join(flags).ljust(len(_NO_MATCH), b"\0")
+        found = self.matches.get((text, value))
+        if found is None:
+            shown, held = facts(text), facts(value)
+            found = _NO_MATCH
+            if self._may_match(shown, held):
+                flags = [_agreement(shown, held, field) for field in self.fields]
+                found = b"".join(flags).ljust(len(_NO_MATCH), b"\0")
+            self.matches[text, value] = found
+        return found
 
     def _may_match(self, text: Facts, value: Facts) -> bool:
         """Whether an element agrees with any field at all; most do not."""
@@ -307,29 +320,20 @@ _NOT_TYPABLE = bytes(MAX_FIELDS)
 
 
 @lru_cache(maxsize=1 << 15)
-def _known(row: Row, across: float, down: float) -> Known:
-    """What of an element does not depend on the instruction."""
-    text, value = facts(row.text), facts(row.value)
-    number = shown_number(text, value)
-    shown = _features(row, number, across, down).tobytes()
-    takes_typing = row.tag in ("input", "select", "textarea") and not row.readonly
-    return Known(
-        shown + word_ids(row.text or row.value, TEXT_WORDS).tobytes(),
-        text,
-        value,
-        None if number is None else ((row.tag, row.type, row.classes), number),
-        None if takes_typing else acts(row, _NOT_TYPABLE),
-    )
+def _look(tag: str, kind: str, rest: tuple[Any, ...], filled: bool, size: tuple[int, int]) -> Look:
+    """How an element looks.
 
-
-def _features(row: Row, number: float | None, across: float, down: float) -> NDArray[np.float32]:
-    """A row of ``elements``, but for focus and ranks."""
-    features = np.zeros(len(ELEMENT_FEATURES), np.float32)
-    kind = f"input {row.type}" if row.tag == "input" else row.tag
-    if kind in _KIND:
-        features[_KIND[kind]] = 1
+    Args:
+        tag: Of its row.
+        kind: The row's type.
+        rest: What follows text and value in the row.
+        filled: Whether it holds a value.
+        size: Width and height of the viewport.
+    """
+    row = Row(tag, kind, "", "", *rest)
+    shown = f"input {kind}" if tag == "input" else tag
     classes = row.classes.split()
-    features[_STATE : _STATE + 8] = (
+    states = (
         row.checked,
         row.disabled,
         row.readonly,
@@ -337,15 +341,21 @@ def _features(row: Row, number: float | None, across: float, down: float) -> NDA
         row.draggable,
         "selected" in classes,
         "open" in classes,
-        bool(row.value),
+        filled,
+        False,
+        False,
     )
-    features[_PLACE : _PLACE + 4] = (
-        row.left * across,
-        row.top * down,
-        row.width * across,
-        row.height * down,
+    across, down = 1 / size[0], 1 / size[1]
+    place = (row.left * across, row.top * down, row.width * across, row.height * down)
+    features = np.array([*[name == shown for name in KINDS], *states, *place], np.float32)
+    takes_typing = row.tag in ("input", "select", "textarea") and not row.readonly
+    return Look(
+        np.clip(features, -2, 2).tobytes(),
+        None if takes_typing else acts(row, _NOT_TYPABLE),
+        (row.tag, row.type, row.classes),
     )
-    if number is not None:
-        features[_NUMBER], features[_IS_NUMBER] = min(number, 1000) / 1000, 1
-    np.clip(features, -2, 2, out=features)
-    return features
+
+
+_NUMBERS = struct.Struct("=5f")
+_NO_NUMBER = bytes(_NUMBERS.size)
+"""The last columns of ``elements``, from a number on; ranks are left open."""

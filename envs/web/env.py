@@ -17,6 +17,7 @@ from envs.web.document import Document
 from envs.web.drawing import picture
 from envs.web.events import MAX_EVENTS
 from envs.web.interfaces import ElementInterface, make_interface
+from envs.web.observation import Encoder
 from envs.web.server import Lease
 from envs.web.session import Session
 from envs.web.snapshot import Client, Snapshot
@@ -165,7 +166,8 @@ class WebEnv(gym.Env[Observation, Any]):
             for key, part in {**parts, **self.interface.extras}.items()
             if key != "pixels"
         }
-        self.session = Session(self.task, self._client, self.arrays, self.interface.max_steps)
+        encoder = Encoder(self.arrays, self.task.size)
+        self.session = Session(self.task, self._client, encoder, self.interface.max_steps)
         self.lease: Lease | None = None
 
     def reset(

@@ -2,15 +2,17 @@
 
 from functools import partial
 from math import ceil
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
 from envs.web import commands, events
 from envs.web.actions import ACTIONS, whole_number
 from envs.web.application import Task
 from envs.web.events import PointerEvent
+from envs.web.observation import Encoder
 from envs.web.session import Session, Step
 from hardware_sim.errors import InputError, choose
 
@@ -75,20 +77,26 @@ class EventInterface:
 
     def begin(self, session: Session) -> None:
         """Puts the pointer where it is at rest."""
-        session.encoder.arrays["pointer"][:] = events.AT_REST
+        _pointer(session)[:] = events.AT_REST
 
     def step(self, session: Session, action: Any) -> Step:
         """Sends a frame's events."""
         numbers = np.asarray(action)
         if not np.issubdtype(numbers.dtype, np.integer) or not self.space.contains(numbers):
             raise InputError(f"action {action!r} is not in {self.space}; encode() makes actions")
-        pointer = session.encoder.arrays["pointer"]
+        pointer = _pointer(session)
         x, y, down = pointer.tolist()
         before, frame = PointerEvent(x, y, bool(down)), events.decode(numbers)
         strokes = events.strokes(frame, before)
         result = session.take(lambda client: client.events(strokes))
         pointer[:] = events.moved(before, frame)
         return result
+
+
+def _pointer(session: Session) -> NDArray[np.int32]:
+    """Where a single environment, unlike many in a vector, keeps the pointer."""
+    pointer: NDArray[np.int32] = cast(Encoder, session.encoder).arrays["pointer"]
+    return pointer
 
 
 class TextInterface:

@@ -56,6 +56,11 @@ class LivePage:
         self.stale: set[int] = set()
         self.moved = True
 
+    def leave(self) -> None:
+        """Forgets the widgets; they hold the page as it holds them, which would keep both."""
+        for handlers in (self.on_click, self.on_input, self.on_enter, self.on_drop, self.on_change):
+            handlers.clear()
+
     def show(self, index: int, shown: bool) -> None:
         """Displays a node or takes it away."""
         if self.hidden[index] == shown:

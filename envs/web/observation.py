@@ -1,14 +1,14 @@
 """From snapshots to arrays of fixed size; the same for the browser and its twin."""
 
-from collections.abc import Sequence
-from functools import cache
+import struct
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from envs.web.actions import ACTIONS, KEY, MAX_FIELDS, mask_parts
+from envs.web.actions import ACTIONS, DROP, KEY, MAX_FIELDS, decode, mask_parts
 from envs.web.document import MAX_ELEMENTS
 from envs.web.elements import (
     ELEMENT,
@@ -20,14 +20,28 @@ from envs.web.elements import (
     Ranked,
     word_ids,
 )
-from envs.web.snapshot import Row, Snapshot
+from envs.web.snapshot import Snapshot
 
-FIELD_WORDS = 8
+FIELD_WORDS, NAME_WORDS = 8, 2
 INSTRUCTION_WORDS = 32
 
 _FOCUSED, _HELD = ELEMENT_FEATURES.index("focused"), ELEMENT_FEATURES.index("held")
-_LOWEST, _HIGHEST = ELEMENT_FEATURES.index("lowest"), ELEMENT_FEATURES.index("highest")
-_RANK = ELEMENT_FEATURES.index("rank")
+_LOWEST = ELEMENT_FEATURES.index("lowest")  # followed by "highest" and "rank"
+
+PAGE = np.dtype(
+    [
+        ("rows", ELEMENT, MAX_ELEMENTS),
+        ("instruction", np.int32, INSTRUCTION_WORDS),
+        ("fields", np.int32, (MAX_FIELDS, FIELD_WORDS)),
+        ("focus", np.int32, 1),
+        ("field_mask", np.int8, MAX_FIELDS),
+        ("held", np.int8),
+    ],
+    align=True,
+)
+"""All that one environment shows; an element is a piece of memory that is written at once."""
+
+Observation = dict[str, NDArray[Any]]
 
 
 def space(size: tuple[int, int], pixels: bool) -> spaces.Dict:
@@ -61,43 +75,74 @@ def _flags(*shape: int) -> spaces.Box:
     return spaces.Box(0, 1, shape, np.int8)
 
 
-@cache
-def _ranks(count: int) -> NDArray[np.float64]:
-    return np.linspace(0, 1, count)
-
-
-class Encoder:
-    """Keeps one environment's arrays up to date with its snapshots.
+class Pages:
+    """What several environments show, one after the other in memory.
 
     Args:
-        arrays: What to write into: one array for each key of :func:`space` but ``pixels``.
+        count: Number of environments.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.records = np.zeros(count, PAGE)
+
+    def observation(self) -> Observation:
+        """New arrays with all that is shown, the environments along their first axis."""
+        records, rows = self.records, self.records["rows"]
+        return {
+            **{key: rows[key].copy() for key in ("elements", "text", "match", "element_mask")},
+            **{key: records[key].copy() for key in ("instruction", "fields", "field_mask")},
+            "focus": records["focus"].copy(),
+            "action_mask": self.masks(),
+        }
+
+    def masks(self) -> NDArray[np.int8]:
+        """Which actions are legal in each environment, int8 ``(count, ACTIONS)``."""
+        masks = np.ones((len(self.records), ACTIONS), np.int8)
+        for act, part in mask_parts(masks).items():
+            part[...] = self.records["rows"][act]
+        holds = self.records["held"] > 0
+        masks[~holds, DROP:KEY] = 0
+        masks[holds, :DROP] = 0
+        masks[holds, KEY:] = 0
+        return masks
+
+
+class PageEncoder:
+    """Keeps what one environment shows up to date with its snapshots.
+
+    Args:
+        pages: Where to write.
+        row: Which of the environments.
         size: Width and height of the viewport.
 
     Attributes:
         texts: What the fields of the present instruction type.
     """
 
-    def __init__(self, arrays: dict[str, NDArray[Any]], size: tuple[int, int]) -> None:
-        self.arrays = arrays
+    def __init__(self, pages: Pages, row: int, size: tuple[int, int]) -> None:
         self.size = size
+        self.pages, self.row = pages, row
         self._bind()
         self.count = 0
         self.numbers: dict[int, Ranked] = {}
+        self.ranks: dict[int, bytes] = {}
         self.focus = self.held = -1
         self.begin("", ())
 
     def _bind(self) -> None:
-        """Finds the parts of the arrays that are written to."""
-        self.elements = self.arrays["elements"]
-        self.mask: NDArray[np.int8] = self.arrays["action_mask"]
-        acts = mask_parts(self.mask)
-        self.drop = acts.pop("drop")
-        self.free = acts
-        names = ("elements", "text", "match", "element_mask")
-        self.shown = {key: self.arrays[key] for key in names}
+        """Finds the row's memory."""
+        start = self.row * PAGE.itemsize
+        memory = memoryview(self.pages.records.view(np.uint8))  # type: ignore[arg-type]
+        self.memory = memory[start : start + PAGE.itemsize]
+        self.floats, self.integers = self.memory.cast("f"), self.memory.cast("i")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: all but the views of memory."""
+        views = ("memory", "floats", "integers")
+        return {name: part for name, part in self.__dict__.items() if name not in views}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restores a pickled encoder, whose parts have become arrays of their own."""
+        """Restores a pickled encoder, whose pages have moved to other memory."""
         self.__dict__.update(state)
         self._bind()
 
@@ -106,74 +151,120 @@ class Encoder:
 
         What was seen of the last episode's page stays until :meth:`update` brings the first one.
         """
-        self.arrays["fields"][...] = 0
-        self.arrays["field_mask"][...] = 0
-        self.arrays["instruction"][:] = word_ids(instruction, INSTRUCTION_WORDS)
-        for index, (name, text) in enumerate(fields):
-            self.arrays["fields"][index, :2] = word_ids(name, 2)
-            self.arrays["fields"][index, 2:] = word_ids(text, FIELD_WORDS - 2)
-        self.arrays["field_mask"][: len(fields)] = 1
-        self.texts = tuple(text for _, text in fields)
-        self.encode = ElementEncoder(self.texts, self.size).encode
+        self.texts = tuple([text for _, text in fields])
+        lengths = NAME_WORDS, FIELD_WORDS - NAME_WORDS
+        ids = [word_ids(*part) for field in fields for part in zip(field, lengths, strict=True)]
+        self._fill("instruction", word_ids(instruction, INSTRUCTION_WORDS).tobytes())
+        self._fill("fields", b"".join([part.tobytes() for part in ids]))
+        self._fill("field_mask", b"\1" * len(fields))
+        self.encoded = ElementEncoder(self.texts, self.size)
         self.fresh = True
 
     def update(self, snapshot: Snapshot) -> None:
         """Takes in a snapshot; where it says what has changed, only that is written."""
-        rows, held = snapshot.rows, snapshot.held >= 0
-        if self.fresh or snapshot.changed is None or held != (self.held >= 0):
-            self.fresh = False
-            self.mask[KEY:] = not held
-            gone = self.count - len(rows)
-            self._write(range(len(rows) + max(0, gone)), [*rows, *[None] * gone], held)
-            self.count = len(rows)
-        else:
-            refs = sorted(snapshot.changed)
-            self._write(refs, [rows[ref] for ref in refs], held)
+        rows, memory, size, stale = snapshot.rows, self.memory, ELEMENT.itemsize, False
+        refs: Collection[int] = snapshot.changed or ()
+        if self.fresh or snapshot.changed is None:
+            refs = range(max(len(rows), self.count))
+            self.fresh, self.count = False, len(rows)
+        for ref in refs:
+            data, ranked = self.encoded[rows[ref] if ref < len(rows) else None]
+            memory[ref * size : ref * size + size] = data
+            if ranked is not None:
+                self.numbers[ref] = ranked
+                stale = True
+            elif self.numbers.pop(ref, None) is not None:
+                stale = True
+        if stale:
+            self._rank()
         self._point(snapshot.focus, snapshot.held)
 
-    def _write(self, refs: Sequence[int], rows: list[Row | None], held: bool) -> None:
-        """Writes some elements' part of every array."""
-        if not refs:
-            return
-        found = [self.encode(row) for row in rows]
-        block = np.frombuffer(b"".join([data for data, _ in found]), ELEMENT)
-        in_a_row = refs[-1] - refs[0] + 1 == len(refs)
-        where = slice(refs[0], refs[-1] + 1) if in_a_row else np.array(refs)
-        for key, array in self.shown.items():
-            array[where] = block[key]
-        for key, array in self.free.items():
-            array[where] = 0 if held else block[key]
-        self.drop[where] = block["drop"] if held else 0
-        self._rank(refs, [ranked for _, ranked in found])
+    def allows(self, number: int) -> bool:
+        """Whether an action is legal now.
 
-    def _rank(self, refs: Sequence[int], numbers: list[Ranked | None]) -> None:
+        Raises:
+            InputError: There is no such action.
+        """
+        action, holds = decode(number), self.held >= 0
+        if action.verb == "press" or holds != (action.verb == "drop"):
+            return not holds and action.verb == "press"
+        start = action.ref * ELEMENT.itemsize + _ELEMENT[action.verb].start
+        place = start + max(0, action.field)
+        return bool(self.memory[place])
+
+    def _fill(self, key: str, data: bytes) -> None:
+        """Writes a part of the page, padded with zeros."""
+        where = _PAGE[key]
+        self.memory[where] = data.ljust(where.stop - where.start, b"\0")
+
+    def _rank(self) -> None:
         """Ranks the numbers among the elements of a kind and class, from 0 to 1."""
-        stale = False
-        for ref, number in zip(refs, numbers, strict=True):
-            if self.numbers.pop(ref, None) is not None:
-                stale = True
-            if number is not None:
-                self.numbers[ref] = number
-                stale = True
-        if not stale:
-            return
-        self.elements[:, _LOWEST : _RANK + 1] = 0
-        groups: dict[tuple[str, str, str], list[tuple[float, int]]] = {}
-        for ref, (group, amount) in self.numbers.items():
-            groups.setdefault(group, []).append((amount, ref))
-        for members in groups.values():
-            if len(members) > 1:
-                order = [ref for _, ref in sorted(members)]
-                self.elements[order, _RANK] = _ranks(len(order))
-                self.elements[order[0], _LOWEST] = 1
-                self.elements[order[-1], _HIGHEST] = 1
+        before, self.ranks = self.ranks, _ranks(self.numbers)
+        for ref, data in {**dict.fromkeys(before, _UNRANKED), **self.ranks}.items():
+            place = ref * ELEMENT.itemsize + 4 * _LOWEST
+            self.memory[place : place + len(data)] = data
 
     def _point(self, focus: int, held: int) -> None:
         """Moves the marks of focus and of what is held; rewritten rows have lost theirs."""
+        line = ELEMENT.itemsize // 4
         for old, new, column in ((self.focus, focus, _FOCUSED), (self.held, held, _HELD)):
             if old >= 0:
-                self.elements[old, column] = 0
+                self.floats[old * line + column] = 0
             if new >= 0:
-                self.elements[new, column] = 1
+                self.floats[new * line + column] = 1
         self.focus, self.held = focus, held
-        self.arrays["focus"][0] = focus
+        self.integers[_PAGE["focus"].start // 4] = focus
+        self.memory[_PAGE["held"].start] = held >= 0
+
+
+class Encoder(PageEncoder):
+    """Keeps one environment's arrays up to date with its snapshots.
+
+    Args:
+        arrays: What to write into: one array for each key of :func:`space` but ``pixels``; others
+            are left alone.
+        size: Width and height of the viewport.
+    """
+
+    def __init__(self, arrays: Observation, size: tuple[int, int]) -> None:
+        self.arrays = arrays
+        self.mask: NDArray[np.int8] = arrays["action_mask"]
+        super().__init__(Pages(1), 0, size)
+
+    def begin(self, instruction: str, fields: tuple[tuple[str, str], ...]) -> None:
+        """As of :class:`PageEncoder`."""
+        super().begin(instruction, fields)
+        self._unpack()
+
+    def update(self, snapshot: Snapshot) -> None:
+        """As of :class:`PageEncoder`."""
+        super().update(snapshot)
+        self._unpack()
+
+    def _unpack(self) -> None:
+        for key, array in self.pages.observation().items():
+            self.arrays[key][...] = array[0]
+
+
+def _places(whole: np.dtype[np.void]) -> dict[str, slice]:
+    """Which bytes the fields of a structured dtype take."""
+    fields = {name: part[:2] for name, part in (whole.fields or {}).items()}
+    return {name: slice(start, start + part.itemsize) for name, (part, start) in fields.items()}
+
+
+def _ranks(numbers: dict[int, Ranked]) -> dict[int, bytes]:
+    """Bytes of the columns from ``lowest`` on for each ref whose number is not alone."""
+    groups: dict[tuple[str, str, str], list[tuple[float, int]]] = {}
+    for ref, (group, number) in numbers.items():
+        groups.setdefault(group, []).append((number, ref))
+    found = {}
+    for members in groups.values():
+        last = len(members) - 1
+        for place, (_, ref) in enumerate(sorted(members) if last else ()):
+            found[ref] = _RANKS.pack(place == 0, place == last, place / last)
+    return found
+
+
+_RANKS = struct.Struct("=3f")
+_UNRANKED = bytes(_RANKS.size)
+_PAGE, _ELEMENT = _places(PAGE), _places(ELEMENT)

@@ -8,6 +8,7 @@ write dates and airports in several ways.
 import re
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 
 from envs.web.application import Outcome
 from envs.web.document import Pairs
@@ -93,6 +94,7 @@ def _same_date(sent: str, wanted: str) -> float:
     return SAME_MONTH if (mine.year, mine.month) == (human.year, human.month) else 0.0
 
 
+@lru_cache(maxsize=1 << 14)
 def read_date(text: str) -> date | None:
     """The date of a text, as ``3/6/2017``, ``2017-03-06`` or ``March 6, 2017``; else ``None``."""
     numbers = [int(number) for number in re.findall(r"\d+", text)]

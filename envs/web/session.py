@@ -4,13 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envs.web.actions import decode, perform
 from envs.web.application import Instance, Outcome, Recorder, Task
 from envs.web.devtools import BrowserDiedError
 from envs.web.document import Document
-from envs.web.observation import Encoder
+from envs.web.observation import PageEncoder
 from envs.web.snapshot import Client, Snapshot
 from hardware_sim.errors import InputError
 
@@ -27,12 +26,12 @@ Step = tuple[float, bool, bool, dict[str, Any]]
 
 
 class Session:
-    """Runs episodes of a task and writes what they look like into an environment's arrays.
+    """Runs episodes of a task and lets an encoder see what they look like.
 
     Args:
         task: Where instances come from.
         make_client: Makes the hands and eyes of an episode, with a seed for the page's randomness.
-        arrays: What observations are made of; see :class:`Encoder`.
+        encoder: Takes in what the pages show.
         max_steps: Steps after which an episode is truncated, if not the task's.
 
     Attributes:
@@ -46,13 +45,13 @@ class Session:
         self,
         task: Task,
         make_client: ClientFactory,
-        arrays: dict[str, NDArray[Any]],
+        encoder: PageEncoder,
         max_steps: int | None = None,
     ) -> None:
         self.task = task
         self.make_client = make_client
         self.max_steps = task.max_steps if max_steps is None else max_steps
-        self.encoder = Encoder(arrays, task.size)
+        self.encoder = encoder
         self.client: Client | None = None
         self.instance: Instance
         self.recorder: Recorder
@@ -86,7 +85,7 @@ class Session:
             InputError: There is no such action, or the episode has ended.
         """
         action, texts = decode(number), self.encoder.texts
-        legal = bool(self.encoder.mask[number])
+        legal = self.encoder.allows(number)
         return self.take((lambda client: perform(client, action, texts)) if legal else None)
 
     def take(self, deed: Deed | None, error: str = "") -> Step:

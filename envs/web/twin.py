@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.web.application import Recorder, Request
+from envs.web.document import Document
 from envs.web.inputs import Event
 from envs.web.live_page import LivePage, plain
 from envs.web.snapshot import KEYS, Snapshot
@@ -15,6 +16,7 @@ from envs.web.twin_widgets import attach
 from hardware_sim.errors import InputError, choose
 
 MAX_REDIRECTS = 20  # as many as Chromium follows
+_BLANK = LivePage(Document("", (0, 0), []))
 
 
 class TwinClient:
@@ -27,7 +29,7 @@ class TwinClient:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.path = ""
-        self.page: LivePage
+        self.page = _BLANK
         self.fresh = True
 
     def open(self, path: str) -> Snapshot:
@@ -113,7 +115,8 @@ class TwinClient:
         raise InputError("the twin draws nothing; use a browser for pixels")
 
     def close(self) -> None:
-        """Does nothing; there is nothing to free."""
+        """Leaves the page."""
+        self.page.leave()
 
     def _go(self, method: str, target: str, form: tuple[tuple[str, str], ...]) -> None:
         """Requests a page and follows its redirects."""
@@ -127,6 +130,7 @@ class TwinClient:
         if response.document is None:
             raise InputError(f"{target or 'the first page'} is no page")
         self.path = path
+        self.page.leave()
         self.page = LivePage(response.document)
         attach(self.page, self._fetch)
         self.fresh = True

@@ -13,6 +13,7 @@ from envs.web import observation
 from envs.web.actions import ACTIONS
 from envs.web.application import Recorder, Task
 from envs.web.env import Observation, load_task
+from envs.web.observation import PageEncoder, Pages
 from envs.web.session import Session
 from envs.web.snapshot import Client
 from envs.web.twin import TwinClient
@@ -60,13 +61,9 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         self.single_action_space = Discrete(ACTIONS)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.arrays: Observation = {
-            key: np.zeros((num_envs, *(part.shape or ())), part.dtype)
-            for key, part in self.single_observation_space.items()
-        }
+        self.pages = Pages(num_envs)
         self.sessions = [
-            Session(loaded, _twin, {key: array[i] for key, array in self.arrays.items()})
-            for i in range(num_envs)
+            Session(loaded, _twin, PageEncoder(self.pages, i, loaded.size)) for i in range(num_envs)
         ]
         self.randoms = [seeding.np_random(None)[0] for _ in range(num_envs)]
         self.options: dict[str, Any] = {}
@@ -95,7 +92,7 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             raise InputError(f"reset_mask has shape {rows.shape}; expected ({self.num_envs},)")
         self.options = given
         begun = [(i, self._begin(i)) for i in np.flatnonzero(rows).tolist()]
-        return self._observation(), joined(begun, self.num_envs)
+        return self.arrays, joined(begun, self.num_envs)
 
     def step(
         self, actions: NDArray[np.int64]
@@ -119,17 +116,19 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             else:
                 rewards[i], terminated[i], truncated[i], info = session.act(number)
             infos.append((i, info))
-        return self._observation(), rewards, terminated, truncated, joined(infos, self.num_envs)
+        return self.arrays, rewards, terminated, truncated, joined(infos, self.num_envs)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which actions are legal in each row, bool ``(num_envs, 1445)``."""
-        return self.arrays["action_mask"].astype(np.bool_)
+        return self.pages.masks().astype(np.bool_)
 
     def _begin(self, row: int) -> dict[str, Any]:
         return self.sessions[row].begin(self.randoms[row], self.options)
 
-    def _observation(self) -> Observation:
-        return {key: array.copy() for key, array in self.arrays.items()}
+    @property
+    def arrays(self) -> Observation:
+        """What every row shows now, in new arrays."""
+        return self.pages.observation()
 
 
 def joined(infos: list[tuple[int, dict[str, Any]]], count: int) -> dict[str, Any]:

@@ -94,8 +94,8 @@ def _draw(random: np.random.Generator) -> Wish:
     if random.random() < 0.6:
         said["flight"] = PREFERENCES[random.integers(len(PREFERENCES))]
     if random.random() < 0.6:
-        said["first name"] = str(random.choice(NAMES["first"]))
-        said["last name"] = str(random.choice(NAMES["last"]))
+        for name in ("first", "last"):
+            said[f"{name} name"] = NAMES[name][random.integers(len(NAMES[name]))]
         said["email"] = f"{said['first name']}.{said['last name']}@example.com".lower()
     return Wish(_sentence(random, said), tuple(said.items()), {**said, **meaning})
 

@@ -61,8 +61,7 @@ class FlightTask:
 
     def _profile(self, random: np.random.Generator) -> tuple[tuple[str, str], ...]:
         """What the site knows of a passenger of whom the instruction says nothing."""
-        first = str(random.choice(NAMES["first"]))
-        last = str(random.choice(NAMES["last"]))
+        first, last = (NAMES[name][random.integers(len(NAMES[name]))] for name in ("first", "last"))
         known = {"first name": first, "last name": last}
         known["email"] = f"{first}.{last}@example.org".lower()
         return tuple((self.site.key(concept), value) for concept, value in known.items())

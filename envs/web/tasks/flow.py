@@ -70,10 +70,12 @@ class Outline:
         self.wrapping = [index for index, style in enumerate(styles) if style.wraps]
 
     def lines(self, texts: Sequence[str]) -> tuple[int, ...]:
-        """How many lines each wrapping element takes, by the texts of all elements."""
-        widths = self.widths
+        """How many lines the text of each wrapping element takes."""
         return tuple(
-            [max(1, -(-len(texts[i]) * CHARACTER // max(1, widths[i]))) for i in self.wrapping]
+            [
+                max(1, -(-len(text) * CHARACTER // max(1, self.widths[index])))
+                for index, text in zip(self.wrapping, texts, strict=True)
+            ]
         )
 
     @lru_cache(maxsize=1 << 12)  # noqa: B019

@@ -15,12 +15,12 @@ are the arguments of the function in :mod:`envs.web.widgets`. Lists of ids are s
 and ``tab*`` stands for every id that begins with ``tab``; pairs are ``input:code``.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from html.parser import HTMLParser
 from pathlib import Path
-from string import Formatter
 from typing import Any
 
 from envs.web import widgets
@@ -83,8 +83,7 @@ class Element:
         text: Its own text.
         children: Elements inside it.
         fixed: Fields of its nodes that are always the same, by name.
-        open_texts: Fields that depend on slots, with their patterns.
-        open_flags: Likewise; a flag is set unless its text is empty or ``"False"``.
+        open: Fields that depend on slots, by name, with what fills them.
         style: How it takes room.
     """
 
@@ -94,8 +93,7 @@ class Element:
     text: str = ""
     children: list["Element"] = field(default_factory=list)
     fixed: dict[str, Any] = field(default_factory=dict)
-    open_texts: list[tuple[str, str]] = field(default_factory=list)
-    open_flags: list[tuple[str, str]] = field(default_factory=list)
+    open: dict[str, Callable[[Slots], Any]] = field(default_factory=dict)
     style: Style = BLOCK
 
     def prepare(self) -> None:
@@ -106,40 +104,60 @@ class Element:
             if name in LAYOUT:
                 layout[name] = int(value)
             elif name in FLAGS and "{" in value:
-                self.open_flags.append((name, value))
+                self.open[name] = partial(_flag, value)
             elif name in FLAGS:
-                self.fixed[name] = _is_set(value)
+                self.fixed[name] = _flag(value, {})
             elif name in TEXT_ATTRIBUTES:
                 texts[TEXT_ATTRIBUTES[name]] = value
             elif name not in LIMITS:
                 allowed = (*TEXT_ATTRIBUTES, *FLAGS, *LAYOUT, *LIMITS, "each")
                 choose(f"attribute of <{self.tag}>", name, allowed)
-        self.open_texts += [(name, text) for name, text in texts.items() if "{" in text]
+        self.open |= {name: text.format_map for name, text in texts.items() if "{" in text}
         self.fixed |= {name: text for name, text in texts.items() if "{" not in text}
+        if self.tag == "select":
+            self.open["options"] = self._options
+        elif self.fixed.get("type") == "range":
+            self.open["range"] = self._range
         self.style = self._style(layout)
 
-    def contents(self, slots: Slots) -> dict[str, Any]:
-        """The fields of a node with the slots filled in."""
-        filled = dict(self.fixed)
-        for name, pattern in self.open_texts:
-            filled[name] = pattern.format_map(slots)
-        for name, pattern in self.open_flags:
-            filled[name] = _is_set(pattern.format_map(slots))
-        if self.tag == "select":
-            filled["options"] = options = self._options(slots)
-            filled["value"] = filled.get("value") or options[0][0]
-        elif self.fixed.get("type") == "range":
-            limits = (self.attributes.get(name, "1").format_map(slots) for name in LIMITS)
-            filled["range"] = tuple(int(limit) for limit in limits)
-        return filled
+    def scopes(self, slots: Slots) -> Sequence[Slots]:
+        """The slots of each repetition, as often as ``each`` says."""
+        if self.each is None:
+            return (slots,)
+        name, values = self.each
+        first, *keys = _KEY.findall(values)
+        found = slots[first]
+        for key in keys:
+            found = found[int(key) if key.isdigit() else key]
+        return [{**slots, name: value, "index": index} for index, value in enumerate(found)]
+
+    @cached_property
+    def text_place(self) -> int | None:
+        """Where :meth:`fill` puts the text, if it depends on slots."""
+        return list(self.open).index("text") if "text" in self.open else None
+
+    def fill(self, slots: Slots) -> tuple[Any, ...]:
+        """The fields of ``open`` with the slots filled in."""
+        return tuple([fill(slots) for fill in self.open.values()])
+
+    def text_of(self, filled: tuple[Any, ...]) -> str:
+        """The text that a filled element shows."""
+        return str(
+            self.fixed.get("text", "") if self.text_place is None else filled[self.text_place]
+        )
 
     def _options(self, slots: Slots) -> tuple[tuple[str, str], ...]:
         """Values and texts of a select's options."""
         options = []
-        for child, scope in expanded(self.children, slots):
-            text = child.text.format_map(scope)
-            options.append((child.attributes.get("value", text).format_map(scope), text))
+        for child in self.children:
+            for scope in child.scopes(slots):
+                text = child.text.format_map(scope)
+                options.append((child.attributes.get("value", text).format_map(scope), text))
         return tuple(options)
+
+    def _range(self, slots: Slots) -> tuple[int, ...]:
+        """Limits and step of a range input."""
+        return tuple(int(self.attributes.get(name, "1").format_map(slots)) for name in LIMITS)
 
     def _style(self, layout: dict[str, int]) -> Style:
         small = SMALL.get(self.fixed.get("type", ""))
@@ -160,21 +178,12 @@ class Element:
         )
 
 
-def _is_set(text: str) -> bool:
-    """What the text of a flag means."""
-    return text not in ("", "False")
+def _flag(pattern: str, slots: Slots) -> bool:
+    """Whether a flag is set: unless its text is empty or ``"False"``."""
+    return pattern.format_map(slots) not in ("", "False")
 
 
-def expanded(children: list[Element], slots: Slots) -> Iterator[tuple[Element, Slots]]:
-    """Each child with its slots, as often as its ``each`` says."""
-    for child in children:
-        if child.each is None:
-            yield child, slots
-            continue
-        name, values = child.each
-        found = Formatter().get_field(values, (), slots)[0]
-        for index, value in enumerate(found):
-            yield child, {**slots, name: value, "index": index}
+_KEY = re.compile(r"\w+")
 
 
 class _Parser(HTMLParser):
@@ -291,35 +300,38 @@ class _Drawing:
 
     def __init__(self, above: int) -> None:
         self.above = above
-        self.elements: list[Element] = []
-        self.contents: list[dict[str, Any]] = []
-        self.parents: list[int] = []
+        self.parts: list[tuple[Element, tuple[Any, ...], int]] = []
         self.widgets: list[tuple[tuple[str, str], ...]] = []
 
     def fill(self, children: list[Element], slots: Slots, parent: int) -> None:
         """Repeats elements and fills their slots."""
-        for element, scope in expanded(children, slots):
-            if element.tag == "widget":
-                attributes = element.attributes.items()
-                self.widgets.append(tuple((k, text.format_map(scope)) for k, text in attributes))
-                continue
-            index = len(self.elements)
-            self.elements.append(element)
-            self.contents.append(element.contents(scope))
-            self.parents.append(parent)
-            if element.tag in CONTAINERS:
-                self.fill(element.children, scope, index)
+        for element in children:
+            for scope in element.scopes(slots):
+                if element.tag == "widget":
+                    given = element.attributes.items()
+                    self.widgets.append(tuple((k, text.format_map(scope)) for k, text in given))
+                    continue
+                index = len(self.parts)
+                self.parts.append((element, element.fill(scope), parent))
+                if element.tag in CONTAINERS:
+                    self.fill(element.children, scope, index)
 
     def nodes(self, room: Box) -> list[Node]:
         """The page's nodes, laid out in a room of open height."""
-        styles = tuple([element.style for element in self.elements])
-        page = outline(styles, tuple(self.parents), room)
-        boxes = page.boxes(page.lines([filled.get("text", "") for filled in self.contents]))
-        parts = zip(self.elements, boxes, self.contents, self.parents, strict=True)
-        return [
-            Node(element.tag, box, parent=parent if parent < 0 else parent + self.above, **filled)
-            for element, box, filled, parent in parts
-        ]
+        elements, contents, parents = zip(*self.parts, strict=True)
+        page = outline(tuple([element.style for element in elements]), parents, room)
+        boxes = page.boxes(page.lines([elements[i].text_of(contents[i]) for i in page.wrapping]))
+        moved = [parent if parent < 0 else parent + self.above for parent in parents]
+        return list(map(_node, elements, contents, boxes, moved))
+
+
+@lru_cache(maxsize=1 << 14)
+def _node(element: Element, filled: tuple[Any, ...], box: Box, parent: int) -> Node:
+    """A node; the same object for the same contents in the same place."""
+    fields = {**element.fixed, **dict(zip(element.open, filled, strict=True))}
+    if element.tag == "select":
+        fields["value"] = fields.get("value") or fields["options"][0][0]
+    return Node(element.tag, box, parent=parent, **fields)
 
 
 @lru_cache(maxsize=1 << 10)

@@ -173,7 +173,12 @@ class QA(MiniTask):
         """Draws people, their facts and a question about one of them."""
         people = some(random, NAMES, 5)
         columns = some(random, list(self.subjects), 3)
-        rows = [(name, [self._fact(random, column) for column in columns]) for name in people]
+        figures = random.integers(10, 100, (len(people), len(columns), 2)).tolist()
+        patterns = [self.subjects[column][1] for column in columns]
+        rows = [
+            (name, [pattern.format(*pair) for pattern, pair in zip(patterns, pairs, strict=True)])
+            for name, pairs in zip(people, figures, strict=True)
+        ]
         who, what = int(random.integers(5)), int(random.integers(3))
         question = self.subjects[columns[what]][0].format(people[who])
         return Drawn(
@@ -182,6 +187,3 @@ class QA(MiniTask):
             {"columns": columns, "rows": rows},
             (("name", people[who]), ("attribute", columns[what])),
         )
-
-    def _fact(self, random: np.random.Generator, column: str) -> str:
-        return self.subjects[column][1].format(*random.integers(10, 100, 2))

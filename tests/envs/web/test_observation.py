@@ -12,7 +12,6 @@ from envs.web.elements import (
     ELEMENT_FEATURES,
     MATCH_FEATURES,
     ElementEncoder,
-    facts,
     figure,
     match,
     word_ids,
@@ -145,7 +144,7 @@ def test_match_compares_texts_days_and_months():
     st.lists(st.sampled_from(["Boston", "March 6, 2017", "3", "first class"]), max_size=3),
 )
 def test_elements_that_may_agree_with_no_field_agree_with_none(text, value, texts):
-    encoded = ElementEncoder(tuple(texts), (160, 210)).match(facts(text), facts(value))
+    encoded = ElementEncoder(tuple(texts), (160, 210)).match(text, value)
     plain = [match(text, value, field) for field in texts]
     table = np.frombuffer(encoded, np.int8).reshape(MAX_FIELDS, len(MATCH_FEATURES))
     assert table[: len(texts)].tolist() == [list(flags) for flags in plain]
