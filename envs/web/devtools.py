@@ -121,6 +121,14 @@ class Pipe:
                     raise self._break(f"the browser has not answered for {self.timeout_s:g} s")
                 self._read()
 
+    def listen(self, seconds: float) -> bool:
+        """Reads what arrives within a time; tells whether anything did."""
+        with self.turn:
+            heard = bool(self._selector.select(seconds))
+            if heard:
+                self._read()
+            return heard
+
     def close(self) -> None:
         """Closes both ends, upon which the browser ends."""
         self._selector.close()

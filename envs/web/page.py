@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from envs.web.browser import Browser
 
 HOST = "127.0.0.1"
+QUIET_S = 0.003
+"""How long a loading page may be silent before it gets a frame, for which it may be waiting."""
 
 
 @lru_cache
@@ -134,7 +136,7 @@ class Page:
         number = self._send("Emulation.setVirtualTimePolicy", policy=policy, budget=milliseconds)
         while not (self._expired or self._stuck):
             self._wait_until(lambda: self._expired or self._stuck or (self.frames and self._asked))
-            if not (self._expired or self._stuck):
+            if not (self._expired or self._stuck or self.pipe.listen(QUIET_S)):
                 self._call("HeadlessExperimental.beginFrame")  # pictures are taken in with a frame
         self._results([number])
 
@@ -234,13 +236,14 @@ class Page:
 
     def _admit(self, paused: Message) -> None:
         """Lets a request pass if it stays on this machine; the page stays if it was to be left."""
-        self._asked = True
         request, address = paused["requestId"], urlsplit(paused["request"]["url"])
+        page = paused["resourceType"] == "Document"
+        self._asked |= not page  # a frame while one page follows another may be its last
         if address.scheme == "http" and address.hostname == HOST:
             self._send_and_forget("Fetch.continueRequest", requestId=request)
         else:
             self.blocked += 1
-            reason = "Aborted" if paused["resourceType"] == "Document" else "BlockedByClient"
+            reason = "Aborted" if page else "BlockedByClient"
             self._send_and_forget("Fetch.failRequest", requestId=request, errorReason=reason)
 
     def _load(self) -> None:
