@@ -80,7 +80,7 @@ class BrowserClient:
         if row.tag == "select" or row.type == "range":
             if row.tag == "select" and text not in row.options:
                 raise InputError(f"the select has no option {text!r}")
-            steps = self.page.step([], 0, f"gymworks.distance({ref}, {json.dumps(text)})")
+            steps = self.page.evaluate(f"gymworks.distance({ref}, {json.dumps(text)})")
             key = "ArrowDown" if steps > 0 else "ArrowUp"
             return self._look([KeyDown(key), KeyUp(key)] * abs(steps))
         if row.readonly or row.disabled:

@@ -21,6 +21,8 @@ from envs.web.inputs import Event, commands
 if TYPE_CHECKING:
     from envs.web.browser import Browser
 
+FIRST_FRAMES = 10
+"""Frames at most that a new page is given to show itself."""
 HOST = "127.0.0.1"
 QUIET_S = 0.003
 """How long a loading page may be silent before it gets a frame, for which it may be waiting."""
@@ -59,7 +61,7 @@ class Page:
         self.context = self.session = self._frame = ""
         self._ready = self._crashed = False
         self._expired = self._stuck = self._asked = False
-        self._departures = 0
+        self._departures = self._shown = 0
         self._last: NDArray[np.uint8] | None = None
         self.pipe.begin(self._prepare())
 
@@ -91,6 +93,7 @@ class Page:
             self.loading = False
             raise CommandError(f"{url} cannot be opened: {result['errorText']}")
         self._load()
+        self._show()
 
     def step(self, events: Sequence[Event], advance_ms: int, script: str) -> Any:
         """Sends events, lets page time pass, and evaluates an expression.
@@ -106,21 +109,57 @@ class Page:
             BrowserDiedError: The browser is gone or does not answer.
             CommandError: The script raised.
         """
-        if events:
-            self.browser.prepare(self.size)
+        self.act(events)
+        if advance_ms:
+            self.advance(advance_ms)
+        self._load()
+        self._show()
+        if self.frames:
+            # Moves the focus off what has gone; what it draws is left to who asks for pixels.
+            self._call("HeadlessExperimental.beginFrame", noDisplayUpdates=True)
+        return self.evaluate(script)
+
+    def act(self, events: Sequence[Event]) -> None:
+        """Sends events; raises as ``step`` does."""
+        if not events:
+            return
+        self.browser.prepare(self.size)
         numbers = [
             self._send(method, **params) for event in events for method, params in commands(event)
         ]
-        if numbers and self.frames:
+        if self.frames:
             self._call("HeadlessExperimental.beginFrame")
             while not self.pipe.answered(numbers):  # a move is answered at a frame after it arrived
                 self._call("HeadlessExperimental.beginFrame")
         self._results(numbers)
-        if advance_ms:
-            self.advance(advance_ms)
-        if self.frames:
-            self._call("HeadlessExperimental.beginFrame")  # moves the focus off what has gone
-        return self._evaluate(script)
+
+    def _show(self) -> None:
+        """Draws a page that is new, before which it may take no notice of input."""
+        frames = FIRST_FRAMES if self.frames and self._shown != self._departures else 0
+        self._shown = self._departures
+        for _ in range(frames):
+            if self._call("HeadlessExperimental.beginFrame")["hasDamage"]:
+                break
+
+    def evaluate(self, script: str) -> Any:
+        """The value of an expression in the page, as ``step`` gives it."""
+        settings = {"expression": script, "returnByValue": True, "awaitPromise": True}
+        while True:
+            self._load()
+            before = self._departures
+            try:
+                answer = self._call("Runtime.evaluate", **settings)
+            except CommandError as error:
+                if "navigated" in str(error) or "destroyed" in str(error):
+                    continue  # the page changed meanwhile; evaluate in the next one
+                raise
+            if self._departures != before:
+                continue  # what answered may have been a page that had not loaded yet
+            if "exceptionDetails" in answer:
+                details = answer["exceptionDetails"]
+                said = details.get("exception", {}).get("description", details["text"])
+                raise CommandError(f"the page's script raised: {said}")
+            return answer["result"].get("value")
 
     def advance(self, milliseconds: int) -> None:
         """Lets page time pass; it stands still while requests are under way."""
@@ -253,25 +292,6 @@ class Page:
             if time.monotonic() > deadline:
                 raise BrowserDiedError(f"the page has not loaded for {self.pipe.timeout_s:g} s")
             self.advance(1)
-
-    def _evaluate(self, script: str) -> Any:
-        settings = {"expression": script, "returnByValue": True, "awaitPromise": True}
-        while True:
-            self._load()
-            before = self._departures
-            try:
-                answer = self._call("Runtime.evaluate", **settings)
-            except CommandError as error:
-                if "navigated" in str(error) or "destroyed" in str(error):
-                    continue  # the page changed meanwhile; evaluate in the next one
-                raise
-            if self._departures != before:
-                continue  # what answered may have been a page that had not loaded yet
-            if "exceptionDetails" in answer:
-                details = answer["exceptionDetails"]
-                said = details.get("exception", {}).get("description", details["text"])
-                raise CommandError(f"the page's script raised: {said}")
-            return answer["result"].get("value")
 
     def _send(self, method: str, **params: Any) -> int:
         return self.pipe.send(method, self.session, **params)

@@ -98,10 +98,19 @@ class SeleniumPage:
             BrowserDiedError: The browser is gone or does not answer.
             CommandError: The script raised.
         """
+        self.act(events)
+        self.advance(advance_ms)
+        return self.evaluate(script)
+
+    def act(self, events: Sequence[Event]) -> None:
+        """Sends events; raises as ``step`` does."""
         with _errors():
             for _, group in groupby(events, _points):
                 self._perform(group)
-            self.advance(advance_ms)
+
+    def evaluate(self, script: str) -> Any:
+        """The value of an expression in the page; raises as ``step`` does."""
+        with _errors():
             return self._driver.execute_script(f"return ({script})")
 
     def advance(self, milliseconds: int) -> None:

@@ -91,7 +91,8 @@ class MiniWoBClient(BrowserClient):
         if not self._loaded or self.fresh_page:
             self._load(away)
             away = []
-        told = self.page.step(away, 0, f"gymworks.start({seed}, {split!r})")
+        self.page.act(away)
+        told = self.page.evaluate(f"gymworks.start({seed}, {split!r})")
         snapshot = self._look([])
         given = tuple((name, text) for name, text in told["fields"])
         found = given[:MAX_FIELDS] or fields(told["utterance"], told["marked"])
@@ -99,9 +100,10 @@ class MiniWoBClient(BrowserClient):
 
     def _load(self, away: Sequence[Event]) -> None:
         """Opens a fresh page, with the pointer out of the way as it would stay where it is."""
-        self.page.step(away, 0, "0")
+        self.page.act(away)
         self.page.goto(f"{self.root}miniwob/{self.task}.html")
-        self.page.step([], self._tick(), _script())
+        self.page.advance(self._tick())
+        self.page.evaluate(_script())
         self._loaded = True
 
     def drop(self, ref: int) -> Snapshot:
