@@ -45,7 +45,7 @@ Seed = Annotated[int, typer.Option(help="Seeds everything.")]
 def generalist(
     output: Output,
     seed: Seed = 0,
-    steps: Annotated[int, typer.Option(help="Steps of reinforcement; 0 for none.")] = 80_000,
+    steps: Annotated[int, typer.Option(help="Steps of reinforcement; 0 for none.")] = 24_576,
     start: Annotated[Path | None, typer.Option(help="Weights in place of imitation.")] = None,
 ) -> None:
     """Imitation on all tasks, then reinforcement on flight sites."""

@@ -1,8 +1,9 @@
 """Sites for training: declared ones, and new ones with words, widgets and order drawn at random.
 
 An agent that trains on them cannot learn one site by heart; see Tobin et al., "Domain randomization
-for transferring deep neural networks", IROS 2017. The labels of the site ``generic``, which is
-kept for measuring transfer, are not among those drawn.
+for transferring deep neural networks", IROS 2017. On a page now and then one label is a made-up
+word, so that an agent learns to tell a field by what is left for it, as a person does. The labels
+of sites that are kept for measuring transfer are not among those drawn.
 """
 
 import json
@@ -22,6 +23,8 @@ DECLARED_SHARE = 0.5
 PASSENGER = ("first name", "last name", "email")
 PLACES = ("from", "to")
 DATES = ("depart", "return")
+UNKNOWN_SHARE = 0.4
+"""Share of pages with a label that is a made-up word."""
 
 
 @cache
@@ -36,7 +39,7 @@ def _table() -> dict[str, Any]:
 class VariedFlightTask(FlightTask):
     """Books flights on another site each time: in half of the episodes a declared one.
 
-    The site ``generic`` is never among them.
+    Sites that are kept for measuring transfer are never among them.
     """
 
     def __init__(self) -> None:
@@ -68,11 +71,25 @@ def varied(random: np.random.Generator) -> Site:
         week_start=_one(random, (0, 6)),
         airport_text=_one(random, table["airport_texts"]),
         airport_value="{code}",
-        search_fields=tuple(_field(random, field, widget) for field in search),
-        passenger_fields=tuple(_field(random, field, "text") for field in passenger),
+        search_fields=_fields(random, search, widget),
+        passenger_fields=_fields(random, passenger, "text"),
         flight_choice=_one(random, ("button", "radio", "price")),
         words=words,
     )
+
+
+def _fields(random: np.random.Generator, fields: list[Field], widget: str) -> tuple[Field, ...]:
+    """A page's fields in other words, one of them perhaps in a word that means nothing."""
+    drawn = [_field(random, field, widget) for field in fields]
+    if random.random() < UNKNOWN_SHARE:
+        place = int(random.integers(len(drawn)))
+        drawn[place] = replace(drawn[place], label=_made_up(random))
+    return tuple(drawn)
+
+
+def _made_up(random: np.random.Generator) -> str:
+    """A word of three syllables that is in no dictionary."""
+    return "".join(_one(random, "bdfgklmnprstvz") + _one(random, "aeiou") for _ in range(3)).title()
 
 
 def _field(random: np.random.Generator, field: Field, widget: str) -> Field:
