@@ -20,7 +20,7 @@ test: $(VENV)/dev browser
 test-gymnasium-1.4: $(VENV)/dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/gymnasium-1.4 gymnasium==1.4.0
 	PYTHONPATH=$(CURDIR)/$(VENV)/gymnasium-1.4 $(BIN)/python -c "import gymnasium as g; assert g.__version__ == '1.4.0', g"
-	PYTHONPATH=$(CURDIR)/$(VENV)/gymnasium-1.4 $(BIN)/python -m pytest -q -n logical --dist loadfile tests/envs --ignore tests/envs/web
+	PYTHONPATH=$(CURDIR)/$(VENV)/gymnasium-1.4 $(BIN)/python -m pytest -q -n logical --dist worksteal tests/envs --ignore tests/envs/web
 
 format: $(VENV)/dev
 	$(BIN)/ruff format .

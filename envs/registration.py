@@ -127,6 +127,7 @@ ENTRIES: dict[str, Entry] = {
         _flights("AA", "book a flight: calendar, lists, real instructions"),
         _flights("JetBlue", "book a flight: typed dates, list, stepper, choice"),
         _flights("Generic", "book a flight on a site kept for transfer: train on the others"),
+        _flights("Meridian", "book a flight on a site kept for the last judgement of transfer"),
         *(
             _web(name, f"envs.web.tasks.catalogue:make:{name}", summary)
             for name, (_, summary) in TASKS.items()

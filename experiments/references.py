@@ -1,10 +1,13 @@
-"""Computes the reference scores of every id: ``python -m experiments.references``."""
+"""Computes the reference scores of ids: ``python -m experiments.references [ID ...]``."""
 
+import json
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import gymnasium as gym
 import numpy as np
+import typer
 from rich.progress import track
 
 from agents.agent import Agent
@@ -14,6 +17,7 @@ from agents.loading import load_agent
 from envs.placement.env import DevicePlacementEnv
 from envs.registration import ENTRIES
 from hardware_sim.bounds import lower_bound
+from hardware_sim.errors import choose
 from hardware_sim.files import write_json
 from hardware_sim.problem import PlacementProblem
 
@@ -106,14 +110,16 @@ def _agreement(env: gym.Env[Any, Any], agent: Agent, seed: int) -> float:
 REFERENCES = {"placement": placement_entry, "web": web_references}
 
 
-def main() -> None:
-    """Writes ``envs/references.json``."""
-    table = {
-        entry.id: REFERENCES[entry.domain](entry.id)
-        for entry in track(ENTRIES.values(), "references")
-    }
-    write_json(str(files("envs").joinpath("references.json")), table)
+def main(ids: Annotated[list[str] | None, typer.Argument(help="All by default.")] = None) -> None:
+    """Writes the scores of ids into ``envs/references.json``."""
+    path = str(files("envs").joinpath("references.json"))
+    table = json.loads(Path(path).read_text())
+    known = {entry.id: entry for entry in ENTRIES.values()}
+    chosen = [choose("environment", env_id, list(known)) for env_id in ids or known]
+    for env_id in track(chosen, "references"):
+        table[env_id] = REFERENCES[known[env_id].domain](env_id)
+    write_json(path, {env_id: table[env_id] for env_id in known})
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -32,7 +32,7 @@ def test_rows_bring_training_seeds_together():
 
 def test_every_training_seed_is_judged_on_held_out_instructions():
     wanted = list(web_report.jobs(4, 2, "shell"))
-    for env_id in ("WoB-United-v0", "WoB-Generic-v0", *web_report.SMALL):
+    for env_id in ("WoB-United-v0", "WoB-Generic-v0", "WoB-Meridian-v0", *web_report.SMALL):
         seeds = {
             each.training_seed
             for each in wanted

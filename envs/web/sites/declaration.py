@@ -9,7 +9,7 @@ from typing import Any
 from envs.web.sites.airports import airports, meant, metro
 from hardware_sim.errors import InputError, choose
 
-SITES = ("united", "alaska", "aa", "jetblue", "generic")
+SITES = ("united", "alaska", "aa", "jetblue", "generic", "meridian")
 
 CONCEPTS = (
     "from",

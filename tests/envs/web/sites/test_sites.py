@@ -15,6 +15,7 @@ from envs.web.sites.declaration import AREA_NAMES, CONCEPTS, SITES, load_site
 from envs.web.sites.flights import PREFERENCES, clock, offer, preferred
 from envs.web.sites.instructions import _draw, generate, places, recorded, split_of
 from envs.web.sites.task import FlightTask, pairs
+from envs.web.sites.variation import _table, varied
 from hardware_sim.errors import InputError
 
 TOKEN = "secret"
@@ -244,3 +245,27 @@ def test_judged_by_the_first_booking_alone(source):
     outcome = instance.judge(recorder.log)
     assert outcome.is_success
     assert set(outcome.report) == set(dict(instance.answer))
+
+
+def labels(site):
+    return {field.label for field in site.fields if field.concept}
+
+
+@pytest.mark.parametrize("name", ["generic", "meridian"])
+def test_sites_kept_for_transfer_speak_in_words_of_their_own(name):
+    kept = labels(load_site(name))
+    assert not any(kept & labels(load_site(other)) for other in set(SITES) - {name})
+    drawn = {label for seed in range(300) for label in labels(varied(random(seed)))}
+    assert len(drawn) > 100
+    assert not kept & drawn
+
+
+def test_drawn_sites_have_at_most_one_label_a_page_that_means_nothing():
+    known = {label for row in _table()["labels"].values() for label in row}
+    counts = [
+        [sum(field.concept != "" and field.label not in known for field in page) for page in pages]
+        for site in (varied(random(seed)) for seed in range(200))
+        for pages in [(site.search_fields, site.passenger_fields)]
+    ]
+    assert {max(count) for count in counts} == {0, 1}
+    assert 0.3 < np.mean(counts) < 0.5
