@@ -12,7 +12,7 @@ from envs.web.browser import release_browsers
 from envs.web.devtools import BrowserDiedError
 from envs.web.drawing import picture
 from envs.web.env import Observation
-from envs.web.miniwob.client import SIZE, MiniWoBClient
+from envs.web.miniwob.client import SIZE, MiniWoBClient, Start
 from envs.web.miniwob.package import reloaded, tasks
 from envs.web.observation import Encoder
 from envs.web.session import ILLEGAL
@@ -139,14 +139,23 @@ class MiniWoBEnv(gym.Env[Observation, np.int64]):
         for name in given:
             choose("option", name, ("split",))
         page_seed = int(self.np_random.integers(2**31))
+        try:
+            start = self._begin(page_seed, split)
+        except BrowserDiedError:  # since the last step, perhaps; another browser takes over
+            self.close()
+            start = self._begin(page_seed, split)
+        self.steps, self.ended = 0, False
+        info = {"instruction": start.instruction, "split": split, "page_seed": page_seed}
+        return self._observation(), info
+
+    def _begin(self, page_seed: int, split: str) -> Start:
+        """Starts an episode and takes in its page."""
         if self.client is None:
             self.client = MiniWoBClient(self.task, self.backend, self.fresh_page)
         start = self.client.start(page_seed, split)
         self.encoder.begin(start.instruction, start.fields)
         self._take_in(self.client, start.snapshot)
-        self.steps, self.ended = 0, False
-        info = {"instruction": start.instruction, "split": split, "page_seed": page_seed}
-        return self._observation(), info
+        return start
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Acts on the page.

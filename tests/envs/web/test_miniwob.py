@@ -1,6 +1,10 @@
 """The tasks of an installed MiniWoB++ through our driver."""
 
+import os
+import signal
+
 import gymnasium as gym
+import numpy as np
 import pytest
 
 from envs.registration import BRIDGED
@@ -53,6 +57,11 @@ def ref_of(env, **wanted):
         for ref, row in enumerate(rows)
         if row and all(getattr(row, name) == value for name, value in wanted.items())
     )
+
+
+def kill_browser(env):
+    """Kills the process group of an environment's browser."""
+    os.killpg(env.unwrapped.client.page.browser.process.popen.pid, signal.SIGKILL)
 
 
 def test_every_page_of_the_package_is_an_id():
@@ -143,6 +152,24 @@ def test_the_step_limit_truncates():
     assert [env.step(press)[2:4] for _ in range(2)] == [(False, False), (False, True)]
     with pytest.raises(InputError, match="reset"):
         env.step(press)
+    env.close()
+
+
+def test_a_lost_browser_ends_the_episode_and_the_next_one_works():
+    env = gym.make(CLICK_BUTTON)
+    first, _ = env.reset(seed=0)
+    action = int(np.flatnonzero(first["action_mask"])[0])
+    kill_browser(env)
+    *_, terminated, truncated, info = env.step(action)
+    assert truncated
+    assert not terminated
+    assert "browser" in info["lost"]
+    again, _ = env.reset(seed=0)
+    kill_browser(env)  # between episodes: nobody notices
+    once_more, _ = env.reset(seed=0)
+    for key, array in first.items():
+        assert np.array_equal(array, again[key]), key
+        assert np.array_equal(array, once_more[key]), key
     env.close()
 
 
