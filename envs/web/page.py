@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from envs.web.devtools import BrowserDiedError, CommandError, Message, Work
-from envs.web.inputs import Event, commands
+from envs.web.inputs import Event, PointerMove, commands
 
 if TYPE_CHECKING:
     from envs.web.browser import Browser
@@ -127,9 +127,8 @@ class Page:
         numbers = [
             self._send(method, **params) for event in events for method, params in commands(event)
         ]
-        if self.frames:
-            self._call("HeadlessExperimental.beginFrame")
-            while not self.pipe.answered(numbers):  # a move is answered at a frame after it arrived
+        if self.frames and isinstance(events[-1], PointerMove):
+            while not self.pipe.answered(numbers):  # a move waits for a frame, or for other events
                 self._call("HeadlessExperimental.beginFrame")
         self._results(numbers)
 
