@@ -1,5 +1,6 @@
 """Acts on MiniWoB's pages in a browser and starts their episodes."""
 
+import json
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ PARK: list[Event] = [PointerMove(SIZE[0] - 1, 0), PointerUp(SIZE[0] - 1, 0)]
 In this order, as a browser may take notice of a move only with the event that follows.
 """
 
-LOOK = "globalThis.gymworks?.look()"
+LOOK = "globalThis.gymworks ? JSON.stringify(gymworks.look()) : null"
 
 
 class Verdict(NamedTuple):
@@ -120,7 +121,7 @@ class MiniWoBClient(BrowserClient):
         seen = self.page.step(events, time_ms, LOOK)
         if seen is None:
             raise BrowserDiedError("the task's page has been left")
-        return self._read(seen)
+        return self._read(json.loads(seen))
 
     def _read(self, seen: dict[str, Any]) -> Snapshot:
         self.verdict = Verdict(seen["done"], float(seen["raw"]), float(seen["scaled"]))

@@ -157,16 +157,23 @@
     };
   };
   // What an episode leaves behind in its page: timers, animations, and where Tab goes on from.
-  const firstTimer = setTimeout(() => {});
+  let firstTimer = setTimeout(() => {});
   const forget = () => {
-    for (let timer = setTimeout(() => {}); timer >= firstTimer; timer--) clearTimeout(timer);
+    const last = setTimeout(() => {});
+    for (let timer = last; timer >= firstTimer; timer--) clearTimeout(timer);
+    firstTimer = last;
     window.jQuery?.(":animated").finish();
+    document.activeElement?.blur();
+    pressed = null;
+  };
+  // Tab starts at the top of a page; later than the task's own start, so that it is laid out once.
+  const startTabAtTop = () => {
+    if (document.activeElement !== document.body) return;
     const top = document.documentElement;
     top.tabIndex = -1;
     top.focus();
     top.blur();
     top.removeAttribute("tabindex");
-    pressed = null;
   };
   window.gymworks = {
     look,
@@ -177,6 +184,7 @@
       Math.seedrandom(seed);
       core.setDataMode(split);
       core.startEpisodeReal();
+      startTabAtTop();
       const said = core.getUtterance(), told = typeof said === "string" ? { utterance: said } : said;
       const marked = [...document.querySelectorAll("#query b, #query .bold")];
       return {
