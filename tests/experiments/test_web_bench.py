@@ -65,7 +65,7 @@ def test_an_episode_is_played_and_timed_in_a_browser():
 
 def test_a_peer_that_ends_is_no_answer():
     peer = Peer([sys.executable, "-c", "input(); raise SystemExit(3)"])
-    with pytest.raises(PeerError, match="'open'.*ended with 3"):
+    with pytest.raises(PeerError, match=r"'open'.*ended with 3"):
         peer.ask("open")
     peer.close()
 
