@@ -39,6 +39,7 @@ class BrowserClient:
         step_ms: Page time that each act takes; ``n`` acts together take ``n * step_ms``, rounded to
             whole ms.
         backend: Name of the browser backend.
+        draws: Whether pixels will be asked for after every act.
 
     Attributes:
         pointer: Where the pointer was moved last, or ``None`` if it has not moved yet.
@@ -52,10 +53,13 @@ class BrowserClient:
         seed: int,
         step_ms: float,
         backend: str,
+        draws: bool = False,
     ) -> None:
         self.step_ms = step_ms
         self.ticks = 0
         self.page = open_page(backend, size, start_time_ms, seed)
+        if isinstance(self.page, Page):
+            self.page.draws = draws
         self.lease = Lease()
         self.server = self.lease.server
         self.root = self.server.mount(application)

@@ -259,7 +259,9 @@ class WebEnv(gym.Env[Observation, Any]):
         if self.lease is None:
             self.lease = Lease()
         step_ms = 1000 / self.frame_rate
-        return BrowserClient(recorder, task.size, FIRST_MOMENT_MS, seed, step_ms, self.backend)
+        return BrowserClient(
+            recorder, task.size, FIRST_MOMENT_MS, seed, step_ms, self.backend, self.pixels
+        )
 
     def _screen(self) -> NDArray[np.uint8]:
         if self.session.client is None:

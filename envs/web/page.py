@@ -50,6 +50,7 @@ class Page:
 
     Attributes:
         blocked: Requests to other hosts that were refused.
+        draws: Whether every step draws the page, for those who ask for its pixels each time.
     """
 
     def __init__(self, browser: Browser, size: tuple[int, int]) -> None:
@@ -58,7 +59,8 @@ class Page:
         self.pipe = browser.process.pipe
         self.frames = browser.process.backend == "shell"
         self.blocked = 0
-        self.loading = False
+        self.draws = False
+        self.loading = self._drawn = False
         self.context = self.session = self._frame = ""
         self._ready = self._crashed = False
         self._expired = self._stuck = self._asked = False
@@ -115,15 +117,21 @@ class Page:
             self.advance(advance_ms)
         self._load()
         self._show()
-        if self.frames:
-            # Moves the focus off what has gone; what it draws is left to who asks for pixels.
+        before = self._departures
+        if self.draws:
+            self._draw()
+        elif self.frames:
+            # As a drawn frame does, it moves the focus off what has gone.
             self._call("HeadlessExperimental.beginFrame", noDisplayUpdates=True)
-        return self.evaluate(script)
+        value = self.evaluate(script)
+        self._drawn = self.draws and self._departures == before
+        return value
 
     def act(self, events: Sequence[Event]) -> None:
         """Sends events; raises as ``step`` does."""
         if not events:
             return
+        self._drawn = False
         self.browser.prepare(self.size)
         numbers = [
             self._send(method, **params) for event in events for method, params in commands(event)
@@ -144,6 +152,7 @@ class Page:
     def evaluate(self, script: str) -> Any:
         """The value of an expression in the page, as ``step`` gives it."""
         settings = {"expression": script, "returnByValue": True, "awaitPromise": True}
+        self._drawn = False
         while True:
             self._load()
             before = self._departures
@@ -163,7 +172,7 @@ class Page:
 
     def advance(self, milliseconds: int) -> None:
         """Lets page time pass; it stands still while requests are under way."""
-        self._expired = self._stuck = False
+        self._drawn = self._expired = self._stuck = False
         self._run_clock("pauseIfNetworkFetchesPending", milliseconds)
         if not self._expired:  # the clock waits for a page that will not come
             self._stuck = False
@@ -185,18 +194,23 @@ class Page:
         Raises:
             BrowserDiedError: The browser is gone or does not answer.
         """
-        data = self._draw() if self.frames else self._capture()
+        if not self._drawn:
+            self._draw()
+        assert self._last is not None  # the first frame has a picture
+        return self._last.copy()
+
+    def _draw(self) -> None:
+        """Takes a picture of the page, if it has changed since the last one."""
+        data = self._frame_data() if self.frames else self._capture()
         if data:
             image = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
             self._last = np.asarray(image, np.uint8)
-        assert self._last is not None  # the first frame has a picture
-        return self._last.copy()
 
     def _capture(self) -> str:
         data: str = self._call("Page.captureScreenshot", **PICTURE)["data"]
         return data
 
-    def _draw(self) -> str | None:
+    def _frame_data(self) -> str | None:
         """The next frame; ``None`` if nothing has changed since the last picture."""
         deadline = time.monotonic() + self.pipe.timeout_s
         while time.monotonic() < deadline:

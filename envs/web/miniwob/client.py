@@ -62,15 +62,16 @@ class MiniWoBClient(BrowserClient):
         task: Name of the task; the package must be installed.
         backend: Name of the browser backend.
         fresh_page: Whether every episode gets a fresh page.
+        draws: Whether pixels will be asked for after every act.
 
     Attributes:
         verdict: What the page said at the last look.
     """
 
-    def __init__(self, task: str, backend: str, fresh_page: bool) -> None:
+    def __init__(self, task: str, backend: str, fresh_page: bool, draws: bool) -> None:
         folder = html_folder()
         assert folder is not None
-        super().__init__(Folder(folder), SIZE, FIRST_MOMENT_MS, 0, STEP_MS, backend)
+        super().__init__(Folder(folder), SIZE, FIRST_MOMENT_MS, 0, STEP_MS, backend, draws)
         self.task, self.fresh_page = task, fresh_page
         self.verdict = Verdict()
         self._away: set[int] = set()

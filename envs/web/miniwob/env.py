@@ -151,7 +151,7 @@ class MiniWoBEnv(gym.Env[Observation, np.int64]):
     def _begin(self, page_seed: int, split: str) -> Start:
         """Starts an episode and takes in its page."""
         if self.client is None:
-            self.client = MiniWoBClient(self.task, self.backend, self.fresh_page)
+            self.client = MiniWoBClient(self.task, self.backend, self.fresh_page, self.pixels)
         start = self.client.start(page_seed, split)
         self.encoder.begin(start.instruction, start.fields)
         self._take_in(self.client, start.snapshot)
