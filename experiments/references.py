@@ -114,11 +114,10 @@ def main(ids: Annotated[list[str] | None, typer.Argument(help="All by default.")
     """Writes the scores of ids into ``envs/references.json``."""
     path = str(files("envs").joinpath("references.json"))
     table = json.loads(Path(path).read_text())
-    known = {entry.id: entry for entry in ENTRIES.values()}
-    chosen = [choose("environment", env_id, list(known)) for env_id in ids or known]
+    chosen = [choose("environment", env_id, list(ENTRIES)) for env_id in ids or ENTRIES]
     for env_id in track(chosen, "references"):
-        table[env_id] = REFERENCES[known[env_id].domain](env_id)
-    write_json(path, {env_id: table[env_id] for env_id in known})
+        table[env_id] = REFERENCES[ENTRIES[env_id].domain](env_id)
+    write_json(path, {env_id: table[env_id] for env_id in ENTRIES})
 
 
 if __name__ == "__main__":

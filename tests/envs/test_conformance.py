@@ -98,8 +98,9 @@ def test_reference_scores_name_their_source_and_respect_the_bound(env_id: str) -
 
 
 def test_an_id_works_without_importing_the_package_first() -> None:
-    code = f"import gymnasium; gymnasium.make({IDS[0]!r}).reset(seed=0)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    code = f"import gymnasium; print(gymnasium.make({IDS[0]!r}).reset(seed=0)[1])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.startswith("{")
 
 
 @pytest.fixture
