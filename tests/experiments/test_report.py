@@ -1,4 +1,4 @@
-"""Reports of runs, sweeps and results, and the page they are written to."""
+"""Reports of runs, sweeps and results."""
 
 import base64
 import json
@@ -10,20 +10,16 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import typer
-from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from agents.runs import Run
 from envs.registration import normalised
 from experiments import benchmark, report
 from experiments.evaluate import digest, evaluate
-from experiments.figures import spread
-from experiments.page import Picture, Section, Table, decimals, render
 from experiments.report_results import judge, normalised_scores, result_sections
 from experiments.report_runs import run_names, run_sections, sweep_sections
 from experiments.report_sources import read_sources
 from experiments.statistics import iqm
-from experiments.svg import themed_svg
 from experiments.train import configure, train
 from hardware_sim.errors import InputError
 
@@ -119,67 +115,6 @@ def drawings(page):
 def column(table, name):
     place = list(table.columns).index(name)
     return [row[place] for row in table.rows]
-
-
-# The page ----------------------------------------------------------------------------------
-
-
-def test_a_page_is_one_file_that_asks_for_nothing(tmp_path):
-    figure = Figure()
-    figure.subplots().plot([0, 1])
-    table = Table(["name", "value"], [["<b>", "1"]], "a caption", frozenset({0}))
-    pictures = (Picture(figure, "a line"), Picture(b"png", "a photograph"))
-    section = Section("Part", "One.\n\nTwo.", table, pictures)
-    page = render("Title & more", [section], tmp_path / "page.html").read_text()
-    assert "Title &amp; more" in page
-    assert "&lt;b&gt;" in page
-    assert page.count("<p>") == 2
-    image = re.compile(r'<img class="(\w+)" alt="([\w ]+)" src="data:image/([\w+]+);base64,')
-    assert image.findall(page) == [("drawn", "a line", "svg+xml"), ("photo", "a photograph", "png")]
-    (drawing,) = drawings(page)
-    for text in (page, drawing):
-        assert not re.search(r"(?:src|href)\s*=\s*[\"'](?!data:|#)", text)
-        assert not re.search(r"url\((?!#)|@import", text)
-
-
-def test_numbers_stand_right_and_words_left():
-    rows = [
-        ["a", "1,000", "0.1 to -0.2", "50%", "2026-11-23", ""],
-        ["b", "", "", "−3", "x", "1e-05"],
-    ]
-    table = Table(["agent", "steps", "interval", "success", "made", "rate"], rows)
-    assert table.alignment == ["text", "number", "number", "number", "text", "number"]
-
-
-def test_decimals_give_the_smallest_value_four_digits():
-    assert decimals([0.0372, 0.5]) == 5
-    assert decimals([499.9, 1000.0]) == 1
-    assert decimals([123456.0]) == 0
-    assert decimals([0.0]) == decimals([]) == 0
-
-
-def test_figures_follow_the_page_from_light_to_dark():
-    figure = Figure()
-    axes = figure.subplots()
-    axes.plot([0, 1], color="#0072B2", label="a line")
-    axes.legend()
-    drawing = themed_svg(figure)
-    light, dark = re.findall(r":root\{([^}]*)\}", drawing)
-    assert "--cffffff:#ffffff" in light
-    assert "--cffffff:#15191e" in dark
-    assert "--c000000:#e6e9ed" in dark
-    assert "--c0072b2:#0072b2" in light
-    assert "--c0072b2:#3a90c1" in dark
-    assert not re.search(r"(fill|stroke): #", drawing)
-    assert ">a line</text>" in drawing
-    assert drawing == themed_svg(figure)
-
-
-def test_labels_are_spread_as_little_as_it_takes():
-    assert spread([0.1, 0.9, 0.5], 0.05) == pytest.approx([0.1, 0.9, 0.5])
-    assert spread([0.58, 0.5, 0.54], 0.05) == pytest.approx([0.59, 0.49, 0.54])
-    assert spread([0.5, 0.5], 0.1) == pytest.approx([0.45, 0.55])
-    assert spread([], 0.1) == []
 
 
 # Results -----------------------------------------------------------------------------------
