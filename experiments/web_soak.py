@@ -1,9 +1,10 @@
 """Plays for long in a real browser: ``python -m experiments.web_soak``; needs ``gymworks[dev]``.
 
 Random legal actions; afterwards no process may be left, memory may not have grown, and no episode
-may have been lost. Growth is that of private memory, which browsers of others on the same machine
-do not change, between the second tenth of the way and the last. Episodes repeat after a while, so
-that bounded caches of what was seen are full before.
+may have been lost. Growth is that of memory that a process alone has and has written to, which browsers of
+others on the same machine do not change (of a program's file they share what is only read), between
+the second tenth of the way and the last. Episodes repeat after a while, so that bounded caches of
+what was seen are full before.
 """
 
 import statistics
@@ -118,11 +119,12 @@ def memory(browser: set[psutil.Process]) -> Memory:
     private = pss = 0
     for process in browser:
         try:
-            found = process.memory_full_info()
+            found = process.memory_maps(grouped=True)
         except psutil.Error:  # it has just ended
             continue
-        private, pss = private + found.uss, pss + found.pss
-    own = psutil.Process().memory_full_info().uss
+        private += sum(region.private_dirty for region in found)
+        pss += sum(region.pss for region in found)
+    own = sum(region.private_dirty for region in psutil.Process().memory_maps(grouped=True))
     return Memory(private / MIB, pss / MIB, own / MIB, len(browser))
 
 
