@@ -1,10 +1,10 @@
 """Plays for long in a real browser: ``python -m experiments.web_soak``; needs ``gymworks[dev]``.
 
 Random legal actions; afterwards no process may be left, memory may not have grown, and no episode
-may have been lost. Growth is that of memory that a process alone has and has written to, which browsers of
-others on the same machine do not change (of a program's file they share what is only read), between
-the second tenth of the way and the last. Episodes repeat after a while, so that bounded caches of
-what was seen are full before.
+may have been lost. Growth is that of memory that a process alone has and has written to, between
+the second tenth of the way and the last; browsers of others on the same machine do not change it
+(of a program's file they share what is only read). Episodes repeat after a while, so that bounded
+caches of what was seen are full before.
 """
 
 import statistics
