@@ -217,6 +217,15 @@ class LoopBatch:
             f"roofline {found['roofline']:.1f}\n{self.nest(row)}"
         )
 
+    def seconds(self, nest: Nest) -> float:
+        """What the backend says of any nest; for agents that search."""
+        if self.clock is not None:
+            return self.clock.seconds(nest)
+        loops, state = np.zeros((MAX_LOOPS, 4), np.int64), np.zeros(4, np.int64)
+        kernel.write(nest, loops, state)
+        problem = nest.problem
+        return float(cost.seconds(loops, state, problem.reduced, problem.strides, self.rates))
+
     def _time(self, rows: NDArray[np.bool_]) -> None:
         """Brings ``now_s`` of the given rows up to date."""
         if self.clock is None:
