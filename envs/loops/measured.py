@@ -25,7 +25,7 @@ TOLERANCE = 1e-4
 SAMPLE_S = 0.004
 """A timing repeats a nest for at least so long."""
 
-SAMPLES = 5
+SAMPLES = 3
 
 
 def halide() -> ModuleType:
@@ -51,14 +51,15 @@ class Kernel:
         nest: What is compiled.
 
     Attributes:
+        operands: The inputs.
         run: Computes the output once.
         output: float32, shaped like the problem's first tensor, once it has run.
     """
 
     def __init__(self, nest: Nest) -> None:
         hl = halide()
-        self._operands = operands(nest.problem)  # the buffers only borrow their memory
-        function = schedule(nest, [hl.Buffer(array) for array in self._operands])
+        self.operands = operands(nest.problem)  # the buffers only borrow their memory
+        function = schedule(nest, [hl.Buffer(array) for array in self.operands])
         function.compile_jit(hl.get_host_target())
         self.output = np.empty(nest.problem.shapes[0], np.float32)
         buffer = hl.Buffer(self.output)
@@ -83,8 +84,25 @@ def expected(problem: Problem) -> NDArray[np.float64]:
     return total
 
 
+def algorithm(problem: Problem, inputs: list[Any]) -> tuple[Any, dict[int, Any]]:
+    """The unscheduled Halide function of a problem, and its variables by the problem's loops.
+
+    Its dimensions come in reverse, fastest first.
+    """
+    hl = halide()
+    sums = [d for d in range(len(problem.extents)) if problem.reduced[d]]
+    domain = hl.RDom([(0, int(problem.extents[d])) for d in sums])
+    variables = {d: hl.Var(problem.letters[d]) for d in _pure(problem)}
+    variables |= {d: domain[i] for i, d in enumerate(sums)}
+    arguments = tuple(variables[d] for d in reversed(_pure(problem)))
+    total = hl.Func("total")
+    total[arguments] = hl.f32(0)
+    total[arguments] += _product(problem, inputs, variables)
+    return total, variables
+
+
 def schedule(nest: Nest, inputs: list[Any]) -> Any:
-    """The Halide function of a nest; its dimensions come in reverse, fastest first.
+    """The Halide function of a nest.
 
     Without accumulators the nest is the loops of an update of the output. With them the loops
     around the accumulators are the output's, those within are the update's of a second function,
@@ -92,35 +110,31 @@ def schedule(nest: Nest, inputs: list[Any]) -> Any:
     """
     hl = halide()
     problem = nest.problem
-    letters = problem.letters
-    pure = [d for d in range(len(letters)) if not problem.reduced[d]]
-    sums = [d for d in range(len(letters)) if problem.reduced[d]]
-    domain = hl.RDom([(0, int(problem.extents[d])) for d in sums])
-    variables = {d: hl.Var(letters[d]) for d in pure}
-    variables |= {d: domain[i] for i, d in enumerate(sums)}
-    arguments = [variables[d] for d in reversed(pure)]
-    product = hl.Func("total")
-    product[tuple(arguments)] = hl.f32(0)
-    product[tuple(arguments)] += _product(problem, inputs, variables)
-    output = product
-    outside: list[Loop] = []
-    inside = list(nest.loops)
+    total, variables = algorithm(problem, inputs)
+    output, inside = total, list(nest.loops)
     if nest.block >= 0:
+        arguments = tuple(variables[d] for d in reversed(_pure(problem)))
         output = hl.Func("out")
-        output[tuple(arguments)] = product[tuple(arguments)]
-        outside, inside = inside[: nest.block], inside[nest.block :]
-    for d in pure:
+        output[arguments] = total[arguments]
+        inside = inside[nest.block :]
+    for d in _pure(problem):
         output.bound(variables[d], 0, int(problem.extents[d]))
-    own = [loop for loop in inside if not problem.reduced[loop.dim]]
     if nest.block >= 0:
-        placed = _arrange(hl, output, [*outside, *own], variables, "o", hl.TailStrategy.RoundUp)
+        own = [loop for loop in inside if not problem.reduced[loop.dim]]
+        around = [*nest.loops[: nest.block], *own]
+        placed = _arrange(output, around, variables, "o", hl.TailStrategy.RoundUp)
         if nest.block == 0:
-            product.compute_root()
+            total.compute_root()
         else:
-            product.compute_at(output, placed[nest.block - 1])
-        _arrange(hl, product, own, variables, "z", hl.TailStrategy.RoundUp)
-    _arrange(hl, product.update(), inside, variables, "u", hl.TailStrategy.GuardWithIf)
+            total.compute_at(output, placed[nest.block - 1])
+        _arrange(total, own, variables, "z", hl.TailStrategy.RoundUp)
+    _arrange(total.update(), inside, variables, "u", hl.TailStrategy.GuardWithIf)
     return output
+
+
+def _pure(problem: Problem) -> list[int]:
+    """The loops that do not sum."""
+    return [d for d in range(len(problem.extents)) if not problem.reduced[d]]
 
 
 def _product(problem: Problem, inputs: list[Any], v: dict[int, Any]) -> Any:
@@ -134,9 +148,10 @@ def _product(problem: Problem, inputs: list[Any], v: dict[int, Any]) -> Any:
 
 
 def _arrange(
-    hl: ModuleType, stage: Any, loops: list[Loop], variables: dict[int, Any], tag: str, tail: Any
+    stage: Any, loops: list[Loop], variables: dict[int, Any], tag: str, tail: Any
 ) -> list[Any]:
     """Splits, orders and marks the loops of a stage; the variable of each loop."""
+    hl = halide()
     placed: list[Any] = [None] * len(loops)
     for dim in {loop.dim for loop in loops}:
         parts = [i for i, loop in enumerate(loops) if loop.dim == dim]

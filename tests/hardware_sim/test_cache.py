@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
 
 from hardware_sim.cache import AffineNest, CacheLevel, estimate, footprints, simulate
 from hardware_sim.errors import InputError
@@ -168,7 +167,8 @@ def test_the_estimate_agrees_with_the_simulation_on_random_nests():
         off = np.abs(np.log2(estimated[:, level] / simulated[:, level]))
         assert np.mean(off < 1) > 0.85
         assert np.median(off) < 0.3
-        assert spearmanr(estimated[:, level], simulated[:, level]).statistic > 0.9
+        ranks = [counts[:, level].argsort().argsort() for counts in (estimated, simulated)]
+        assert np.corrcoef(ranks)[0, 1] > 0.9
 
 
 def test_power_of_two_strides_crowd_few_sets():
