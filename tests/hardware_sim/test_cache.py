@@ -81,6 +81,7 @@ def random_nest(rng):
     )
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 4_095), max_size=300),
     st.sampled_from([(1, 64), (2, 64), (4, 32), (3, 16)]),
