@@ -85,7 +85,7 @@ def web_references(env_id: str) -> dict[str, Any]:
     env = gym.make(f"envs:{env_id}", backend="twin")
     random, expert = (
         np.mean(
-            [_last_info(env, load_agent(name, env), seed)["score"] for seed in range(WEB_EPISODES)]
+            [last_info(env, load_agent(name, env), seed)["score"] for seed in range(WEB_EPISODES)]
         )
         for name in ("random", "expert")
     )
@@ -107,7 +107,7 @@ def loops_references(env_id: str) -> dict[str, Any]:
     table: dict[str, dict[str, Any]] = {}
     for name in ("random", *BASELINES["loops"]):
         agent = load_agent(name, env)
-        ends = [_last_info(env, agent, seed) for seed in range(LOOP_EPISODES)]
+        ends = [last_info(env, agent, seed) for seed in range(LOOP_EPISODES)]
         described = (type(agent).__doc__ or "").partition("\n")[0].rstrip(".")
         table[name] = {
             "score": float(np.mean([end["score"] for end in ends])),
@@ -126,7 +126,7 @@ def loops_references(env_id: str) -> dict[str, Any]:
     }
 
 
-def _last_info(env: gym.Env[Any, Any], agent: Agent, seed: int) -> dict[str, Any]:
+def last_info(env: gym.Env[Any, Any], agent: Agent, seed: int) -> dict[str, Any]:
     """The info that ends an episode of the test split."""
     observation, info = env.reset(seed=seed, options={"split": "test"})
     agent.reset(seed)
