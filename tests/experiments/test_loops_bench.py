@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from agents.baselines.loops_search import actions_of, hand
+from envs.loops.batch import LoopBatch
+from envs.loops.measured import Stopwatch
 from envs.loops.nest import Nest
 from envs.loops.problem import Problem
 from experiments import loops_bench, loops_heldout
@@ -31,3 +33,18 @@ def test_held_out_figures_order_the_baselines():
     assert random["gflops"] < by_hand["gflops"]
     assert 1 <= random["speedup"] < by_hand["speedup"]
     assert by_hand["success"] > 0
+
+
+@pytest.mark.parametrize("name", loops_bench.AUTOSCHEDULERS)
+def test_autoscheduled_code_is_timed(name):
+    assert loops_bench.autoscheduled_seconds(Problem.parse("matmul-64x64x64"), name) > 0
+
+
+def test_a_row_relates_the_model_to_the_machine():
+    model = LoopBatch(["matmul"], "model", "zen4", threads=1, batch=1)
+    row = loops_bench.correlation_row(
+        Problem.parse("matmul-32x32x32"), model, Stopwatch(threads=1), 4
+    )
+    assert -1 <= row["rank_correlation"] <= 1
+    assert row["median_factor"] >= 1
+    assert len(row["gflops"]) == len(row["modelled_gflops"]) == 4
