@@ -84,6 +84,7 @@ class LoopBatch:
 
             self.clock = Stopwatch(threads)
         placeholder = Problem.parse("matmul-1x1x1")
+        self._bounds: dict[Problem, float] = {}
         self.problems = [placeholder] * batch
         self.loops = np.zeros((batch, MAX_LOOPS, 4), np.int64)
         self.state = np.zeros((batch, 4), np.int64)
@@ -92,6 +93,7 @@ class LoopBatch:
         self.mask = np.zeros((batch, len(ACTIONS)), np.int8)
         self.first_s, self.now_s, self.best_s, self.bound_s = np.ones((4, batch))
         self.steps = np.zeros(batch, np.int64)
+        self.flops = np.ones(batch)
         self.about_problem = np.zeros((batch, len(PROBLEM_FEATURES)), np.float32)
         self.about_machine = machine_features(self.processor, threads)
 
@@ -134,8 +136,8 @@ class LoopBatch:
             self.strides[row, :, :dims] = problem.strides
             nest = Nest.unscheduled(problem, self.threads)
             kernel.write(nest, self.loops[row], self.state[row])
-            bound = cost.roofline_flops(problem, self.processor, self.threads)
-            self.bound_s[row] = problem.flops / bound
+            self.bound_s[row] = self._bound_s(problem)
+            self.flops[row] = problem.flops
             self.about_problem[row] = problem_features(problem)
             kernel.mask(self.loops[row], self.state[row], self.reduced[row], self.mask[row])
         self.steps[rows] = 0
@@ -196,7 +198,7 @@ class LoopBatch:
 
     def results(self) -> dict[str, NDArray[Any]]:
         """What each row has come to: ``(B,)`` arrays of rates in GFLOP/s, speed-ups and success."""
-        gflop = np.array([problem.flops for problem in self.problems]) / 1e9
+        gflop = self.flops / 1e9
         return {
             "score": gflop / self.best_s,
             "speedup": self.first_s / self.best_s,
@@ -225,6 +227,13 @@ class LoopBatch:
         kernel.write(nest, loops, state)
         problem = nest.problem
         return float(cost.seconds(loops, state, problem.reduced, problem.strides, self.rates))
+
+    def _bound_s(self, problem: Problem) -> float:
+        """Seconds that no schedule of a problem can beat."""
+        if problem not in self._bounds:
+            rate = cost.roofline_flops(problem, self.processor, self.threads)
+            self._bounds[problem] = problem.flops / rate
+        return self._bounds[problem]
 
     def _time(self, rows: NDArray[np.bool_]) -> None:
         """Brings ``now_s`` of the given rows up to date."""

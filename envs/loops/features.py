@@ -1,5 +1,7 @@
 """What an agent sees of a nest, its problem, the processor and its progress."""
 
+from functools import lru_cache
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +54,7 @@ _STRIDES, _ONES = 3, 3 + len(TENSORS)
 _INSIDE = _ONES + len(TENSORS)
 
 
+@lru_cache(maxsize=4096)
 def problem_features(problem: Problem) -> NDArray[np.float32]:
     """:data:`PROBLEM_FEATURES` of a problem, float32 ``(P,)``."""
     extents = np.zeros(MAX_DIMS)

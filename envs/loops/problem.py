@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +94,7 @@ class Problem:
         return FLOAT_BYTES * sum(int(np.prod(shape)) for shape in self.shapes)
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def parse(cls, name: str) -> "Problem":
         """The problem of a name.
 
@@ -155,6 +157,8 @@ def draw(random: np.random.Generator, operations: tuple[str, ...], split: str) -
     """
     choose("split", split, SPLITS)
     if operations[int(random.integers(len(operations)))] == "matmul":
-        rows, columns, depth = random.choice(MATMUL_SIZES[split], 3)
+        sizes = MATMUL_SIZES[split]
+        rows, columns, depth = (sizes[i] for i in random.integers(len(sizes), size=3).tolist())
         return Problem.parse(f"matmul-{rows}x{columns}x{depth}")
-    return Problem.parse(str(random.choice(CONVOLUTIONS[split])))
+    layers = CONVOLUTIONS[split]
+    return Problem.parse(layers[int(random.integers(len(layers)))])
