@@ -76,6 +76,18 @@ def _flights(name: str, summary: str) -> Entry:
     return _web(name, f"envs.web.sites.task:FlightTask:{name.lower()}", summary)
 
 
+_LOOPS = Entry(
+    name="LoopSchedule",
+    version=0,
+    domain="loops",
+    entry_point="envs.loops.env:LoopScheduleEnv",
+    vector_entry_point="envs.loops.vector:LoopScheduleVectorEnv",
+    backend="cost model",
+    summary="schedule the loops of a matrix product or a convolution; measured with Halide, too",
+    kwargs={"operations": ["matmul", "conv"]},
+)
+
+
 ENTRIES: dict[str, Entry] = {
     entry.id: entry
     for entry in (
@@ -122,6 +134,7 @@ ENTRIES: dict[str, Entry] = {
             graphs=["inception_v3", "pipedream_inception_v3", "pipedream_resnet50", "msr_bert_l3"],
             cluster="4xv100_pcie3",
         ),
+        _LOOPS,
         _flights("United", "book a flight: radio buttons, calendar, selects"),
         _flights("Alaska", "book a flight: calendar, stepper, select, real instructions"),
         _flights("AA", "book a flight: calendar, lists, real instructions"),

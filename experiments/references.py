@@ -11,6 +11,7 @@ import typer
 from rich.progress import track
 
 from agents.agent import Agent
+from agents.baselines import BASELINES
 from agents.baselines import placement_heuristics as heuristics
 from agents.baselines.placement_search import annealing, makespans
 from agents.loading import load_agent
@@ -25,6 +26,7 @@ RANDOM_PLACEMENTS = 1_000
 ANNEALING_EVALUATIONS = 20_000
 ANNEALING_SEEDS = range(5)
 WEB_EPISODES = 200
+LOOP_EPISODES = 100
 
 
 def placement_references(problem: PlacementProblem) -> dict[str, dict[str, Any]]:
@@ -82,7 +84,9 @@ def web_references(env_id: str) -> dict[str, Any]:
     """Agreement of random and scripted behaviour with the human's answers, on held-out ones."""
     env = gym.make(f"envs:{env_id}", backend="twin")
     random, expert = (
-        np.mean([_agreement(env, load_agent(name, env), seed) for seed in range(WEB_EPISODES)])
+        np.mean(
+            [last_info(env, load_agent(name, env), seed)["score"] for seed in range(WEB_EPISODES)]
+        )
         for name in ("random", "expert")
     )
     env.close()
@@ -96,18 +100,48 @@ def web_references(env_id: str) -> dict[str, Any]:
     }
 
 
-def _agreement(env: gym.Env[Any, Any], agent: Agent, seed: int) -> float:
-    """The score of one episode."""
+def loops_references(env_id: str) -> dict[str, Any]:
+    """Rates of random behaviour and of every baseline on held-out problems, and the roofline."""
+    env = gym.make(f"envs:{env_id}")
+    told = f"mean of {LOOP_EPISODES} episodes of the split test"
+    table: dict[str, dict[str, Any]] = {}
+    for name in ("random", *BASELINES["loops"]):
+        agent = load_agent(name, env)
+        ends = [last_info(env, agent, seed) for seed in range(LOOP_EPISODES)]
+        described = (type(agent).__doc__ or "").partition("\n")[0].rstrip(".")
+        table[name] = {
+            "score": float(np.mean([end["score"] for end in ends])),
+            "source": f"{described}, {told}",
+        }
+        bound = float(np.mean([end["roofline"] for end in ends]))
+    env.close()
+    best = max(table, key=lambda name: float(table[name]["score"]))
+    source = f"the best of the others, {best}: {table[best]['source']}"
+    return {
+        "unit": "GFLOP/s",
+        "better": "higher",
+        "reference": {"score": table[best]["score"], "source": source},
+        **table,
+        "bound": {"score": bound, "source": "roofline: peak rate, every byte loaded once"},
+    }
+
+
+def last_info(env: gym.Env[Any, Any], agent: Agent, seed: int) -> dict[str, Any]:
+    """The info that ends an episode of the test split."""
     observation, info = env.reset(seed=seed, options={"split": "test"})
     agent.reset(seed)
     ended = False
     while not ended:
         observation, _, terminated, truncated, info = env.step(agent.act(observation, info))
         ended = terminated or truncated
-    return float(info["score"])
+    return info
 
 
-REFERENCES = {"placement": placement_entry, "web": web_references}
+REFERENCES = {
+    "placement": placement_entry,
+    "loops": loops_references,
+    "web": web_references,
+}
 
 
 def main(ids: Annotated[list[str] | None, typer.Argument(help="All by default.")] = None) -> None:

@@ -11,6 +11,12 @@ BASELINES: dict[str, dict[str, str]] = {
         "annealing": "agents.baselines.placement:Annealing",
         "random-search": "agents.baselines.placement:RandomSearch",
     },
+    "loops": {
+        "hand": "agents.baselines.loops:Hand",
+        "greedy": "agents.baselines.loops:Greedy",
+        "annealing": "agents.baselines.loops:Annealing",
+        "short-annealing": "agents.baselines.loops:ShortAnnealing",
+    },
     "web": {
         "expert": "agents.baselines.web:Expert",
         "pretrained": "agents.policies.web:WebAgent",

@@ -1,0 +1,1 @@
+"""Loop scheduling: order, split, vectorise and unroll the loops of a kernel."""
