@@ -61,3 +61,7 @@ def main() -> None:
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         console.print(f"gymworks: {error}", markup=False)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
