@@ -29,6 +29,10 @@ QUIET_S = 0.003
 """How long a loading page may be silent before it gets a frame, for which it may be waiting."""
 
 
+NEXT_FRAME = "new Promise(requestAnimationFrame)"
+"""Gives a value while the page takes in its next frame."""
+
+
 @lru_cache
 def _first_script() -> str:
     return resources.files("envs.web").joinpath("first.js").read_text("utf-8")
@@ -37,6 +41,17 @@ def _first_script() -> str:
 def first_script(seed: int) -> str:
     """What runs before a page's own scripts: seeds its randomness, keeps it in its window."""
     return _first_script().replace("SEED", str(seed))
+
+
+def evaluation(script: str) -> Message:
+    """Parameters of ``Runtime.evaluate``."""
+    return {"expression": script, "returnByValue": True, "awaitPromise": True}
+
+
+def _decoded(data: str) -> NDArray[np.uint8]:
+    """The pixels of a picture, uint8 ``(height, width, 3)``."""
+    image = Image.open(io.BytesIO(base64.b64decode(data)), formats=["PNG"]).convert("RGB")
+    return np.asarray(image, np.uint8)
 
 
 class Page:
@@ -112,18 +127,24 @@ class Page:
             BrowserDiedError: The browser is gone or does not answer.
             CommandError: The script raised.
         """
+        self._drawn = False
+        overlaps = self.draws and self.frames
+        mark = self._send("Runtime.evaluate", **evaluation(NEXT_FRAME)) if overlaps else 0
         self.act(events)
         if advance_ms:
             self.advance(advance_ms)
         self._load()
         self._show()
         before = self._departures
-        if self.draws:
-            self._draw()
-        elif self.frames:
-            # As a drawn frame does, it moves the focus off what has gone.
-            self._call("HeadlessExperimental.beginFrame", noDisplayUpdates=True)
-        value = self.evaluate(script)
+        if overlaps:
+            value = self._draw_and_evaluate(script, mark)
+        else:
+            if self.draws:
+                self._draw()
+            elif self.frames:
+                # As a drawn frame does, it moves the focus off what has gone.
+                self._call("HeadlessExperimental.beginFrame", noDisplayUpdates=True)
+            value = self.evaluate(script)
         self._drawn = self.draws and self._departures == before
         return value
 
@@ -133,9 +154,8 @@ class Page:
             return
         self._drawn = False
         self.browser.prepare(self.size)
-        numbers = [
-            self._send(method, **params) for event in events for method, params in commands(event)
-        ]
+        told = [command for event in events for command in commands(event)]
+        numbers = self.pipe.send_all(told, self.session)
         if self.frames and isinstance(events[-1], PointerMove):
             while not self.pipe.answered(numbers):  # a move waits for a frame, or for other events
                 self._call("HeadlessExperimental.beginFrame")
@@ -151,24 +171,58 @@ class Page:
 
     def evaluate(self, script: str) -> Any:
         """The value of an expression in the page, as ``step`` gives it."""
-        settings = {"expression": script, "returnByValue": True, "awaitPromise": True}
         self._drawn = False
         while True:
             self._load()
             before = self._departures
-            try:
-                answer = self._call("Runtime.evaluate", **settings)
-            except CommandError as error:
-                if "navigated" in str(error) or "destroyed" in str(error):
-                    continue  # the page changed meanwhile; evaluate in the next one
-                raise
-            if self._departures != before:
-                continue  # what answered may have been a page that had not loaded yet
-            if "exceptionDetails" in answer:
-                details = answer["exceptionDetails"]
-                said = details.get("exception", {}).get("description", details["text"])
-                raise CommandError(f"the page's script raised: {said}")
-            return answer["result"].get("value")
+            number = self._send("Runtime.evaluate", **evaluation(script))
+            answer = self._evaluated(number, before)
+            if answer is not None:
+                return answer["result"].get("value")
+
+    def _evaluated(self, number: int, before: int) -> Message | None:
+        """What an expression gave, or ``None`` if the page changed meanwhile.
+
+        Args:
+            number: Of the command.
+            before: Departures before it was sent.
+        """
+        try:
+            answer = self._results([number])[0]
+        except CommandError as error:
+            if "navigated" in str(error) or "destroyed" in str(error):
+                return None
+            raise
+        if self._departures != before:
+            return None  # what answered may have been a page that had not loaded yet
+        if "exceptionDetails" in answer:
+            details = answer["exceptionDetails"]
+            said = details.get("exception", {}).get("description", details["text"])
+            raise CommandError(f"the page's script raised: {said}")
+        return answer
+
+    def _draw_and_evaluate(self, script: str, mark: int) -> Any:
+        """Draws the page, and evaluates as soon as it has been told what to draw.
+
+        Args:
+            script: As for ``step``.
+            mark: Number of an evaluation of ``NEXT_FRAME``; where the page has been given frames
+                since, or has been left, it tells nothing.
+        """
+        before, spent = self._departures, self.pipe.answered([mark])
+        with self.pipe.turn:
+            number = self._send("HeadlessExperimental.beginFrame", screenshot=PICTURE)
+            self._wait_until(
+                lambda: self.pipe.answered([number]) or (not spent and self.pipe.answered([mark]))
+            )
+            seen = self._send("Runtime.evaluate", **evaluation(script))
+            frame = self._results([number])[0]
+            answer = self._evaluated(seen, before)
+        self.pipe.forget(mark)
+        if not self._take(frame):
+            self._draw()
+            answer = None
+        return self.evaluate(script) if answer is None else answer["result"].get("value")
 
     def advance(self, milliseconds: int) -> None:
         """Lets page time pass; it stands still while requests are under way."""
@@ -201,27 +255,22 @@ class Page:
 
     def _draw(self) -> None:
         """Takes a picture of the page, if it has changed since the last one."""
-        data = self._frame_data() if self.frames else self._capture()
-        if data:
-            image = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
-            self._last = np.asarray(image, np.uint8)
-
-    def _capture(self) -> str:
-        data: str = self._call("Page.captureScreenshot", **PICTURE)["data"]
-        return data
-
-    def _frame_data(self) -> str | None:
-        """The next frame; ``None`` if nothing has changed since the last picture."""
+        if not self.frames:
+            self._last = _decoded(self._call("Page.captureScreenshot", **PICTURE)["data"])
+            return
         deadline = time.monotonic() + self.pipe.timeout_s
         while time.monotonic() < deadline:
             self._load()  # a page that is not there yet draws nothing
-            frame = self._call("HeadlessExperimental.beginFrame", screenshot=PICTURE)
-            if "screenshotData" in frame:
-                data: str = frame["screenshotData"]
-                return data
-            if self._last is not None and not frame["hasDamage"]:
-                return None
+            if self._take(self._call("HeadlessExperimental.beginFrame", screenshot=PICTURE)):
+                return
         raise BrowserDiedError("the browser draws nothing")  # not even after a while
+
+    def _take(self, frame: Message) -> bool:
+        """Takes the picture of a frame; tells whether the last picture is up to date now."""
+        if "screenshotData" in frame:
+            self._last = _decoded(frame["screenshotData"])
+            return True
+        return self._last is not None and not frame["hasDamage"]
 
     def close(self) -> None:
         """Closes the page with its context; calling it again changes nothing."""
