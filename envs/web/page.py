@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from envs.web.devtools import BrowserDiedError, CommandError, Message, Work
+from envs.web.devtools import BrowserDiedError, Command, CommandError, Message, Work
 from envs.web.inputs import Event, PointerMove, commands
 
 if TYPE_CHECKING:
@@ -43,9 +43,13 @@ def first_script(seed: int) -> str:
     return _first_script().replace("SEED", str(seed))
 
 
-def evaluation(script: str) -> Message:
-    """Parameters of ``Runtime.evaluate``."""
-    return {"expression": script, "returnByValue": True, "awaitPromise": True}
+def _evaluation(script: str) -> Command:
+    settings = {"expression": script, "returnByValue": True, "awaitPromise": True}
+    return "Runtime.evaluate", settings
+
+
+def _clock(policy: str, milliseconds: int) -> Command:
+    return "Emulation.setVirtualTimePolicy", {"policy": policy, "budget": milliseconds}
 
 
 def _decoded(data: str) -> NDArray[np.uint8]:
@@ -113,7 +117,7 @@ class Page:
         self._load()
         self._show()
 
-    def step(self, events: Sequence[Event], advance_ms: int, script: str) -> Any:
+    def step(self, events: Sequence[Event], advance_ms: int, script: str, first: str = "") -> Any:
         """Sends events, lets page time pass, and evaluates an expression.
 
         If the events led to another page, waits for it and evaluates there.
@@ -122,17 +126,20 @@ class Page:
             events: Trusted input, in order.
             advance_ms: Page time to let pass; requests of the page are waited for.
             script: An expression; a promise is awaited. Its value must be JSON.
+            first: Another one, evaluated after the events; its value is dropped.
 
         Raises:
             BrowserDiedError: The browser is gone or does not answer.
-            CommandError: The script raised.
+            CommandError: A script raised.
         """
-        self._drawn = False
-        overlaps = self.draws and self.frames
-        mark = self._send("Runtime.evaluate", **evaluation(NEXT_FRAME)) if overlaps else 0
         self.act(events)
-        if advance_ms:
-            self.advance(advance_ms)
+        overlaps = self.draws and self.frames
+        scripts = [first] * bool(first) + [NEXT_FRAME] * overlaps
+        before = self._departures
+        numbers = self._advance(advance_ms, [_evaluation(each) for each in scripts])
+        mark = numbers.pop() if overlaps else 0
+        for number in numbers:
+            self._evaluated(number, before)
         self._load()
         self._show()
         before = self._departures
@@ -154,8 +161,7 @@ class Page:
             return
         self._drawn = False
         self.browser.prepare(self.size)
-        told = [command for event in events for command in commands(event)]
-        numbers = self.pipe.send_all(told, self.session)
+        numbers = self._send_all([command for event in events for command in commands(event)])
         if self.frames and isinstance(events[-1], PointerMove):
             while not self.pipe.answered(numbers):  # a move waits for a frame, or for other events
                 self._call("HeadlessExperimental.beginFrame")
@@ -175,13 +181,15 @@ class Page:
         while True:
             self._load()
             before = self._departures
-            number = self._send("Runtime.evaluate", **evaluation(script))
-            answer = self._evaluated(number, before)
+            answer = self._evaluated(self._ask(script), before)
             if answer is not None:
                 return answer["result"].get("value")
 
+    def _ask(self, script: str) -> int:
+        return self._send_all([_evaluation(script)])[0]
+
     def _evaluated(self, number: int, before: int) -> Message | None:
-        """What an expression gave, or ``None`` if the page changed meanwhile.
+        """What an evaluation gave, or ``None`` if the page changed meanwhile.
 
         Args:
             number: Of the command.
@@ -215,10 +223,10 @@ class Page:
             self._wait_until(
                 lambda: self.pipe.answered([number]) or (not spent and self.pipe.answered([mark]))
             )
-            seen = self._send("Runtime.evaluate", **evaluation(script))
+            seen = self._ask(script)
             frame = self._results([number])[0]
+            self.pipe.forget(mark)
             answer = self._evaluated(seen, before)
-        self.pipe.forget(mark)
         if not self._take(frame):
             self._draw()
             answer = None
@@ -226,16 +234,25 @@ class Page:
 
     def advance(self, milliseconds: int) -> None:
         """Lets page time pass; it stands still while requests are under way."""
-        self._drawn = self._expired = self._stuck = False
-        self._run_clock("pauseIfNetworkFetchesPending", milliseconds)
+        self._advance(milliseconds, [])
+
+    def _advance(self, milliseconds: int, ahead: list[Command]) -> list[int]:
+        """Sends commands and lets page time pass; returns the commands' numbers."""
+        self._drawn = False
+        if not milliseconds:
+            return self._send_all(ahead)
+        clock = _clock("pauseIfNetworkFetchesPending", milliseconds)
+        self._expired = self._stuck = False
+        *numbers, last = self._send_all([*ahead, clock])
+        self._await_clock(last)
         if not self._expired:  # the clock waits for a page that will not come
             self._stuck = False
-            self._run_clock("advance", milliseconds)
+            self._await_clock(self._send_all([_clock("advance", milliseconds)])[0])
         self._asked = False
+        return numbers
 
-    def _run_clock(self, policy: str, milliseconds: int) -> None:
-        """Runs the clock until its time is over, or nothing more can come of it."""
-        number = self._send("Emulation.setVirtualTimePolicy", policy=policy, budget=milliseconds)
+    def _await_clock(self, number: int) -> None:
+        """Waits until the clock's time is over, or nothing more can come of it."""
         while not (self._expired or self._stuck):
             self._wait_until(lambda: self._expired or self._stuck or (self.frames and self._asked))
             if not (self._expired or self._stuck or self.pipe.listen(QUIET_S)):
@@ -358,6 +375,9 @@ class Page:
 
     def _send(self, method: str, **params: Any) -> int:
         return self.pipe.send(method, self.session, **params)
+
+    def _send_all(self, told: Sequence[Command]) -> list[int]:
+        return self.pipe.send_all(told, self.session)
 
     def _send_and_forget(self, method: str, **params: Any) -> None:
         self.pipe.forget(self._send(method, **params))

@@ -187,7 +187,7 @@
       startTabAtTop();
       const said = core.getUtterance(), told = typeof said === "string" ? { utterance: said } : said;
       const marked = [...document.querySelectorAll("#query b, #query .bold")];
-      return {
+      this.told = {
         utterance: told.utterance,
         fields: Object.entries(told.fields ?? {}).map(([name, text]) => [name, String(text)]),
         marked: marked.map((each) => tidy(each.textContent)),
