@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from envs.web.devtools import BrowserDiedError, Command, CommandError, Message, Work
 from envs.web.inputs import Event, PointerMove, commands
+from envs.web.telling import (
+    IN_FRAME,
+    NEXT_FRAME,
+    PICTURE,
+    clock,
+    decoded,
+    evaluation,
+    first_script,
+)
 
 if TYPE_CHECKING:
     from envs.web.browser import Browser
@@ -24,38 +28,8 @@ if TYPE_CHECKING:
 FIRST_FRAMES = 10
 """Frames at most that a new page is given to show itself."""
 HOST = "127.0.0.1"
-PICTURE: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
 QUIET_S = 0.003
 """How long a loading page may be silent before it gets a frame, for which it may be waiting."""
-
-
-NEXT_FRAME = "new Promise(requestAnimationFrame)"
-"""Gives a value while the page takes in its next frame."""
-
-
-@lru_cache
-def _first_script() -> str:
-    return resources.files("envs.web").joinpath("first.js").read_text("utf-8")
-
-
-def first_script(seed: int) -> str:
-    """What runs before a page's own scripts: seeds its randomness, keeps it in its window."""
-    return _first_script().replace("SEED", str(seed))
-
-
-def _evaluation(script: str) -> Command:
-    settings = {"expression": script, "returnByValue": True, "awaitPromise": True}
-    return "Runtime.evaluate", settings
-
-
-def _clock(policy: str, milliseconds: int) -> Command:
-    return "Emulation.setVirtualTimePolicy", {"policy": policy, "budget": milliseconds}
-
-
-def _decoded(data: str) -> NDArray[np.uint8]:
-    """The pixels of a picture, uint8 ``(height, width, 3)``."""
-    image = Image.open(io.BytesIO(base64.b64decode(data)), formats=["PNG"]).convert("RGB")
-    return np.asarray(image, np.uint8)
 
 
 class Page:
@@ -125,7 +99,8 @@ class Page:
         Args:
             events: Trusted input, in order.
             advance_ms: Page time to let pass; requests of the page are waited for.
-            script: An expression; a promise is awaited. Its value must be JSON.
+            script: An expression; a promise is awaited. Its value must be JSON. If the page
+                changes meanwhile, it is evaluated again.
             first: Another one, evaluated after the events; its value is dropped.
 
         Raises:
@@ -134,10 +109,12 @@ class Page:
         """
         self.act(events)
         overlaps = self.draws and self.frames
+        inside = self.frames and not self.draws and advance_ms > 0
         scripts = [first] * bool(first) + [NEXT_FRAME] * overlaps
+        scripts += [IN_FRAME.replace("SCRIPT", script)] * inside
         before = self._departures
-        numbers = self._advance(advance_ms, [_evaluation(each) for each in scripts])
-        mark = numbers.pop() if overlaps else 0
+        numbers = self._advance(advance_ms, [evaluation(each) for each in scripts])
+        mark = numbers.pop() if overlaps or inside else 0
         for number in numbers:
             self._evaluated(number, before)
         self._load()
@@ -145,11 +122,13 @@ class Page:
         before = self._departures
         if overlaps:
             value = self._draw_and_evaluate(script, mark)
+        elif inside:
+            value = self._evaluate_in_frame(script, mark)
         else:
             if self.draws:
                 self._draw()
             elif self.frames:
-                # As a drawn frame does, it moves the focus off what has gone.
+                # As a drawn frame does, it has the page move the focus off what has gone.
                 self._call("HeadlessExperimental.beginFrame", noDisplayUpdates=True)
             value = self.evaluate(script)
         self._drawn = self.draws and self._departures == before
@@ -186,7 +165,7 @@ class Page:
                 return answer["result"].get("value")
 
     def _ask(self, script: str) -> int:
-        return self._send_all([_evaluation(script)])[0]
+        return self._send_all([evaluation(script)])[0]
 
     def _evaluated(self, number: int, before: int) -> Message | None:
         """What an evaluation gave, or ``None`` if the page changed meanwhile.
@@ -208,6 +187,22 @@ class Page:
             said = details.get("exception", {}).get("description", details["text"])
             raise CommandError(f"the page's script raised: {said}")
         return answer
+
+    def _evaluate_in_frame(self, script: str, mark: int) -> Any:
+        """Gives the page a frame, as a drawn one does, in which it evaluates a script.
+
+        Args:
+            script: As for ``step``.
+            mark: Number of its evaluation as ``IN_FRAME``; where the page has been given frames
+                since, or has been left, it tells nothing.
+        """
+        before, spent = self._departures, self.pipe.answered([mark])
+        self._call("HeadlessExperimental.beginFrame", noDisplayUpdates=True)
+        if spent or not self.pipe.answered([mark]):
+            self.pipe.forget(mark)
+            return self.evaluate(script)
+        answer = self._evaluated(mark, before)
+        return self.evaluate(script) if answer is None else answer["result"].get("value")
 
     def _draw_and_evaluate(self, script: str, mark: int) -> Any:
         """Draws the page, and evaluates as soon as it has been told what to draw.
@@ -241,13 +236,13 @@ class Page:
         self._drawn = False
         if not milliseconds:
             return self._send_all(ahead)
-        clock = _clock("pauseIfNetworkFetchesPending", milliseconds)
         self._expired = self._stuck = False
-        *numbers, last = self._send_all([*ahead, clock])
+        told = [*ahead, clock("pauseIfNetworkFetchesPending", milliseconds)]
+        *numbers, last = self._send_all(told)
         self._await_clock(last)
         if not self._expired:  # the clock waits for a page that will not come
             self._stuck = False
-            self._await_clock(self._send_all([_clock("advance", milliseconds)])[0])
+            self._await_clock(self._send_all([clock("advance", milliseconds)])[0])
         self._asked = False
         return numbers
 
@@ -273,7 +268,7 @@ class Page:
     def _draw(self) -> None:
         """Takes a picture of the page, if it has changed since the last one."""
         if not self.frames:
-            self._last = _decoded(self._call("Page.captureScreenshot", **PICTURE)["data"])
+            self._last = decoded(self._call("Page.captureScreenshot", **PICTURE)["data"])
             return
         deadline = time.monotonic() + self.pipe.timeout_s
         while time.monotonic() < deadline:
@@ -285,7 +280,7 @@ class Page:
     def _take(self, frame: Message) -> bool:
         """Takes the picture of a frame; tells whether the last picture is up to date now."""
         if "screenshotData" in frame:
-            self._last = _decoded(frame["screenshotData"])
+            self._last = decoded(frame["screenshotData"])
             return True
         return self._last is not None and not frame["hasDamage"]
 
