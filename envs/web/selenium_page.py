@@ -91,14 +91,22 @@ class SeleniumPage:
         with _errors():
             self._driver.get(url)
 
-    def step(self, events: Sequence[Event], advance_ms: int, script: str) -> Any:
+    def step(self, events: Sequence[Event], advance_ms: int, script: str, first: str = "") -> Any:
         """Sends events, lets time pass, and evaluates an expression.
+
+        Args:
+            events: Input, in order.
+            advance_ms: Time to wait.
+            script: An expression. Its value must be JSON.
+            first: Another one, evaluated after the events; its value is dropped.
 
         Raises:
             BrowserDiedError: The browser is gone or does not answer.
-            CommandError: The script raised.
+            CommandError: A script raised.
         """
         self.act(events)
+        if first:
+            self.evaluate(first)
         self.advance(advance_ms)
         return self.evaluate(script)
 
