@@ -3,6 +3,7 @@
 import json
 from importlib.resources import files
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import gymnasium as gym
@@ -11,6 +12,7 @@ import typer
 from rich.progress import track
 
 from agents.agent import Agent
+from agents.baselines import BASELINES
 from agents.baselines import placement_heuristics as heuristics
 from agents.baselines.placement_search import annealing, makespans
 from agents.loading import load_agent
@@ -25,6 +27,7 @@ RANDOM_PLACEMENTS = 1_000
 ANNEALING_EVALUATIONS = 20_000
 ANNEALING_SEEDS = range(5)
 WEB_EPISODES = 200
+SOFTMAX_EPISODES = 200
 
 
 def placement_references(problem: PlacementProblem) -> dict[str, dict[str, Any]]:
@@ -82,7 +85,12 @@ def web_references(env_id: str) -> dict[str, Any]:
     """Agreement of random and scripted behaviour with the human's answers, on held-out ones."""
     env = gym.make(f"envs:{env_id}", backend="twin")
     random, expert = (
-        np.mean([_agreement(env, load_agent(name, env), seed) for seed in range(WEB_EPISODES)])
+        np.mean(
+            [
+                _episode(env, load_agent(name, env), seed, {"split": "test"})
+                for seed in range(WEB_EPISODES)
+            ]
+        )
         for name in ("random", "expert")
     )
     env.close()
@@ -96,9 +104,11 @@ def web_references(env_id: str) -> dict[str, Any]:
     }
 
 
-def _agreement(env: gym.Env[Any, Any], agent: Agent, seed: int) -> float:
+def _episode(
+    env: gym.Env[Any, Any], agent: Agent, seed: int, options: dict[str, Any] | None
+) -> float:
     """The score of one episode."""
-    observation, info = env.reset(seed=seed, options={"split": "test"})
+    observation, info = env.reset(seed=seed, options=options)
     agent.reset(seed)
     ended = False
     while not ended:
@@ -107,7 +117,38 @@ def _agreement(env: gym.Env[Any, Any], agent: Agent, seed: int) -> float:
     return float(info["score"])
 
 
-REFERENCES = {"placement": placement_entry, "web": web_references}
+def softmax_references(env_id: str) -> dict[str, Any]:
+    """Share of the best possible speed-up that chance, guesses and searches reach."""
+    env = gym.make(f"envs:{env_id}")
+    told = f"mean of {SOFTMAX_EPISODES} episodes"
+    scores = {"random": (_mean_share(env, "random"), f"uniform over the legal actions, {told}")}
+    for name in ("guess", "coverage", "greedy", "random-search", "annealing"):
+        module = resolve_name(BASELINES["softmax"][name])
+        source = (module.__doc__ or "").partition("\n")[0].rstrip(".")
+        if hasattr(module, "evaluations"):
+            source += f", {module.evaluations} evaluations"
+        scores[name] = _mean_share(env, name), f"{source}, {told}"
+    env.close()
+    table = {name: {"score": score, "source": src} for name, (score, src) in scores.items()}
+    table["bound"] = {"score": 1.0, "source": "the exact optimum, by dynamic programming"}
+    best = max(scores, key=lambda name: scores[name][0])
+    source = f"the best of the others, {best}: {table[best]['source']}"
+    reference = {"score": scores[best][0], "source": source}
+    return {"unit": "of optimum", "better": "higher", "reference": reference, **table}
+
+
+def _mean_share(env: gym.Env[Any, Any], name: str) -> float:
+    """The mean score of an agent over training problems."""
+    agent = load_agent(name, env)
+    scores = [_episode(env, agent, seed, None) for seed in range(SOFTMAX_EPISODES)]
+    return float(np.mean(scores))
+
+
+REFERENCES = {
+    "placement": placement_entry,
+    "softmax": softmax_references,
+    "web": web_references,
+}
 
 
 def main(ids: Annotated[list[str] | None, typer.Argument(help="All by default.")] = None) -> None:

@@ -307,11 +307,10 @@ def optimum(
         for count in tails:
             if count > min(len(pieces.head_ms), len(candidates)):
                 continue
-            for places in _hull(pieces, count, loss_price):
-                ms, loss = pieces.totals(places)
-                value = float(np.log(ms)) + loss_price * loss
-                if best is None or value < best[0]:
-                    best = value, places, div_value
+            limit = np.inf if best is None else best[0]
+            value, places = _cheapest_vertex(pieces, count, loss_price, limit)
+            if value < limit:
+                best = value, places, div_value
     if best is None:
         raise InputError(
             f"no plan is possible: {len(candidates)} candidates, tails {list(tails)}, "
@@ -320,26 +319,38 @@ def optimum(
     return problem.plan(candidates[list(best[1])].tolist(), best[2])
 
 
-def _hull(pieces: Pieces, tails: int, loss_price: float) -> list[tuple[int, ...]]:
-    """The vertices of the lower hull of all plans with so many tails; or the fastest alone."""
-    fastest = pieces.cheapest(tails, 1.0, 0.0)
+def _cheapest_vertex(
+    pieces: Pieces, tails: int, loss_price: float, limit: float
+) -> tuple[float, tuple[int, ...]]:
+    """The best vertex of the lower hull of all plans with so many tails, and its value.
+
+    Where the best is not below ``limit`` any vertex may be returned.
+    """
+
+    def value(places: tuple[int, ...]) -> float:
+        ms, loss = pieces.totals(places)
+        return float(np.log(ms)) + loss_price * loss
+
+    best = fastest = pieces.cheapest(tails, 1.0, 0.0)
     if loss_price == 0:
-        return [fastest]
-    found = [fastest, pieces.cheapest(tails, 0.0, 1.0)]
-    between = [(found[0], found[1])]
+        return value(best), best
+    between = [(fastest, pieces.cheapest(tails, 0.0, 1.0))]
+    best = min(between[0], key=value)
     while between:
         left, right = between.pop()
         (ms_a, loss_a), (ms_b, loss_b) = pieces.totals(left), pieces.totals(right)
         prices = loss_a - loss_b, ms_b - ms_a
-        if min(prices) <= 0:
+        # Vertices between the two are slower than the one and lose more than the other.
+        bound = float(np.log(ms_a)) + loss_price * loss_b
+        if min(prices) <= 0 or bound >= min(limit, value(best)):
             continue
         middle = pieces.cheapest(tails, *prices)
         ms, loss = pieces.totals(middle)
         gain = prices[0] * (ms_a - ms) + prices[1] * (loss_a - loss)
         if gain > 1e-12 * (prices[0] * ms_a + prices[1] * loss_a):
-            found.append(middle)
+            best = min(best, middle, key=value)
             between += [(left, middle), (middle, right)]
-    return found
+    return value(best), best
 
 
 def exhaustive(

@@ -19,9 +19,12 @@ LARGEST_PRODUCT = 2**32
 """Layers with more logits, more weights or more multiplications than these are not timed but
 scaled from smaller ones, so that a table takes little memory and less than a minute."""
 
-LEAST_RUNS, MOST_RUNS = 3, 15
+LEAST_TURNS, MOST_TURNS = 3, 15
 AGREEMENT = 0.02
-"""A layer is done when its two least times agree within this share."""
+"""A layer is done when the least times of two turns agree within this share."""
+
+TURN_S, MOST_RUNS = 0.004, 20
+"""A turn repeats a short layer for so long, at most so often: the first run finds cold caches."""
 
 
 def clock(device: str) -> Callable[[], float]:
@@ -57,25 +60,37 @@ def check_device(device: str) -> str:
 def interleaved(runs: Sequence[Callable[[], object]], now: Callable[[], float]) -> list[float]:
     """The least time of each run, in seconds.
 
-    All runs take turns, so that a slow spell of the machine falls on all; each is left out once
-    its two least times agree within 2 %, at the latest after 15 turns.
+    All take turns, so that a slow spell of the machine falls on all. A short run is repeated within
+    its turn, and only the least time of a turn counts. Each is left out once the least times of two
+    turns agree within 2 %, at the latest after 15 turns.
 
     Args:
         runs: What to time.
         now: The clock, in seconds.
     """
     times: list[list[float]] = [[] for _ in runs]
-    for _ in range(MOST_RUNS):
-        waiting = [i for i, seen in enumerate(times) if not _settled(seen)]
-        for i in waiting:
-            start = now()
-            runs[i]()
-            times[i].append(now() - start)
+    for _ in range(MOST_TURNS):
+        for run, seen in zip(runs, times, strict=True):
+            if not _settled(seen):
+                seen.append(_turn(run, now))
     return [min(seen) for seen in times]
 
 
+def _turn(run: Callable[[], object], now: Callable[[], float]) -> float:
+    """The least time of a few runs in a row."""
+    least, spent = float("inf"), 0.0
+    for _ in range(MOST_RUNS):
+        start = now()
+        run()
+        took = now() - start
+        least, spent = min(least, took), spent + took
+        if spent >= TURN_S:
+            break
+    return least
+
+
 def _settled(seen: list[float]) -> bool:
-    if len(seen) < LEAST_RUNS:
+    if len(seen) < LEAST_TURNS:
         return False
     least, second = sorted(seen)[:2]
     return second <= least * (1 + AGREEMENT)

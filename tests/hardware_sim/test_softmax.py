@@ -273,6 +273,20 @@ def test_interleaved_runs_take_turns_and_stop_once_their_least_times_agree():
     assert "".join(order) == "ababab" + "bbb"
 
 
+def test_a_short_run_is_repeated_within_its_turn():
+    clock, cold = [0.0], [True]
+
+    def short():
+        clock[0] += 0.0008 if cold[0] else 0.0005
+        cold[0] = False
+
+    def long():
+        clock[0] += 1.0
+        cold[0] = True
+
+    assert interleaved([long, short], lambda: clock[0]) == pytest.approx([1.0, 0.0005])
+
+
 @pytest.mark.parametrize("kind", ["training", "forward"])
 def test_measured_tables_are_whole(kind):
     table = measure([2, 16], [1, 8], [4, 32], kind)
