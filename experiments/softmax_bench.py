@@ -134,15 +134,16 @@ def training_rows(text: Text, steps: int) -> list[Row]:
     words, batch = len(text.counts), ROWS * LENGTH
     layers: list[tuple[str, nn.Module, Plan | None]] = []
     torch.manual_seed(0)
-    for name, settings in (
-        ("fitted", {}),
-        ("fitted, div_value 2", {"div_value": 2.0}),
-        ("fitted for speed alone", {"loss_price": 0.0}),
-    ):
+    variants: dict[str, dict[str, Any]] = {
+        "fitted": {},
+        "fitted, div_value 2": {"div_value": 2.0},
+        "fitted for speed alone": {"loss_price": 0.0},
+    }
+    for name, settings in variants.items():
         layer = AdaptiveSoftmax.fit(text.counts, TEXT_HIDDEN, batch, **settings)
         layers.append((name, layer, layer.plan))
     layers.append(("full softmax", FullSoftmax(TEXT_HIDDEN, words), None))
-    rows = []
+    rows: list[Row] = []
     for name, output, plan in layers:
         found = train(
             text, output, TEXT_HIDDEN, steps, rows=ROWS, length=LENGTH, checkpoints=(steps // 2,)
