@@ -50,7 +50,7 @@ PAPER = {
     "Europarl es (87k)": (30, 536, 29, 103),
 }
 """Perplexity and minutes of the full softmax, then of the adaptive one, on a Maxwell GPU (Grave et
-al., arXiv 1609.04309, tables 2 and 3)."""
+al., arXiv 1609.04309)."""
 
 Row = dict[str, Any]
 
@@ -221,7 +221,7 @@ def command(
     text: Annotated[
         Path | None, typer.Option(help="Text file; default: the Debian package dict-gcide.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=2, help="Of training.")] = 300,
+    steps: Annotated[int, typer.Option(min=2, help="Of training.")] = 200,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="JSON file for the figures.")
     ] = None,

@@ -188,7 +188,7 @@ def train(
 ) -> Training:
     """Trains a model with Adagrad, learning rate 0.1, truncated after ``length`` words.
 
-    The setting is that of the paper's Text8 experiment (section 5, arXiv 1609.04309) at a smaller
+    The setting is that of the paper's Text8 experiment (arXiv 1609.04309) at a smaller
     size; gradients are clipped at norm 1.
 
     Args:

@@ -22,7 +22,7 @@ KINDS = ("training", "forward")
 class CostTable:
     """Times ``g(k, B, d)`` of a ``(B, d) x (d, k)`` product with its softmax, in ms.
 
-    This is the cost model of Grave et al. (arXiv 1609.04309, section 4), measured at a grid of
+    This is the cost model of Grave et al. (arXiv 1609.04309), measured at a grid of
     sizes in place of their affine fit.
 
     Attributes:

@@ -215,6 +215,12 @@ def test_dynamic_programming_finds_what_trying_everything_finds(
     assert value(found) == pytest.approx(value(best), abs=1e-9)
 
 
+def test_the_loss_of_text8_is_the_papers():
+    text8 = SoftmaxProblem(load_curve("en"), 44_000, 128, 512, shipped_table())
+    assert text8.loss([2_000, 10_000], 4) == pytest.approx(np.log(147 / 144), abs=1e-3)
+    assert text8.loss([44_000 - 1], 1) < 1e-5
+
+
 def test_a_loss_that_costs_more_is_smaller(english):
     candidates = english.candidates(24)
     plans = [optimum(english, candidates, loss_price=price) for price in (0, 4, 40, 4_000)]
