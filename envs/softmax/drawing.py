@@ -33,20 +33,24 @@ class Cluster(NamedTuple):
 def clusters(core: "SoftmaxBatch", row: int) -> list[Cluster]:
     """The clusters of the plan so far; without a cut there is one, the full softmax."""
     problem = core.tables.problems[core.problem[row]]
-    words, count, table = problem.vocabulary, int(core.tails[row]), problem.table
+    words, count = problem.vocabulary, int(core.tails[row])
     if count == 0:
         return [Cluster("full softmax", 0, words, 1.0, problem.hidden, problem.full_ms)]
-    bounds = [0, *core.cutoffs()[row, :count].tolist(), words]
+    cutoffs, div_value = core.cutoffs()[row, :count].tolist(), float(core.div_values()[row])
+    bounds = [0, *cutoffs, words]
     shares = np.diff(problem.curve.coverage(bounds, words)).tolist()
-    head_ms = float(table.time_ms(bounds[1] + count, problem.batch, problem.hidden))
-    found = [Cluster("head", 0, bounds[1], shares[0], problem.hidden, head_ms)]
-    for tail in range(1, count + 1):
-        start, end, rows = bounds[tail], bounds[tail + 1], shares[tail] * problem.batch
-        width = problem.width(tail, float(core.div_values()[row]))
-        project = table.time_ms(width, rows, problem.hidden)
-        ms = float(project + table.time_ms(end - start, rows, width))
-        found.append(Cluster(f"tail {tail}", start, end, shares[tail], width, ms))
-    return found
+    times = problem.cluster_ms(cutoffs, div_value)
+    return [
+        Cluster(
+            f"tail {i}" if i else "head",
+            bounds[i],
+            bounds[i + 1],
+            shares[i],
+            problem.width(i, div_value),
+            times[i],
+        )
+        for i in range(count + 1)
+    ]
 
 
 def title(core: "SoftmaxBatch", row: int) -> str:

@@ -118,15 +118,22 @@ class SoftmaxProblem:
             InputError: There are none or more than :data:`MOST_TAILS`, they do not rise within the
                 vocabulary, or a tail has no dimension left.
         """
+        return sum(self.cluster_ms(cutoffs, div_value))
+
+    def cluster_ms(self, cutoffs: Sequence[int], div_value: float) -> list[float]:
+        """The terms of :meth:`expected_ms`: the head's, then each tail's.
+
+        Raises:
+            InputError: As :meth:`expected_ms`.
+        """
         bounds = self._bounds(cutoffs, div_value)
-        covered = self.curve.coverage(bounds, self.vocabulary)
-        total = self.table.time_ms(bounds[0] + len(cutoffs), self.batch, self.hidden)
-        for level in range(1, len(bounds)):
-            rows = (covered[level] - covered[level - 1]) * self.batch
-            width = self.width(level, div_value)
-            total = total + self.table.time_ms(width, rows, self.hidden)
-            total = total + self.table.time_ms(bounds[level] - bounds[level - 1], rows, width)
-        return float(total)
+        rows = np.diff(self.curve.coverage(bounds, self.vocabulary)) * self.batch
+        terms = [float(self.table.time_ms(bounds[0] + len(cutoffs), self.batch, self.hidden))]
+        for tail, words in enumerate(np.diff(bounds)):
+            width = self.width(tail + 1, div_value)
+            project = self.table.time_ms(width, rows[tail], self.hidden)
+            terms.append(float(project + self.table.time_ms(words, rows[tail], width)))
+        return terms
 
     def loss(self, cutoffs: Sequence[int], div_value: float) -> float:
         """Estimated loss of quality against the full softmax, in nats a word.
