@@ -28,7 +28,7 @@ from experiments.softmax_text import FullSoftmax, Text, read_dictionary, tokenis
 from hardware_sim.errors import choose
 from hardware_sim.files import write_json
 from hardware_sim.softmax.frequencies import load_curve
-from hardware_sim.softmax.module import AdaptiveSoftmax
+from hardware_sim.softmax.module import AdaptiveSoftmax, measure_for
 from hardware_sim.softmax.plan import MOST_TAILS, Plan
 from hardware_sim.softmax.timing import clock, interleaved
 
@@ -133,14 +133,14 @@ def training_rows(text: Text, steps: int) -> list[Row]:
     """
     words, batch = len(text.counts), ROWS * LENGTH
     layers: list[tuple[str, nn.Module, Plan | None]] = []
+    table = measure_for(words, TEXT_HIDDEN, batch, 4.0, "training", "cpu")
     torch.manual_seed(0)
     variants: dict[str, dict[str, Any]] = {
         "fitted": {},
-        "fitted, div_value 2": {"div_value": 2.0},
         "fitted for speed alone": {"loss_price": 0.0},
     }
     for name, settings in variants.items():
-        layer = AdaptiveSoftmax.fit(text.counts, TEXT_HIDDEN, batch, **settings)
+        layer = AdaptiveSoftmax.fit(text.counts, TEXT_HIDDEN, batch, table=table, **settings)
         layers.append((name, layer, layer.plan))
     layers.append(("full softmax", FullSoftmax(TEXT_HIDDEN, words), None))
     rows: list[Row] = []
@@ -221,7 +221,7 @@ def command(
     text: Annotated[
         Path | None, typer.Option(help="Text file; default: the Debian package dict-gcide.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=2, help="Of training.")] = 200,
+    steps: Annotated[int, typer.Option(min=2, help="Of training.")] = 150,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="JSON file for the figures.")
     ] = None,

@@ -235,8 +235,8 @@ def streams(tokens: NDArray[np.int64], rows: int) -> Tensor:
 
 @torch.no_grad()
 def held_out_loss(model: LanguageModel, text: Text, rows: int = 32, length: int = 20) -> float:
-    """Mean loss in nats over the first 50,000 held-out words or fewer."""
-    stream, state, losses = streams(text.held_out[:50_000], rows), None, []
+    """Mean loss in nats over the first 20,000 held-out words or fewer."""
+    stream, state, losses = streams(text.held_out[:20_000], rows), None, []
     for start in range(0, len(stream) - length, length):
         loss, state = model(stream[start : start + length + 1], state)
         losses.append(float(loss))
