@@ -69,10 +69,10 @@ def test_the_outlook_is_what_the_next_cut_brings():
 def test_no_plan_beats_the_bound_and_the_exhaustive_optimum_reaches_it():
     found = tables(LOSS_PRICE)
     row = found.names.index("bg-20000-b128-d512")
-    best = exhaustive(found.problems[row], found.places[row][::2], loss_price=LOSS_PRICE)
+    best = exhaustive(found.problems[row], found.places[row][::3], loss_price=LOSS_PRICE)
     value = np.log(best.speed_up) - LOSS_PRICE * best.loss
     assert value <= found.best[row] + 1e-9
-    assert found.best[row] - value < 0.2
+    assert found.best[row] - value < 0.3
     assert (found.best > 1).all()
 
 
