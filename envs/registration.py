@@ -72,6 +72,19 @@ def _web(name: str, task: str, summary: str) -> Entry:
     )
 
 
+def _softmax(name: str, summary: str) -> Entry:
+    return Entry(
+        name=name,
+        version=0,
+        domain="softmax",
+        entry_point="envs.softmax.env:AdaptiveSoftmaxEnv",
+        vector_entry_point="envs.softmax.vector:AdaptiveSoftmaxVectorEnv",
+        backend="table of measured times",
+        summary=summary,
+        kwargs={"split": "train"},
+    )
+
+
 def _flights(name: str, summary: str) -> Entry:
     return _web(name, f"envs.web.sites.task:FlightTask:{name.lower()}", summary)
 
@@ -135,6 +148,7 @@ ENTRIES: dict[str, Entry] = {
             cluster="4xv100_pcie3",
         ),
         _LOOPS,
+        _softmax("AdaptiveSoftmax", "cut a vocabulary into a head and tails for fast training"),
         _flights("United", "book a flight: radio buttons, calendar, selects"),
         _flights("Alaska", "book a flight: calendar, stepper, select, real instructions"),
         _flights("AA", "book a flight: calendar, lists, real instructions"),

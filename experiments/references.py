@@ -3,6 +3,7 @@
 import json
 from importlib.resources import files
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import gymnasium as gym
@@ -27,6 +28,7 @@ ANNEALING_EVALUATIONS = 20_000
 ANNEALING_SEEDS = range(5)
 WEB_EPISODES = 200
 LOOP_EPISODES = 100
+SOFTMAX_EPISODES = 200
 
 
 def placement_references(problem: PlacementProblem) -> dict[str, dict[str, Any]]:
@@ -126,9 +128,11 @@ def loops_references(env_id: str) -> dict[str, Any]:
     }
 
 
-def last_info(env: gym.Env[Any, Any], agent: Agent, seed: int) -> dict[str, Any]:
-    """The info that ends an episode of the test split."""
-    observation, info = env.reset(seed=seed, options={"split": "test"})
+def last_info(
+    env: gym.Env[Any, Any], agent: Agent, seed: int, split: str = "test"
+) -> dict[str, Any]:
+    """The info that ends an episode of a split."""
+    observation, info = env.reset(seed=seed, options={"split": split})
     agent.reset(seed)
     ended = False
     while not ended:
@@ -137,9 +141,37 @@ def last_info(env: gym.Env[Any, Any], agent: Agent, seed: int) -> dict[str, Any]
     return info
 
 
+def softmax_references(env_id: str) -> dict[str, Any]:
+    """Share of the best possible speed-up that chance, guesses and searches reach."""
+    env = gym.make(f"envs:{env_id}")
+    told = f"mean of {SOFTMAX_EPISODES} episodes"
+    scores = {"random": (_mean_share(env, "random"), f"uniform over the legal actions, {told}")}
+    for name in ("guess", "coverage", "greedy", "random-search", "annealing"):
+        module = resolve_name(BASELINES["softmax"][name])
+        source = (module.__doc__ or "").partition("\n")[0].rstrip(".")
+        if hasattr(module, "evaluations"):
+            source += f", {module.evaluations} evaluations"
+        scores[name] = _mean_share(env, name), f"{source}, {told}"
+    env.close()
+    table = {name: {"score": score, "source": src} for name, (score, src) in scores.items()}
+    table["bound"] = {"score": 1.0, "source": "the exact optimum, by dynamic programming"}
+    best = max(scores, key=lambda name: scores[name][0])
+    source = f"the best of the others, {best}: {table[best]['source']}"
+    reference = {"score": scores[best][0], "source": source}
+    return {"unit": "of optimum", "better": "higher", "reference": reference, **table}
+
+
+def _mean_share(env: gym.Env[Any, Any], name: str) -> float:
+    """The mean score of an agent over training problems."""
+    agent = load_agent(name, env)
+    scores = [last_info(env, agent, seed, "train")["score"] for seed in range(SOFTMAX_EPISODES)]
+    return float(np.mean(scores))
+
+
 REFERENCES = {
     "placement": placement_entry,
     "loops": loops_references,
+    "softmax": softmax_references,
     "web": web_references,
 }
 

@@ -17,6 +17,14 @@ BASELINES: dict[str, dict[str, str]] = {
         "annealing": "agents.baselines.loops:Annealing",
         "short-annealing": "agents.baselines.loops:ShortAnnealing",
     },
+    "softmax": {
+        "guess": "agents.baselines.softmax:Guess",
+        "coverage": "agents.baselines.softmax:Coverage",
+        "greedy": "agents.baselines.softmax:Greedy",
+        "random-search": "agents.baselines.softmax:RandomSearch",
+        "annealing": "agents.baselines.softmax:Annealing",
+        "oracle": "agents.baselines.softmax:Oracle",
+    },
     "web": {
         "expert": "agents.baselines.web:Expert",
         "pretrained": "agents.policies.web:WebAgent",

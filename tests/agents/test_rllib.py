@@ -28,6 +28,7 @@ from agents.engines.rllib_config import build  # noqa: E402
 from agents.engines.rllib_session import session  # noqa: E402
 from agents.engines.teams import make_team  # noqa: E402
 from agents.runs import Run  # noqa: E402
+from envs.softmax.batch import ILLEGAL_REWARD  # noqa: E402
 from experiments.train import configure  # noqa: E402
 from hardware_sim.errors import InputError  # noqa: E402
 
@@ -220,6 +221,12 @@ def test_placement_trains(tmp_path: Path) -> None:
     assert reports[-1].metrics["best_score"] > 0
     env = gym.make("envs:DevicePlacement-InceptionV3-v0")
     assert play(tmp_path / "run", env) < 0
+
+
+def test_softmax_trains_on_choices_with_masks(tmp_path: Path) -> None:
+    reports = train(tmp_path / "run", "ppo", "envs:AdaptiveSoftmax-v0", steps=500)
+    assert 0 < reports[-1].metrics["best_score"] <= 1 + 1e-9
+    assert play(tmp_path / "run", gym.make("envs:AdaptiveSoftmax-v0")) > ILLEGAL_REWARD
 
 
 def test_loading_needs_no_session(tmp_path: Path) -> None:

@@ -319,3 +319,13 @@ def test_placement_trains_and_its_best_placement_replays(tmp_path: Path) -> None
     assert info["score"] == best["score"]
     assert best["score"] <= run.metrics()[-1]["mean_score"]
     assert len(play(load(run, env), env, seed=0)) == len(best["actions"])
+
+
+def test_softmax_trains_on_choices_with_masks(tmp_path: Path) -> None:
+    env_id = "envs:AdaptiveSoftmax-v0"
+    settings = config(env_id, hyperparameters={"n_steps": 64}, steps=512, num_envs=4)
+    run = trained(tmp_path / "run", settings)
+    env = gym.make(env_id)
+    actions = play(load(run, env), env, seed=0)
+    assert 1 <= len(actions) <= 5
+    assert 0 < run.metrics()[-1]["mean_score"] <= 1

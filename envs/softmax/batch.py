@@ -1,0 +1,249 @@
+"""Many plans in progress at once: the core that both environment classes wrap."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from envs.softmax.problems import CURVE_POINTS, PLACES, SPLITS, TABLE_POINTS, tables
+from hardware_sim.errors import InputError, choose
+from hardware_sim.softmax.plan import DIV_VALUES, MOST_TAILS
+
+ILLEGAL_REWARD = -5.0
+"""An illegal action ends the episode with this reward, and a score of 0."""
+
+SUCCESS_REGRET = 0.05
+"""A plan succeeds whose time to equal loss is within about 5 % of the optimum's."""
+
+STOP = PLACES
+"""The action that adds no cut."""
+
+DIVISORS = len(DIV_VALUES)
+PROGRESS = ("cuts made, of four", "last cut, of the places", "text before it", "time", "quality")
+"""What is decided, before one flag for each divisor; the last two are the return so far."""
+
+LARGEST = 30.0
+"""Bound of the observed logarithms."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one step of ``B`` rows brought; rows that did not step hold zeros.
+
+    Attributes:
+        time: float64 ``(B,)``, growth of the log of the speed-up.
+        quality: float64 ``(B,)``, growth of the priced loss, negated.
+        illegal: float64 ``(B,)``, the penalty.
+        terminated: bool ``(B,)``.
+        score: float64 ``(B,)``, where terminated.
+        regret: float64 ``(B,)``, where terminated.
+        is_success: bool ``(B,)``.
+    """
+
+    time: NDArray[np.float64]
+    quality: NDArray[np.float64]
+    illegal: NDArray[np.float64]
+    terminated: NDArray[np.bool_]
+    score: NDArray[np.float64]
+    regret: NDArray[np.float64]
+    is_success: NDArray[np.bool_]
+
+
+class SoftmaxBatch:
+    """``B`` vocabularies that are being cut.
+
+    Args:
+        split: ``"train"`` or ``"test"``, drawn from unless an episode asks otherwise.
+        loss_price: Worth of a nat of loss in logarithm of time.
+        batch: Number of rows ``B``.
+
+    Raises:
+        InputError: An unknown split, or a negative price.
+    """
+
+    def __init__(self, split: str, loss_price: float, batch: int) -> None:
+        self.split = choose("split", split, list(SPLITS))
+        self.tables, self.loss_price, self.batch = tables(loss_price), loss_price, batch
+        self.problem = np.zeros(batch, np.int64)
+        self.cuts = np.zeros((batch, MOST_TAILS), np.int64)
+        self.tails = np.zeros(batch, np.int64)
+        self.divisor = np.zeros(batch, np.int64)
+        self.ended = np.ones(batch, np.bool_)
+        self.done_ms, self.done_loss = np.zeros(batch), np.zeros(batch)
+        self.time, self.quality = np.zeros(batch), np.zeros(batch)
+        self._look_ahead()
+
+    def spaces(self) -> tuple[spaces.Dict, spaces.MultiDiscrete]:
+        """Observation and action space of one row."""
+
+        def logs(*shape: int) -> spaces.Box:
+            return spaces.Box(-LARGEST, LARGEST, shape, np.float32)
+
+        observation = spaces.Dict(
+            {
+                "coverage": spaces.Box(0.0, 1.0, (CURVE_POINTS,), np.float32),
+                "costs": logs(*TABLE_POINTS),
+                "sizes": logs(3),
+                "progress": logs(len(PROGRESS) + DIVISORS),
+                "outlook": logs(DIVISORS, PLACES),
+                "action_mask": spaces.Box(0, 1, (PLACES + 1 + DIVISORS,), np.int8),
+            }
+        )
+        return observation, spaces.MultiDiscrete([PLACES + 1, DIVISORS])
+
+    def draw(self, random: np.random.Generator, options: dict[str, Any] | None) -> int:
+        """The number of a new episode's problem: the one asked for, or any of the split.
+
+        Raises:
+            InputError: The problem or the split asked for does not exist.
+        """
+        options = options or {}
+        if "problem" in options:
+            names = self.tables.names
+            return names.index(choose("problem", options["problem"], names))
+        split = choose("split", options.get("split", self.split), list(SPLITS))
+        return int(random.choice(self.tables.rows[split]))
+
+    def begin(self, rows: NDArray[np.bool_], problem: NDArray[np.int64]) -> None:
+        """Starts episodes in the given rows, one problem number each."""
+        self.problem[rows] = problem
+        for array in (self.cuts, self.tails, self.divisor, self.done_ms, self.done_loss):
+            array[rows] = 0
+        self.time[rows], self.quality[rows], self.ended[rows] = 0.0, 0.0, False
+        self._look_ahead()
+
+    def step(self, rows: NDArray[np.bool_], actions: NDArray[np.integer]) -> Outcome:
+        """Adds a cut to the given rows, or stops them.
+
+        Raises:
+            InputError: An action of these rows is outside the space.
+        """
+        self._check(rows, actions)
+        everyone = np.arange(self.batch)
+        place, divisor = actions[:, 0].astype(np.int64), actions[:, 1].astype(np.int64)
+        allowed = self.place_mask[everyone, np.where(rows, place, 0)]
+        allowed &= self.divisor_mask[everyone, np.where(rows, divisor, 0)]
+        illegal = rows & ~allowed
+        cutting = np.flatnonzero(rows & allowed & (place != STOP))
+        time, quality = self.time.copy(), self.quality.copy()
+        self._cut(cutting, place[cutting], divisor[cutting])
+        stopped = rows & allowed & (place == STOP)
+        self.ended |= illegal | stopped
+        self._look_ahead()
+        exhausted = rows & ~self.place_mask[:, :STOP].any(axis=1)
+        self.ended |= exhausted
+        terminated = rows & self.ended
+        regret = self.tables.best[self.problem] - (self.time + self.quality)
+        regret = np.where(terminated, np.where(illegal, -ILLEGAL_REWARD, regret), 0.0)
+        return Outcome(
+            time=self.time - time,
+            quality=self.quality - quality,
+            illegal=np.where(illegal, ILLEGAL_REWARD, 0.0),
+            terminated=terminated,
+            score=np.where(terminated & ~illegal, np.exp(-regret), 0.0),
+            regret=regret,
+            is_success=terminated & ~illegal & (regret <= SUCCESS_REGRET),
+        )
+
+    def observe(self) -> dict[str, NDArray[Any]]:
+        """The observations of all rows, as new arrays."""
+        t, cut = self.tables, self.tails > 0
+        last = self._last()
+        flags = (np.arange(DIVISORS) == self.divisor[:, None]) & cut[:, None]
+        decided = (
+            self.tails / MOST_TAILS,
+            np.where(cut, (last + 1) / PLACES, 0.0),
+            np.where(cut, t.covered[self.problem, last], 0.0),
+            self.time,
+            self.quality,
+        )
+        progress = np.concatenate([np.stack(decided, axis=1), flags], axis=1)
+        mask = np.concatenate([self.place_mask, self.divisor_mask], axis=1)
+        return {
+            "coverage": t.coverage[self.problem],
+            "costs": t.costs[self.problem],
+            "sizes": t.sizes[self.problem],
+            "progress": progress.clip(-LARGEST, LARGEST).astype(np.float32),
+            "outlook": self.outlook.astype(np.float32),
+            "action_mask": mask.astype(np.int8),
+        }
+
+    def cutoffs(self) -> NDArray[np.int64]:
+        """First words of the tails so far, int64 ``(B, MOST_TAILS)``, 0 where there is none."""
+        words = self.tables.places[self.problem[:, None], self.cuts]
+        return np.where(np.arange(MOST_TAILS) < self.tails[:, None], words, 0)
+
+    def div_values(self) -> NDArray[np.float64]:
+        """The chosen divisors, float64 ``(B,)``, 0 before the first cut."""
+        chosen = np.array(DIV_VALUES, np.float64)[self.divisor]
+        return np.where(self.tails > 0, chosen, 0.0)
+
+    def _check(self, rows: NDArray[np.bool_], actions: NDArray[np.integer]) -> None:
+        if actions.shape != (self.batch, 2) or actions.dtype.kind not in "iu":
+            raise InputError(
+                f"actions are {actions.dtype} {actions.shape}; expected integers ({self.batch}, 2)"
+            )
+        chosen = actions[rows]
+        if (chosen < 0).any() or (chosen > [STOP, DIVISORS - 1]).any():
+            raise InputError(
+                f"actions {chosen.tolist()}: a place is 0 to {STOP - 1}, or {STOP} to stop; a "
+                f"divisor is 0 to {DIVISORS - 1}"
+            )
+
+    def _last(self) -> NDArray[np.int64]:
+        """The place of the last cut, 0 where there is none."""
+        return self.cuts[np.arange(self.batch), np.maximum(self.tails - 1, 0)]
+
+    def _cut(
+        self, rows: NDArray[np.intp], place: NDArray[np.int64], divisor: NDArray[np.int64]
+    ) -> None:
+        """Ends the last tail of some rows at a place, where the next one begins."""
+        t, problem, last = self.tables, self.problem[rows], self._last()[rows]
+        later = self.tails[rows] > 0
+        level = np.maximum(self.tails[rows] - 1, 0)
+        for done, piece in ((self.done_ms, t.tail_ms), (self.done_loss, t.tail_loss)):
+            done[rows] += np.where(later, piece[problem, divisor, level, last, place], 0.0)
+        # The value of the plan is what was seen of it before.
+        self.time[rows] = self.ahead_time[rows, divisor, place]
+        self.quality[rows] = self.ahead_quality[rows, divisor, place]
+        self.cuts[rows, self.tails[rows]] = place
+        self.divisor[rows] = divisor
+        self.tails[rows] += 1
+
+    def _look_ahead(self) -> None:
+        """What each next cut would bring if it were the last, and which cuts are legal."""
+        t, problem, last = self.tables, self.problem, self._last()
+        every, all_divisors = problem[:, None], np.arange(DIVISORS)[None]
+        level = np.minimum(self.tails, MOST_TAILS - 1)
+        before = np.maximum(self.tails - 1, 0)
+        later = (self.tails > 0)[:, None, None]
+        first = self.cuts[:, 0]
+        head = np.where(
+            later,
+            t.head_ms[every, all_divisors, level[:, None], first[:, None]][..., None],
+            t.head_ms[every, all_divisors, 0],
+        )
+        index = every, all_divisors, before[:, None], last[:, None]
+        ahead = every, all_divisors, level[:, None]
+        ms = head + self.done_ms[:, None, None] + t.tail_ms[(*ahead, slice(None), STOP)]
+        ms = ms + np.where(later, t.tail_ms[index][..., :STOP], 0.0)
+        loss = self.done_loss[:, None, None] + t.tail_loss[(*ahead, slice(None), STOP)]
+        loss = loss + np.where(later, t.tail_loss[index][..., :STOP], 0.0)
+        possible = (np.arange(PLACES) > last[:, None])[:, None] | ~later
+        possible = possible & (self.tails[:, None] < t.levels[problem])[..., None]
+        possible &= ((all_divisors == self.divisor[:, None]) | ~later[..., 0])[..., None]
+        possible &= ~self.ended[:, None, None]
+        self.ahead_time = np.where(
+            possible, np.log(t.full_ms[problem][:, None, None] / np.where(possible, ms, 1.0)), 0.0
+        )
+        self.ahead_quality = np.where(possible, -self.loss_price * loss, 0.0)
+        now = (self.time + self.quality)[:, None, None]
+        self.outlook = np.where(possible, self.ahead_time + self.ahead_quality - now, 0.0)
+        self.outlook = self.outlook.clip(-LARGEST, LARGEST)
+        stop = later[..., 0] | self.ended[:, None]
+        self.place_mask = np.concatenate([possible.any(axis=1), stop], axis=1)
+        self.divisor_mask = (all_divisors == self.divisor[:, None]) | (
+            ~later[..., 0] & ~self.ended[:, None]
+        )

@@ -1,0 +1,176 @@
+"""Cutting a vocabulary for an adaptive softmax, one cut a step (after Grave et al., ICML 2017)."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.softmax.batch import SoftmaxBatch
+from envs.softmax.drawing import picture, text
+from hardware_sim.errors import InputError, choose
+from hardware_sim.softmax.plan import LOSS_PRICE
+
+Observation = dict[str, NDArray[Any]]
+
+
+class AdaptiveSoftmaxEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
+    """Cuts a vocabulary into a head and up to four tails, so that training takes least time.
+
+    ## Description
+
+    The last layer of a language model scores every word. An adaptive softmax (Grave, Joulin,
+    Cisse, Grangier, Jegou, ICML 2017, arXiv 1609.04309) scores the frequent words of the *head*
+    for every prediction, and the rare ones of a *tail* only when the next word is in it, in fewer
+    dimensions. Each episode draws a language, a vocabulary, a batch and a width; the agent says
+    where the vocabulary is cut and how fast the tails narrow. The expected time is the paper's
+    equation 7 over a table of measured times of one processor core, which ships with the package,
+    so that everything is deterministic. The optimum is known exactly, by dynamic programming.
+
+    ## Action Space
+
+    `MultiDiscrete([25, 4])`: the place of the next cut, the 24 places lying log-spaced between
+    word 10 and four fifths of the vocabulary, or 24 to stop; and the divisor (1, 2, 4 or 8) of the
+    widths, tail `i` working in `hidden // divisor ** i` dimensions. Cuts rise. The divisor is
+    chosen with the first cut; later its mask allows only that one.
+
+    ## Observation Space
+
+    A `Dict`:
+
+    | key | shape | type | meaning |
+    | --- | --- | --- | --- |
+    | `coverage` | `(64,)` | float32 | text covered by the first words, at log-spaced ranks |
+    | `costs` | `(4, 4, 16)` | float32 | log of the time of layers over the full softmax's |
+    | `sizes` | `(3,)` | float32 | log2 of vocabulary, batch and width |
+    | `progress` | `(9,)` | float32 | what is decided, `envs.softmax.batch.PROGRESS` and divisor |
+    | `outlook` | `(4, 24)` | float32 | what each next cut would add to the return, were it last |
+    | `action_mask` | `(29,)` | int8 | 1 where a place, stopping, or a divisor may be chosen |
+
+    The layers of `costs` have widths, batches and vocabularies of the problem's own over 1, 4, 16
+    and 64, over 1, 4, 16 and 64, and log-spaced from 10 words to all. `outlook` is 0 where a cut is
+    illegal.
+
+    ## Rewards
+
+    The rewards of an episode sum to the log of the speed-up over the full softmax to equal loss,
+    `log(full time / time) - loss_price * loss`. Each step brings the growth of this value of the
+    plan so far; before the first cut the plan is the full softmax, whose value is 0.
+    `info["reward"]` holds the components:
+
+    - `time`: growth of `log(full time / time)`.
+    - `quality`: growth of `-loss_price * loss`, where the loss in nats a word is estimated from
+      the paper's perplexities: `hardware_sim.softmax.plan` has the figures and their sources.
+    - `illegal`: -5 for an illegal action, which ends the episode.
+
+    At the last step `info["regret"]` is the exact optimum's return less this one's,
+    `info["score"]` is `exp(-regret)`, the share of the best possible speed-up that was reached (0
+    after an illegal action), and `info["is_success"]` says whether the regret is at most 0.05.
+    `info["cutoffs"]` (padded by 0), `info["div_value"]` and `info["speed_up"]` (in time alone)
+    describe the plan.
+
+    ## Starting State
+
+    Nothing is cut. `options={"split": "train"}` or `"test"` says where the problem is drawn from:
+    the languages, vocabularies, batches and widths of one are not in the other.
+    `options={"problem": name}` picks one; `info["problem"]` has its name.
+
+    ## Episode End
+
+    Terminates with the stop action, when no further cut is possible, or at an illegal action.
+    There is no truncation.
+
+    ## Arguments
+
+    - `split`: the split of episodes that ask for none.
+    - `loss_price`: what a nat of loss is worth, in logarithm of time.
+    - `render_mode`: `"rgb_array"` or `"ansi"`.
+
+    >>> import gymnasium as gym
+    >>> env = gym.make("envs:AdaptiveSoftmax-v0")
+    >>> observation, info = env.reset(seed=0, options={"problem": "en-50000-b256-d1024"})
+    >>> observation["outlook"].shape
+    (4, 24)
+
+    ## Vectorized environment
+
+    `gym.make_vec("envs:AdaptiveSoftmax-v0", num_envs=64)` makes the native class, whose
+    trajectories are the same.
+
+    ## Version History
+
+    - v0: first version.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 2}
+
+    def __init__(
+        self,
+        split: str = "train",
+        loss_price: float = LOSS_PRICE,
+        render_mode: str | None = None,
+    ) -> None:
+        if render_mode is not None:
+            choose("render_mode", render_mode, self.metadata["render_modes"])
+        self.render_mode = render_mode
+        self.core = SoftmaxBatch(split, loss_price, batch=1)
+        self.observation_space, self.action_space = self.core.spaces()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts an episode.
+
+        Args:
+            seed: Seeds the draw of the problem.
+            options: ``{"split": name}`` or ``{"problem": name}``.
+
+        Raises:
+            InputError: There is no such split or problem.
+        """
+        super().reset(seed=seed)
+        problem = self.core.draw(self.np_random, options)
+        self.core.begin(np.ones(1, np.bool_), np.array([problem]))
+        return self._observation(), {"problem": self.core.tables.names[problem]}
+
+    def step(
+        self, action: NDArray[np.integer[Any]]
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Adds a cut or stops.
+
+        Raises:
+            InputError: The action is outside the space, or the episode has ended.
+        """
+        if self.core.ended[0]:
+            raise InputError("the episode has ended; call reset() before step()")
+        outcome = self.core.step(np.ones(1, np.bool_), np.asarray(action)[None])
+        parts = {name: float(getattr(outcome, name)[0]) for name in ("time", "quality", "illegal")}
+        info: dict[str, Any] = {"reward": parts}
+        ended = bool(outcome.terminated[0])
+        if ended:
+            info["score"] = float(outcome.score[0])
+            info["is_success"] = bool(outcome.is_success[0])
+            info["regret"] = float(outcome.regret[0])
+            info["cutoffs"] = self.core.cutoffs()[0]
+            info["div_value"] = float(self.core.div_values()[0])
+            info["speed_up"] = float(np.exp(self.core.time)[0])
+        reward = float((outcome.time + outcome.quality + outcome.illegal)[0])
+        return self._observation(), reward, ended, False, info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which places, stopping included, and divisors may be chosen now, bool ``(29,)``."""
+        return np.concatenate([self.core.place_mask[0], self.core.divisor_mask[0]])
+
+    def render(self) -> NDArray[np.uint8] | str | None:  # type: ignore[override]
+        """The frequency curve with the cuts above what the clusters cost; or that as text.
+
+        Returns:
+            uint8 ``(height, width, 3)``, or lines of text.
+        """
+        if self.render_mode is None:
+            gym.logger.warn('render() needs render_mode="rgb_array" or "ansi" at construction')
+            return None
+        return picture(self.core, 0) if self.render_mode == "rgb_array" else text(self.core, 0)
+
+    def _observation(self) -> Observation:
+        return {key: value[0] for key, value in self.core.observe().items()}
