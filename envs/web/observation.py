@@ -1,7 +1,7 @@
 """From snapshots to arrays of fixed size; the same for the browser and its twin."""
 
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -21,7 +21,7 @@ from envs.web.elements import (
     Ranked,
     word_ids,
 )
-from envs.web.snapshot import Snapshot
+from envs.web.snapshot import Row, Snapshot
 
 FIELD_WORDS, NAME_WORDS = 8, 2
 INSTRUCTION_WORDS = 32
@@ -177,13 +177,27 @@ class PageEncoder:
 
     def update(self, snapshot: Snapshot) -> None:
         """Takes in a snapshot; where it says what has changed, only that is written."""
-        rows, memory, size, stale = snapshot.rows, self.memory, ELEMENT.itemsize, False
-        refs: Collection[int] = snapshot.changed or ()
         if self.fresh or snapshot.changed is None:
-            refs = range(max(len(rows), self.count))
-            self.fresh, self.count = False, len(rows)
+            self._write_all(snapshot.rows)
+        else:
+            self._write(snapshot.rows, snapshot.changed)
+        self._point(snapshot.focus, snapshot.held)
+
+    def _write_all(self, rows: Sequence[Row | None]) -> None:
+        """Writes every element, and nothing where the last page had more."""
+        found = [self.encoded[row] for row in rows]
+        elements = b"".join([data for data, _ in found])
+        length = max(len(rows), self.count) * ELEMENT.itemsize
+        self.memory[:length] = elements.ljust(length, b"\0")
+        self.numbers = {ref: ranked for ref, (_, ranked) in enumerate(found) if ranked is not None}
+        self.fresh, self.count = False, len(rows)
+        self._rank()
+
+    def _write(self, rows: Sequence[Row | None], refs: Collection[int]) -> None:
+        """Writes some elements."""
+        memory, size, stale = self.memory, ELEMENT.itemsize, False
         for ref in refs:
-            data, ranked = self.encoded[rows[ref] if ref < len(rows) else None]
+            data, ranked = self.encoded[rows[ref]]
             memory[ref * size : ref * size + size] = data
             if ranked is not None:
                 self.numbers[ref] = ranked
@@ -192,7 +206,6 @@ class PageEncoder:
                 stale = True
         if stale:
             self._rank()
-        self._point(snapshot.focus, snapshot.held)
 
     def allows(self, number: int) -> bool:
         """Whether an action is legal now.
