@@ -1,13 +1,17 @@
 """Measures the browser-free twin of the web environments: ``python -m experiments.web_twin_bench``.
 
-A first pass plays random legal actions, or the expert's, and keeps them; what is timed replays
-them, so that nobody's thinking counts. Steps include those on which rows start anew. The native
-class and as many copies of the single environment in a loop play the same actions in the same run.
-Times are processor times on one core, which other programs disturb least, the best of several runs.
+Another process plays random legal actions, or the expert's, and keeps them; what is timed replays
+them, so that nobody's thinking counts. Every run replays other episodes, which this process has not
+seen, after one that warms it up: the twin remembers words and pages, but nobody trains on the same
+episodes over and over. Steps include those on which rows start anew. As many copies of the single
+environment in a loop play the last run's actions once more. Times are processor times on one core,
+which other programs disturb least, the best of several runs.
 """
 
+import multiprocessing
 import platform
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,17 +36,18 @@ IDS = tuple(name for name, entry in ENTRIES.items() if entry.domain == "web")
 Row = dict[str, Any]
 
 
-def recorded_actions(env_id: str, play: str, steps: int) -> NDArray[np.int64]:
+def recorded_actions(env_id: str, play: str, steps: int, seed: int) -> NDArray[np.int64]:
     """Actions of a first pass, int64 ``(steps, 64)``.
 
     Args:
         env_id: One of ``IDS``.
         play: ``"random"`` for random legal actions, ``"expert"`` for the expert's.
         steps: Steps of every row.
+        seed: Seeds the rows' episodes and the random actions.
     """
     choose("play", play, PLAYS)
-    env, random = _native(env_id), np.random.default_rng(0)
-    env.reset(seed=0)
+    env, random = _native(env_id), np.random.default_rng(seed)
+    env.reset(seed=seed)
     kept = np.zeros((steps, COPIES), np.int64)
     for actions in kept:
         if play == "random":
@@ -55,9 +60,11 @@ def recorded_actions(env_id: str, play: str, steps: int) -> NDArray[np.int64]:
     return kept
 
 
-def replay_seconds(env: gym.vector.VectorEnv[Any, Any, Any], actions: NDArray[np.int64]) -> float:
+def replay_seconds(
+    env: gym.vector.VectorEnv[Any, Any, Any], actions: NDArray[np.int64], seed: int
+) -> float:
     """Processor seconds of the steps of a replay."""
-    env.reset(seed=0)
+    env.reset(seed=seed)
 
     def run() -> None:
         for row in actions:
@@ -66,21 +73,25 @@ def replay_seconds(env: gym.vector.VectorEnv[Any, Any, Any], actions: NDArray[np
     return best_seconds(run, time.process_time, 1)
 
 
-def measure(env_id: str, play: str, steps: int, repeats: int) -> Row:
+def measure(
+    env_id: str, play: str, steps: int, repeats: int, elsewhere: ProcessPoolExecutor
+) -> Row:
     """Steps per second of the native class, and how many times those of copies in a loop."""
-    actions = recorded_actions(env_id, play, steps)
+    seeds = range(0, (repeats + 1) * COPIES, COPIES)
+    recordings = [elsewhere.submit(recorded_actions, env_id, play, steps, seed) for seed in seeds]
+    plays = [recording.result() for recording in recordings]
     native = _native(env_id)
+    _, *seconds = [replay_seconds(native, *one) for one in zip(plays, seeds, strict=True)]
     loop = gym.make_vec(
         f"envs:{env_id}", num_envs=COPIES, vectorization_mode="sync", backend="twin"
     )
-    least = min(replay_seconds(native, actions) for _ in range(repeats))
-    plain = replay_seconds(loop, actions)
+    plain = replay_seconds(loop, plays[-1], seeds[-1])
     loop.close()
     return {
         "id": env_id,
         "play": play,
-        "steps_per_s": actions.size / least,
-        "ratio_to_loop": plain / least,
+        "steps_per_s": steps * COPIES / min(seconds),
+        "ratio_to_loop": plain / seconds[-1],
     }
 
 
@@ -119,7 +130,10 @@ def command(
     console = Console()
     console.print(hardware())
     names = [choose("id", env_id, IDS) for env_id in ids or IDS]
-    rows = [measure(env_id, play, steps, repeats) for env_id in names for play in PLAYS]
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as elsewhere:
+        rows = [
+            measure(env_id, play, steps, repeats, elsewhere) for env_id in names for play in PLAYS
+        ]
     _print(console, rows)
     if output is not None:
         figures = {"hardware": hardware(), "python": platform.python_version(), "twin": rows}

@@ -251,13 +251,16 @@ class ElementEncoder(dict[Row | None, Encoded]):
         self.texts = texts
         self.size = size
         self.fields = [facts(text) for text in texts]
-        self.given = [field.lowered for field in self.fields if field.lowered]
-        self.joined = "\n".join(self.given)
-        self.words = frozenset().union(*[field.words for field in self.fields])
-        dated = [field for field in self.fields if field.month and field.day]
-        self.days = {field.day for field in dated}
-        self.dated = bool(dated)
-        self.numeric = any(field.is_number for field in self.fields)
+        numbered = list(enumerate(self.fields))
+        self.given = [(place, field.lowered) for place, field in numbered if field.lowered]
+        self.dated = [place for place, field in numbered if field.month and field.day]
+        self.datable = [place for place, field in numbered if field.date is not None]
+        self.numeric = [place for place, field in numbered if field.is_number]
+        self.wordless = [place for place, field in numbered if not field.words]
+        self.saying: dict[str, list[int]] = {}
+        for place, field in numbered:
+            for word in field.words:
+                self.saying.setdefault(word, []).append(place)
         self.matches: dict[tuple[str, str], bytes] = {}
 
     def __missing__(self, row: Row) -> Encoded:
@@ -281,28 +284,39 @@ class ElementEncoder(dict[Row | None, Encoded]):
         """How an element agrees with each field, as bytes of ``(MAX_FIELDS, 10)`` flags."""
         found = self.matches.get((text, value))
         if found is None:
-            shown, held = facts(text), facts(value)
             found = _NO_MATCH
-            if self._may_match(shown, held):
-                flags = [_agreement(shown, held, field) for field in self.fields]
-                found = b"".join(flags).ljust(len(_NO_MATCH), b"\0")
+            shown, held = facts(text), facts(value)
+            places = self._candidates(shown, held)
+            if places:
+                flags, size = bytearray(found), len(MATCH_FEATURES)
+                for place in places:
+                    agreement = _agreement(shown, held, self.fields[place])
+                    flags[place * size : place * size + size] = agreement
+                found = bytes(flags)
             self.matches[text, value] = found
         return found
 
-    def _may_match(self, text: Facts, value: Facts) -> bool:
-        """Whether an element agrees with any field at all; most do not."""
-        mine = text.lowered
-        if (mine and mine in self.joined) or not text.words.isdisjoint(self.words):
-            return True
-        if not value.words.isdisjoint(self.words) or (self.dated and value.date is not None):
-            return True
-        if text.day in self.days or (text.month and self.dated):
-            return True
+    def _candidates(self, text: Facts, value: Facts) -> set[int]:
+        """The fields that an element may agree with; most elements agree with few or none."""
+        found: set[int] = set()
+        for words in (text.words, value.words):
+            if not words.isdisjoint(self.saying):
+                found.update(*[self.saying[word] for word in words & self.saying.keys()])
+        if text.month:
+            found.update(self.dated)
+        elif text.day:
+            found.update([place for place in self.dated if self.fields[place].day == text.day])
+        if value.date is not None:
+            found.update(self.datable)
+        if value.words:
+            found.update(self.wordless)
         if self.numeric and shown_number(text, value) is not None:
-            return True
-        if any(map(mine.__contains__, self.given)):
-            return True
-        return value.lowered != "" and any(map(value.lowered.__contains__, self.given))
+            found.update(self.numeric)
+        mine, held = text.lowered, value.lowered
+        for place, given in self.given:
+            if given in mine or given in held or (mine and mine in given):
+                found.add(place)
+        return found
 
     def typable(self, row: Row) -> bytes:
         """Which fields an element would take, as ``MAX_FIELDS`` bytes of 0 or 1."""

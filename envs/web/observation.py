@@ -1,7 +1,8 @@
 """From snapshots to arrays of fixed size; the same for the browser and its twin."""
 
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from envs.web.elements import (
     Ranked,
     word_ids,
 )
-from envs.web.snapshot import Snapshot
+from envs.web.snapshot import Row, Snapshot
 
 FIELD_WORDS, NAME_WORDS = 8, 2
 INSTRUCTION_WORDS = 32
@@ -84,15 +85,29 @@ class Pages:
 
     def __init__(self, count: int) -> None:
         self.records = np.zeros(count, PAGE)
+        parts = {**self._parts(), "action_mask": self.masks()}
+        self.together = np.dtype(
+            [(key, part.dtype, part.shape) for key, part in parts.items()], align=True
+        )
 
     def observation(self) -> Observation:
-        """New arrays with all that is shown, the environments along their first axis."""
+        """New arrays with all that is shown, the environments along their first axis.
+
+        They share one piece of memory: as many as there are keys would each time be given back to
+        the system and asked for again, which takes longer than all the copying.
+        """
+        whole = np.empty((), self.together)
+        for key, part in self._parts().items():
+            whole[key][...] = part
+        whole["action_mask"][...] = self.masks()
+        return {key: whole[key] for key in self.together.fields or ()}
+
+    def _parts(self) -> Observation:
+        """All that is shown but the masks of actions, where it is kept."""
         records, rows = self.records, self.records["rows"]
         return {
-            **{key: rows[key].copy() for key in ("elements", "text", "match", "element_mask")},
-            **{key: records[key].copy() for key in ("instruction", "fields", "field_mask")},
-            "focus": records["focus"].copy(),
-            "action_mask": self.masks(),
+            **{key: rows[key] for key in ("elements", "text", "match", "element_mask")},
+            **{key: records[key] for key in ("instruction", "fields", "field_mask", "focus")},
         }
 
     def masks(self) -> NDArray[np.int8]:
@@ -162,13 +177,27 @@ class PageEncoder:
 
     def update(self, snapshot: Snapshot) -> None:
         """Takes in a snapshot; where it says what has changed, only that is written."""
-        rows, memory, size, stale = snapshot.rows, self.memory, ELEMENT.itemsize, False
-        refs: Collection[int] = snapshot.changed or ()
         if self.fresh or snapshot.changed is None:
-            refs = range(max(len(rows), self.count))
-            self.fresh, self.count = False, len(rows)
+            self._write_all(snapshot.rows)
+        else:
+            self._write(snapshot.rows, snapshot.changed)
+        self._point(snapshot.focus, snapshot.held)
+
+    def _write_all(self, rows: Sequence[Row | None]) -> None:
+        """Writes every element, and nothing where the last page had more."""
+        found = [self.encoded[row] for row in rows]
+        elements = b"".join([data for data, _ in found])
+        length = max(len(rows), self.count) * ELEMENT.itemsize
+        self.memory[:length] = elements.ljust(length, b"\0")
+        self.numbers = {ref: ranked for ref, (_, ranked) in enumerate(found) if ranked is not None}
+        self.fresh, self.count = False, len(rows)
+        self._rank()
+
+    def _write(self, rows: Sequence[Row | None], refs: Collection[int]) -> None:
+        """Writes some elements."""
+        memory, size, stale = self.memory, ELEMENT.itemsize, False
         for ref in refs:
-            data, ranked = self.encoded[rows[ref] if ref < len(rows) else None]
+            data, ranked = self.encoded[rows[ref]]
             memory[ref * size : ref * size + size] = data
             if ranked is not None:
                 self.numbers[ref] = ranked
@@ -177,7 +206,6 @@ class PageEncoder:
                 stale = True
         if stale:
             self._rank()
-        self._point(snapshot.focus, snapshot.held)
 
     def allows(self, number: int) -> bool:
         """Whether an action is legal now.
@@ -200,9 +228,14 @@ class PageEncoder:
     def _rank(self) -> None:
         """Ranks the numbers among the elements of a kind and class, from 0 to 1."""
         before, self.ranks = self.ranks, _ranks(self.numbers)
-        for ref, data in {**dict.fromkeys(before, _UNRANKED), **self.ranks}.items():
-            place = ref * ELEMENT.itemsize + 4 * _LOWEST
-            self.memory[place : place + len(data)] = data
+        for ref in before.keys() - self.ranks.keys():
+            self._write_rank(ref, _UNRANKED)
+        for ref, data in self.ranks.items():
+            self._write_rank(ref, data)
+
+    def _write_rank(self, ref: int, data: bytes) -> None:
+        place = ref * ELEMENT.itemsize + 4 * _LOWEST
+        self.memory[place : place + _RANKS.size] = data
 
     def _point(self, focus: int, held: int) -> None:
         """Moves the marks of focus and of what is held; rewritten rows have lost theirs."""
@@ -257,12 +290,20 @@ def _ranks(numbers: dict[int, Ranked]) -> dict[int, bytes]:
     groups: dict[tuple[str, str, str], list[tuple[float, int]]] = {}
     for ref, (group, number) in numbers.items():
         groups.setdefault(group, []).append((number, ref))
-    found = {}
+    found: dict[int, bytes] = {}
     for members in groups.values():
-        last = len(members) - 1
-        for place, (_, ref) in enumerate(sorted(members) if last else ()):
-            found[ref] = _RANKS.pack(place == 0, place == last, place / last)
+        if len(members) > 1:
+            found.update(
+                zip([ref for _, ref in sorted(members)], _scale(len(members)), strict=True)
+            )
     return found
+
+
+@cache
+def _scale(count: int) -> list[bytes]:
+    """Bytes of the columns from ``lowest`` on by rank among so many numbers."""
+    last = count - 1
+    return [_RANKS.pack(place == 0, place == last, place / last) for place in range(count)]
 
 
 _RANKS = struct.Struct("=3f")
