@@ -40,6 +40,11 @@ static inline int is_tainted(vec sum) {{
   return 0;
 }}
 
+/* A step of a product needs so many bytes of weights, which come from far away. */
+enum {{ AHEAD = 16 }};
+#define PREFETCH(p) \\
+  do {{ for (int line = 0; line < N; line += 16) __builtin_prefetch((p) + line); }} while (0)
+
 #define ARGUMENTS {arguments}
 """
 
@@ -120,5 +125,6 @@ def _zeros(rows: int, first: str, second: str) -> list[str]:
 def _multiply(rows: int, factors: list[str]) -> list[str]:
     return [
         "      const vec b0 = load(b), b1 = load(b + V);",
+        "      PREFETCH(b + AHEAD * N);",
         *(f"      c{r}_0 += {factors[r]} * b0; c{r}_1 += {factors[r]} * b1;" for r in range(rows)),
     ]

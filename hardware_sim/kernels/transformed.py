@@ -345,8 +345,8 @@ int run(const float *x, const float *u, const float *bias, float *y, float *scra
     const int64_t end = down * (split + 1) / splits;
     for (int64_t q = down * split / splits; q < end; q += panels) {
       const int64_t some = least(panels, end - q), cuts = ceiling(count, ROWS);
-      for (int64_t p = 0; p < POSITIONS; p++)
       for (int64_t j = 0; j < some; j++)
+      for (int64_t p = 0; p < POSITIONS; p++)
       for (int part = 0; part < PARTS; part++) {
         const float *b = u + (((group * down + q + j) * POSITIONS + p) * PARTS + part) * depth;
         float *to = m + (p * m_step + (j * PARTS + part) * block * 2) * V;
