@@ -1,9 +1,9 @@
-"""Kernels that multiply in a transformed domain: Winograd's and Fourier's, in one to three dimensions.
+"""Kernels that multiply in a transformed domain: Winograd's and Fourier's, in up to three dimensions.
 
-The output is cut into tiles, and the tiles into blocks. For each block, the input under its tiles is
-transformed into ``V[position][channel block][tile]``; for each position of the transform, ``V`` is
-multiplied by the transformed weights; the products ``M[position][panel][tile]`` are transformed back
-(Budden et al. 2017, arXiv 1611.06565; Lavin and Gray 2015, arXiv 1509.09308). A block is chosen so
+The output is cut into tiles, and the tiles into blocks. For each block, the input under its tiles
+is transformed into ``V[position][channel block][tile]``; for each position of the transform, ``V``
+is multiplied by the transformed weights; the products ``M[position][panel][tile]`` are transformed
+back (Budden et al. 2017, arXiv 1611.06565; Lavin and Gray 2015, arXiv 1509.09308). A block is chosen so
 that ``V`` and ``M`` stay in the second-level cache. Tiles that reach over the edge read a vector of
 zeros and write into a sink, so there is one path for all.
 
@@ -154,7 +154,8 @@ class Transform:
                     f"    inverse_{d}({arguments});",
                     f"    for (int j = 0; j < {self.tile[d]}; j++) {{",
                     "      const vec value = o[j] + bias;",
-                    f"      store(sink[{_place(self.tile, d)} + j * {_stride(self.tile, d)}] + at, value);",
+                    f"      store(sink[{_place(self.tile, d)} + j * {_stride(self.tile, d)}] + at,",
+                    "            value);",
                     "      tainted += value * 0;",
                     "    }",
                     "  }",

@@ -19,7 +19,7 @@ from hardware_sim.kernels.transformed import Transform
 Algorithm = Literal["direct", "im2col", "mec", "winograd", "fft"]
 ALGORITHMS: tuple[Algorithm, ...] = ("direct", "im2col", "mec", "winograd", "fft")
 TOLERANCES = {1: 1e-5, 2: 1e-5, 3: 1e-5, 4: 1e-5, 5: 2e-5, 6: 5e-5, 7: 1e-4, 8: 1e-4}
-"""Greatest error of Winograd, relative to the greatest magnitude of the result, by span of a tile."""
+"""Greatest error of Winograd over the greatest magnitude of the result, by span of a tile."""
 FFT_SPANS = (8, 16, 32)
 LARGEST_SPAN = 1024
 """Most inputs of a tile; larger ones would not fit into the stack's cache lines."""
@@ -102,7 +102,7 @@ def _reasons_of_transform(problem: Problem, variant: Variant) -> Iterator[str]:
         if taps == 1 and span > 1:
             yield "a dimension in which the kernel is one pixel needs tiles of one output"
         elif variant.algorithm == "winograd" and span not in TOLERANCES:
-            yield f"a tile that spans {span} pixels loses too many digits; at most {max(TOLERANCES)}"
+            yield f"a span of {span} pixels loses too many digits; allowed are {max(TOLERANCES)}"
         elif variant.algorithm == "fft" and taps > 1 and span not in FFT_SPANS:
             yield f"a tile that spans {span} pixels is none of {FFT_SPANS}"
     if math.prod(spans) > LARGEST_SPAN:
