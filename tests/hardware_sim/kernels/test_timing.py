@@ -11,7 +11,7 @@ class Clock:
         self.calls = []
 
     def run(self, name, costs):
-        """A function that takes the next of the costs, ``(busy, idle)`` seconds; the last repeats."""
+        """A function that takes the next of the costs, ``(busy, idle)``; the last repeats."""
         left = list(costs)
 
         def call():
