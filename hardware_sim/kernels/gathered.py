@@ -13,7 +13,6 @@ Input and output are channels-last. Matrices are made image by image and group b
 """
 
 import math
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,8 @@ from numpy.typing import NDArray
 from hardware_sim.kernels import microkernels
 from hardware_sim.kernels.machine import InstructionSet
 
-Algorithm = Literal["direct", "im2col", "mec"]
-MODES: tuple[Algorithm, ...] = ("direct", "im2col", "mec")
+MODES = ("direct", "im2col", "mec")
+"""The algorithms; their numbers are the argument ``mode``."""
 ROWS = 12
 """Most rows of a register block: a processor must hold an address for each of them."""
 
@@ -62,7 +61,7 @@ def weights(weight: NDArray[np.float64], width: int) -> NDArray[np.float32]:
 
 
 def scratch_floats(
-    algorithm: Algorithm,
+    algorithm: str,
     channels: int,
     groups: int,
     size: tuple[int, ...],

@@ -127,7 +127,7 @@ def candidates(problem: Problem, *, threads: int = 1, isa: str = "") -> tuple[Va
         threads: OpenMP threads.
         isa: Instruction set; empty for the widest there is.
     """
-    found = [Variant(algorithm) for algorithm in gathered.MODES]
+    found = [Variant("direct"), Variant("im2col"), Variant("mec")]
     for m in (2, 3, 4, 5, 6):
         tile = tuple(m if r > 1 else 1 for r in problem.kernel)
         found.append(Variant("winograd", tile))
@@ -238,7 +238,7 @@ class Plan:
                 self.isa.width,
             )
         return gathered.scratch_floats(
-            gathered.MODES[gathered.MODES.index(variant.algorithm)],  # type: ignore[arg-type]
+            variant.algorithm,
             self.channels,
             problem.groups,
             self.spread(problem.size, 1),
@@ -250,7 +250,6 @@ class Plan:
     def arguments(self) -> NDArray[np.int64]:
         """What the C function reads, in the order of :data:`microkernels.FIELDS`."""
         problem, variant = self.problem, self.variant
-        algorithm = variant.algorithm
         values = {
             "batch": problem.batch,
             "channels": self.channels,
@@ -260,7 +259,7 @@ class Plan:
             "block": self.block,
             "panels": self.panels,
             "splits": min(variant.splits, self.panels_in_all),
-            "mode": 0 if variant.is_transformed else [*gathered.MODES].index(algorithm),  # type: ignore[arg-type]
+            "mode": 0 if variant.is_transformed else gathered.MODES.index(variant.algorithm),
         }
         for name, sizes, neutral in (
             ("in", problem.size, 1),
