@@ -17,13 +17,13 @@ FLAGS = ("-fsanitize=address", "-g")
 LIMIT_S = 300.0
 
 PROBLEMS = (
-    Problem(17, 35, (29,), (3,), padding=1),
-    Problem(16, 32, (13, 17), 3, padding=1, batch=2),
-    Problem(5, 33, (14, 11), 3),
-    Problem(6, 10, (15, 20), (5, 3), groups=2, padding=2),
-    Problem(6, 8, (15, 20), 3, groups=2, dilation=(1, 2), stride=2, padding=2),
-    Problem(3, 40, (31, 29), 11, stride=4),
-    Problem(9, 17, (5, 9, 8), 3, padding=1),
+    Problem(17, 35, (29,), (3,), padding=(1,)),
+    Problem(16, 32, (13, 17), (3,), padding=(1,), batch=2),
+    Problem(5, 33, (14, 11), (3,)),
+    Problem(6, 10, (15, 20), (5, 3), groups=2, padding=(2,)),
+    Problem(6, 8, (15, 20), (3,), groups=2, dilation=(1, 2), stride=(2,), padding=(2,)),
+    Problem(3, 40, (31, 29), (11,), stride=(4,)),
+    Problem(9, 17, (5, 9, 8), (3,), padding=(1,)),
 )
 """Sizes that fill neither vectors nor panels nor tiles."""
 
