@@ -1,0 +1,40 @@
+"""Real convolution kernels: C generated from Python, compiled on this machine, checked and timed.
+
+In short::
+
+    problem = Problem(64, 64, (56, 56), (3, 3), padding=(1, 1))
+    for variant in candidates(problem):         # direct, im2col, MEC, Winograd, FFT
+        outcome = verify(problem, variant)      # compiles and checks; a failure is a value
+        if outcome:
+            kernel = build(problem, variant, weight, bias)
+            y = kernel(x)                       # tensors in channels-last memory
+
+Input and output are channels-last (as oneDNN prefers them) and are neither copied nor re-ordered;
+weights are transformed and packed once, in :func:`build`. :mod:`hardware_sim.kernels.opponents`
+has what PyTorch offers, and :func:`interleaved` times one against the other.
+
+Compiled libraries are kept in ``GYMWORKS_KERNEL_CACHE`` (else the user's cache folder); ``CC``
+names the compiler.
+"""
+
+from hardware_sim.kernels.checking import verify
+from hardware_sim.kernels.convolution import Problem
+from hardware_sim.kernels.kernel import Kernel, build
+from hardware_sim.kernels.outcome import KernelError, Outcome
+from hardware_sim.kernels.timing import Timing, interleaved
+from hardware_sim.kernels.variant import Plan, Variant, applicable, candidates
+
+__all__ = [
+    "Kernel",
+    "KernelError",
+    "Outcome",
+    "Plan",
+    "Problem",
+    "Timing",
+    "Variant",
+    "applicable",
+    "build",
+    "candidates",
+    "interleaved",
+    "verify",
+]

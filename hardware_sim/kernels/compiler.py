@@ -1,0 +1,140 @@
+"""The system's C compiler, and a cache of what it has made.
+
+A compiled library's name is a digest of all that it depends on: source, compiler and its version,
+flags, and the processor's features. So a cache that came from another processor or compiler is
+never used, and need not be cleared. A library that is not what was stored (a torn file) is rebuilt.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from hardware_sim.files import write_json, write_text
+from hardware_sim.kernels import machine
+from hardware_sim.kernels.outcome import KernelError, Outcome
+
+FLAGS = ("-O2", "-std=gnu11", "-ffp-contract=fast", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi")
+LIMIT_S = 120.0
+"""Longest compilation."""
+
+
+def cache_folder() -> Path:
+    """Where libraries are kept: ``GYMWORKS_KERNEL_CACHE``, or a folder in the user's cache."""
+    chosen = os.environ.get("GYMWORKS_KERNEL_CACHE")
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(chosen) if chosen else user / "gymworks" / "kernels"
+
+
+def compiler_path() -> str:
+    """The compiler: the variable ``CC``, or ``cc``.
+
+    Raises:
+        KernelError: There is none.
+    """
+    name = os.environ.get("CC") or "cc"
+    path = shutil.which(name)
+    if path is None:
+        raise KernelError(
+            Outcome("no compiler", f"{name!r} is no program; install a C compiler or set CC")
+        )
+    return path
+
+
+@cache
+def _version(path: str, modified: int) -> str:
+    """What the compiler says of itself, ``modified`` (ns) being the date of its file."""
+    done = _run([path, "--version"], 10.0)
+    return f"{path} {modified} {done.stdout.partition(chr(10))[0]}"
+
+
+def compiler_version() -> str:
+    """Path, date and version of the compiler.
+
+    Raises:
+        KernelError: There is none, or it does not answer.
+    """
+    path = compiler_path()
+    return _version(path, os.stat(path).st_mtime_ns)
+
+
+def library(source: str, flags: tuple[str, ...], *, limit_s: float = LIMIT_S) -> Path:
+    """A shared library of a C source, compiled unless the cache has it.
+
+    Args:
+        source: C.
+        flags: Flags besides :data:`FLAGS`.
+        limit_s: Longest compilation, in seconds.
+
+    Raises:
+        KernelError: ``no compiler``, ``compile failed``, ``compile timed out`` or ``no cache``.
+    """
+    version, features = compiler_version(), sorted(machine.features())
+    identity = json.dumps([source, version, FLAGS, flags, features])
+    path = cache_folder() / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.so"
+    if not is_intact(path):
+        try:
+            _build(path, source, flags, limit_s)
+        except OSError as error:
+            raise KernelError(
+                Outcome("no cache", f"{error}; set GYMWORKS_KERNEL_CACHE to a folder to write in")
+            ) from error
+    return path
+
+
+def is_intact(path: Path) -> bool:
+    """Whether the library is there and is what was stored."""
+    try:
+        stored = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        return bool(stored["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _build(path: Path, source: str, flags: tuple[str, ...], limit_s: float) -> None:
+    write_text(path.with_suffix(".c"), source)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as folder:
+        made = Path(folder, path.name)
+        done = _run(
+            [compiler_path(), *FLAGS, *flags, str(path.with_suffix(".c")), "-o", str(made), "-lm"],
+            limit_s,
+        )
+        if done.returncode or not made.is_file():
+            said = done.stderr.strip()[-2000:] or f"status {done.returncode} and no library"
+            raise KernelError(Outcome("compile failed", said))
+        digest = hashlib.sha256(made.read_bytes()).hexdigest()
+        made.replace(path)
+    write_json(path.with_suffix(".json"), {"sha256": digest, "compiler": compiler_version()})
+
+
+def _run(command: list[str], limit_s: float) -> "subprocess.CompletedProcess[str]":
+    """Runs a compiler in a process group of its own, of which nothing is left after the limit."""
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise KernelError(
+            Outcome("compile failed", f"{command[0]} does not run: {error}")
+        ) from error
+    with process:
+        try:
+            out, err = process.communicate(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise KernelError(
+                Outcome("compile timed out", f"{command[0]} took more than {limit_s} s")
+            ) from None
+    return subprocess.CompletedProcess(command, process.returncode, out, err)

@@ -1,0 +1,49 @@
+"""What becomes of a try to build a kernel, as a value."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal[
+    "ok",
+    "masked",
+    "no compiler",
+    "no cache",
+    "compile failed",
+    "compile timed out",
+    "crashed",
+    "hung",
+    "wrong",
+    "out of bounds",
+]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a try ended.
+
+    Attributes:
+        status: ``ok``, or what went wrong; ``masked`` means that the variant does not apply.
+        detail: A sentence on it.
+        error: Greatest error found, relative to the greatest magnitude of the reference, or None
+            if nothing was computed.
+    """
+
+    status: Status
+    detail: str = ""
+    error: float | None = None
+
+    def __bool__(self) -> bool:
+        """Whether all went well."""
+        return self.status == "ok"
+
+
+class KernelError(RuntimeError):
+    """No kernel, and why.
+
+    Attributes:
+        outcome: What went wrong.
+    """
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(f"{outcome.status}: {outcome.detail}")
+        self.outcome = outcome

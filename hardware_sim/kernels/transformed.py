@@ -1,0 +1,389 @@
+"""Kernels that multiply in a transformed domain, Winograd's or Fourier's, in 1 to 3 dimensions.
+
+The output is cut into tiles, and the tiles into blocks. For each block, the input under its tiles
+is transformed into ``V[position][channel block][tile]``; for each position of the transform, ``V``
+is multiplied by the transformed weights; the products ``M[position][panel][tile]`` are transformed
+back (Budden et al. 2017, arXiv 1611.06565; Lavin and Gray 2015, arXiv 1509.09308). A block is
+chosen so that ``V`` and ``M`` stay in the second-level cache. Tiles that reach over the edge read a
+vector of zeros and write into a sink, so there is one path for all.
+
+Input and output are channels-last; a spectrum's real and imaginary parts are twice the channels.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware_sim.kernels import microkernels
+from hardware_sim.kernels.cook_toom import filtering
+from hardware_sim.kernels.machine import InstructionSet
+from hardware_sim.kernels.straightline import fourier, linear
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A transform of tiles in three dimensions.
+
+    Attributes:
+        kind: ``winograd`` or ``fft``.
+        tile: Outputs in each dimension.
+        kernel: Taps in each dimension.
+    """
+
+    kind: str
+    tile: tuple[int, int, int]
+    kernel: tuple[int, int, int]
+
+    @property
+    def span(self) -> tuple[int, ...]:
+        """Inputs of a tile in each dimension."""
+        return tuple(m + r - 1 for m, r in zip(self.tile, self.kernel, strict=True))
+
+    @property
+    def spectrum(self) -> tuple[int, ...]:
+        """Positions of the transform in each dimension."""
+        if self.kind == "winograd":
+            return self.span
+        return (*self.span[:2], self.span[2] // 2 + 1)
+
+    @property
+    def parts(self) -> int:
+        """Numbers at each position: 1, or 2 for a real and an imaginary part."""
+        return 1 if self.kind == "winograd" else 2
+
+    @property
+    def axes(self) -> list[int]:
+        """The dimensions that are transformed, the last first."""
+        return [d for d in (2, 1, 0) if self.span[d] > 1]
+
+    def source(self, isa: InstructionSet) -> str:
+        """The kernel in C."""
+        sizes = {
+            **{f"TILE{d}": m for d, m in enumerate(self.tile)},
+            **{f"SPAN{d}": n for d, n in enumerate(self.span)},
+            "TILE": math.prod(self.tile),
+            "SPAN": math.prod(self.span),
+            "POSITIONS": math.prod(self.spectrum),
+            "PARTS": self.parts,
+        }
+        constants = ", ".join(f"{name} = {value}" for name, value in sizes.items())
+        return "\n".join(
+            [
+                microkernels.prelude(isa, isa.rows),
+                f"enum {{ {constants} }};",
+                "typedef void block_type(const float *, int64_t, const float *, int64_t, float *);",
+                microkernels.dispatch(microkernels.packed_block, isa.rows),
+                *self._functions(),
+                *self._input_tile(),
+                *self._output_tile(),
+                _DRIVER,
+            ]
+        )
+
+    def _functions(self) -> list[str]:
+        if self.kind == "winograd":
+            found = {d: filtering(self.tile[d], self.kernel[d]) for d in self.axes}
+            return [
+                text
+                for d, matrices in found.items()
+                for text in (
+                    linear(f"data_{d}", matrices.data),
+                    linear(f"inverse_{d}", matrices.inverse),
+                )
+            ]
+        return [
+            fourier(
+                f"{'inverse' if inverse else 'data'}_{d}",
+                self.span[d],
+                inverse=inverse,
+                real_in=d == self.axes[0],
+                outputs=self.tile[d] if inverse else self.spectrum[d],
+            )
+            for d in self.axes
+            for inverse in (False, True)
+        ]
+
+    def _input_tile(self) -> list[str]:
+        """C of a function that transforms ``V`` channels of one tile.
+
+        Position ``p`` goes to ``v + p * step``, its imaginary part ``turn`` further (in vectors).
+        """
+        n, stack = self.span, _Grid("t", "1", self.span)
+        sizes = list(n)
+        body = []
+        for d in self.axes:
+            last = d == self.axes[-1]
+            where = _Grid("v", "step", self.spectrum, "turn") if last else stack
+            body += _loops(sizes, d)
+            if d == self.axes[0]:
+                body += [
+                    f"    vec d[{n[d]}];",
+                    f"    for (int j = 0; j < {n[d]}; j++)",
+                    f"      d[j] = load(source[{_place(n, d)} + j * {_stride(n, d)}] + at);",
+                ]
+                arguments = self._arguments("d", "d", "1", where, d)
+            else:
+                arguments = self._arguments(stack.at(d), stack.at(d, 1), stack.stride(d), where, d)
+            body += [f"    data_{d}({arguments});", "  }"]
+            sizes[d] = self.spectrum[d]
+        return [
+            "static void input_tile(const float *const *source, int64_t at, vec *v, int64_t step,",
+            "                       int64_t turn) {",
+            *self._arrays(),
+            *body,
+            "}",
+        ]
+
+    def _output_tile(self) -> list[str]:
+        """C of a function that transforms ``V`` outputs of one tile back, and adds the bias."""
+        stack = _Grid("t", "1", self.span)
+        sizes = list(self.spectrum)
+        body = []
+        for d in reversed(self.axes):
+            first, last = d == self.axes[-1], d == self.axes[0]
+            old = _Grid("m", "step", self.spectrum, "turn") if first else stack
+            body += _loops(sizes, d)
+            if last:
+                arguments = self._arguments(old.at(d), old.at(d, 1), old.stride(d), None, d)
+                body += [
+                    f"    vec o[{self.tile[d]}];",
+                    f"    inverse_{d}({arguments});",
+                    f"    for (int j = 0; j < {self.tile[d]}; j++) {{",
+                    "      const vec value = o[j] + bias;",
+                    f"      store(sink[{_place(self.tile, d)} + j * {_stride(self.tile, d)}] + at,",
+                    "            value);",
+                    "      tainted += value * 0;",
+                    "    }",
+                    "  }",
+                ]
+            else:
+                arguments = self._arguments(old.at(d), old.at(d, 1), old.stride(d), stack, d)
+                body += [f"    inverse_{d}({arguments});", "  }"]
+            sizes[d] = self.tile[d]
+        return [
+            "static vec output_tile(const vec *m, int64_t step, int64_t turn, vec bias,",
+            "                       float *const *sink, int64_t at) {",
+            "  vec tainted = {0};",
+            *self._arrays(),
+            *body,
+            "  return tainted;",
+            "}",
+        ]
+
+    def _arrays(self) -> list[str]:
+        most = math.prod(self.span)
+        return [f"  vec t[{self.parts}][{most}] __attribute__((aligned(64)));"]
+
+    def _arguments(
+        self, real: str, imaginary: str, stride: str, where: "_Grid | None", axis: int
+    ) -> str:
+        """Arguments of a transform of lines along ``axis`` into a grid, or into the array ``o``."""
+        at, imaginary_at, to = "o", "0", "1"
+        if where:
+            at, imaginary_at, to = where.at(axis), where.at(axis, 1), where.stride(axis)
+        if self.kind == "winograd":
+            return f"{real}, {stride}, {at}, {to}"
+        return f"{real}, {imaginary}, {stride}, {at}, {imaginary_at}, {to}"
+
+    def weights(self, weight: NDArray[np.float64], width: int) -> NDArray[np.float32]:
+        """Transforms weights in float64 and packs them.
+
+        Args:
+            weight: ``(G, K, C, k0, k1, k2)``, ``K`` and ``C`` of a group.
+            width: Floats in a vector.
+
+        Returns:
+            float32 ``(G, panels, positions, parts, rows, 2 * width)``, where a panel has ``2 *
+            width`` outputs and the rows are the channels of every part, filled up with zeros.
+        """
+        groups, outputs, channels = weight.shape[:3]
+        if self.kind == "winograd":
+            g0, g1, g2 = (
+                np.array(filtering(m, r).kernel, np.float64)
+                for m, r in zip(self.tile, self.kernel, strict=True)
+            )
+            wide = np.einsum("gkcxyz,ax,by,dz->gkcabd", weight, g0, g1, g2, optimize=True)
+            blocks: Any = [[wide]]
+        else:
+            shape = tuple(self.span)
+            wide = np.conj(np.fft.rfftn(weight, shape, axes=(3, 4, 5))) / math.prod(shape)
+            blocks = [[wide.real, -wide.imag], [wide.imag, wide.real]]
+        panel, rows = 2 * width, -(-channels // width) * width
+        panels, positions = -(-outputs // panel), math.prod(self.spectrum)
+        packed = np.zeros(
+            (groups, panels, panel, positions, self.parts, self.parts, rows), np.float32
+        )
+        flat = packed.reshape(groups, panels * panel, positions, self.parts, self.parts, rows)
+        for to, line in enumerate(blocks):
+            for part, block in enumerate(line):
+                values = block.reshape(groups, outputs, channels, positions)
+                flat[:, :outputs, :, to, part, :channels] = values.transpose(0, 1, 3, 2)
+        packed = packed.reshape(groups, panels, panel, positions, self.parts, self.parts * rows)
+        return np.ascontiguousarray(packed.transpose(0, 1, 3, 4, 5, 2))
+
+    def scratch_floats(
+        self, channels: int, outputs: int, block: int, panels: int, threads: int, width: int
+    ) -> int:
+        """Size of the scratch memory; the C text divides it in the same way."""
+        blocks, positions = -(-channels // width), math.prod(self.spectrum)
+        v = positions * (self.parts * blocks * block + 1) * width
+        m = positions * (self.parts * panels * block * 2 + 1) * width
+        sink = -(-outputs // (2 * width)) * 2 * width
+        return blocks * width + threads * (v + m + sink)
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Where an array of positions lies: name, distance of positions, sizes, distance of parts."""
+
+    name: str
+    step: str
+    sizes: tuple[int, ...]
+    turn: str = ""
+
+    def at(self, axis: int, part: int = 0) -> str:
+        """Address of the first position of a line along an axis."""
+        base = f"{self.name}[{part}]" if self.name == "t" else self.name
+        turn = f" + {self.turn}" if self.turn and part else ""
+        return f"{base} + ({_place(self.sizes, axis)}) * {self.step}{turn}"
+
+    def stride(self, axis: int) -> str:
+        """Distance of neighbours along an axis."""
+        return f"{_stride(self.sizes, axis)} * {self.step}"
+
+
+def _stride(sizes: Sequence[int], axis: int) -> int:
+    return math.prod(sizes[axis + 1 :])
+
+
+def _place(sizes: Sequence[int], axis: int) -> str:
+    return " + ".join(f"i{d} * {_stride(sizes, d)}" for d in range(3) if d != axis)
+
+
+def _loops(sizes: Sequence[int], axis: int) -> list[str]:
+    """Heads of loops over all lines along an axis."""
+    a, b = (d for d in range(3) if d != axis)
+    return [
+        f"  for (int i{a} = 0; i{a} < {sizes[a]}; i{a}++)",
+        f"  for (int i{b} = 0; i{b} < {sizes[b]}; i{b}++) {{",
+    ]
+
+
+_DRIVER = """
+/* Copies of the part of a vector that is there, for channels that do not fill one. */
+static void input_part(const float *const *source, int64_t at, int64_t width, vec *v, int64_t step,
+                       int64_t turn) {
+  float patch[SPAN][V];
+  const float *inside[SPAN];
+  memset(patch, 0, sizeof patch);
+  for (int i = 0; i < SPAN; i++) {
+    memcpy(patch[i], source[i] + at, width * sizeof(float));
+    inside[i] = patch[i];
+  }
+  input_tile(inside, 0, v, step, turn);
+}
+
+static vec output_part(const vec *m, int64_t step, int64_t turn, vec bias, float *const *sink,
+                       int64_t at, int64_t width) {
+  float patch[TILE][V];
+  float *inside[TILE];
+  for (int i = 0; i < TILE; i++) inside[i] = patch[i];
+  const vec tainted = output_tile(m, step, turn, bias, inside, 0);
+  for (int i = 0; i < TILE; i++) memcpy(sink[i] + at, patch[i], width * sizeof(float));
+  return tainted;
+}
+
+int run(const float *x, const float *u, const float *bias, float *y, float *scratch,
+        const int64_t *g) {
+  ARGUMENTS
+  const int64_t t0 = ceiling(out0, TILE0), t1 = ceiling(out1, TILE1), t2 = ceiling(out2, TILE2);
+  const int64_t tiles = batch * t0 * t1 * t2, items = ceiling(tiles, block);
+  const int64_t across = ceiling(channels, V), down = ceiling(outputs, N);
+  const int64_t in_pixel = channels * groups, out_pixel = outputs * groups;
+  const int64_t v_step = PARTS * across * block + 1, m_step = PARTS * panels * block * 2 + 1;
+  const int64_t own = (POSITIONS * (v_step + m_step) + down * 2) * V;
+  const int64_t depth = PARTS * across * V * N;
+  float *const zeros = scratch;
+  memset(zeros, 0, across * V * sizeof(float));
+  int bad = 0;
+#pragma omp parallel for collapse(3) num_threads(threads) schedule(static) reduction(| : bad)
+  for (int64_t group = 0; group < groups; group++)
+  for (int64_t item = 0; item < items; item++)
+  for (int64_t split = 0; split < splits; split++) {
+    float *const v = scratch + across * V + omp_get_thread_num() * own;
+    float *const m = v + POSITIONS * v_step * V, *const drain = m + POSITIONS * m_step * V;
+    const int64_t first = item * block, count = least(block, tiles - first);
+    vec tainted = {0};
+
+    for (int64_t t = 0; t < count; t++) {
+      const int64_t tile = first + t;
+      const int64_t a2 = tile % t2 * TILE2 - pad2, a1 = tile / t2 % t1 * TILE1 - pad1;
+      const int64_t a0 = tile / (t2 * t1) % t0 * TILE0 - pad0, image = tile / (t2 * t1 * t0);
+      const float *source[SPAN];
+      for (int i0 = 0; i0 < SPAN0; i0++)
+      for (int i1 = 0; i1 < SPAN1; i1++) {
+        const int64_t b0 = a0 + i0, b1 = a1 + i1;
+        const int inside = b0 >= 0 && b0 < in0 && b1 >= 0 && b1 < in1;
+        const float *line = x + ((image * in0 + b0) * in1 + b1) * in2 * in_pixel + group * channels;
+        for (int i2 = 0; i2 < SPAN2; i2++) {
+          const int64_t b2 = a2 + i2;
+          source[(i0 * SPAN1 + i1) * SPAN2 + i2] =
+              inside && b2 >= 0 && b2 < in2 ? line + b2 * in_pixel : zeros;
+        }
+      }
+      vec *to = (vec *)v + t;
+      for (int64_t c = 0; c < across; c++, to += block) {
+        const int64_t left = channels - c * V;
+        if (left >= V) input_tile(source, c * V, to, v_step, across * block);
+        else input_part(source, c * V, left, to, v_step, across * block);
+      }
+    }
+
+    const int64_t end = down * (split + 1) / splits;
+    for (int64_t q = down * split / splits; q < end; q += panels) {
+      const int64_t some = least(panels, end - q), cuts = ceiling(count, ROWS);
+      for (int64_t j = 0; j < some; j++)
+      for (int64_t p = 0; p < POSITIONS; p++)
+      for (int part = 0; part < PARTS; part++) {
+        const float *b = u + (((group * down + q + j) * POSITIONS + p) * PARTS + part) * depth;
+        float *to = m + (p * m_step + (j * PARTS + part) * block * 2) * V;
+        for (int64_t i = 0; i < cuts; i++) {
+          const int64_t from = count * i / cuts, next = count * (i + 1) / cuts;
+          block_of[next - from](v + (p * v_step + from) * V, block * V, b, PARTS * across,
+                                to + from * N);
+        }
+      }
+      for (int64_t t = 0; t < count; t++) {
+        const int64_t tile = first + t;
+        const int64_t a2 = tile % t2 * TILE2, a1 = tile / t2 % t1 * TILE1;
+        const int64_t a0 = tile / (t2 * t1) % t0 * TILE0, image = tile / (t2 * t1 * t0);
+        float *sink[TILE];
+        for (int i0 = 0; i0 < TILE0; i0++)
+        for (int i1 = 0; i1 < TILE1; i1++) {
+          const int64_t b0 = a0 + i0, b1 = a1 + i1;
+          float *line = y + ((image * out0 + b0) * out1 + b1) * out2 * out_pixel + group * outputs;
+          for (int i2 = 0; i2 < TILE2; i2++) {
+            const int64_t b2 = a2 + i2;
+            sink[(i0 * TILE1 + i1) * TILE2 + i2] =
+                b0 < out0 && b1 < out1 && b2 < out2 ? line + b2 * out_pixel : drain;
+          }
+        }
+        for (int64_t j = 0; j < some * 2; j++) {
+          const int64_t at = q * N + j * V, left = outputs - at;
+          if (left <= 0) break;
+          const vec *from = (vec *)m + (j / 2 * PARTS * block + t) * 2 + j % 2;
+          const vec add = load(bias + (group * down + q) * N + j * V);
+          tainted += left >= V ? output_tile(from, m_step, block * 2, add, sink, at)
+                               : output_part(from, m_step, block * 2, add, sink, at, left);
+        }
+      }
+    }
+    bad |= is_tainted(tainted);
+  }
+  return bad;
+}
+"""
