@@ -207,9 +207,7 @@ def fit_layer(
     gram = torch.zeros(unknowns, unknowns, dtype=torch.float64)
     cross = torch.zeros(unknowns, target.shape[1], dtype=torch.float64)
     square = torch.zeros((), dtype=torch.float64)
-    for few, wanted in zip(
-        inputs.split(IMAGES_AT_ONCE), target.split(IMAGES_AT_ONCE), strict=True
-    ):
+    for few, wanted in zip(inputs.split(IMAGES_AT_ONCE), target.split(IMAGES_AT_ONCE), strict=True):
         rows = _rows(layer, few)
         right = wanted.movedim(1, -1).reshape(len(rows), -1)
         rows = functional.pad(rows, (0, 1), value=float(intercept))

@@ -13,7 +13,7 @@ IMAGE_SHAPE = (3, 32, 32)
 
 
 def small_cnn(widths: Sequence[int] = WIDTHS, seed: int = 0) -> nn.Sequential:
-    """Five 3 x 3 convolutions, normalised, at 32, 16, 16, 8 and 8 pixels; ten classes.
+    """Five 3 x 3 convolutions, normalised, at 16, 16, 8, 8 and 8 pixels; ten classes.
 
     Args:
         widths: Channels of the five maps.
@@ -23,10 +23,12 @@ def small_cnn(widths: Sequence[int] = WIDTHS, seed: int = 0) -> nn.Sequential:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for i, (inputs, outputs) in enumerate(zip((3, *widths), widths, strict=False), start=1):
-            layers[f"conv{i}"] = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+            layers[f"conv{i}"] = nn.Conv2d(
+                inputs, outputs, 3, stride=2 if i == 1 else 1, padding=1, bias=False
+            )
             layers[f"norm{i}"] = nn.BatchNorm2d(outputs)
             layers[f"relu{i}"] = nn.ReLU()
-            if i in (1, 3):
+            if i == 2:
                 layers[f"pool{i}"] = nn.MaxPool2d(2)
         layers["pool"] = nn.AdaptiveAvgPool2d(1)
         layers["flatten"] = nn.Flatten()

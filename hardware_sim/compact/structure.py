@@ -135,9 +135,7 @@ def _readers(traced: fx.GraphModule, site: fx.Node) -> list[str]:
     while waiting:
         node = waiting.pop(0)
         module = _module(traced, node)
-        if isinstance(module, nn.Linear) or (
-            isinstance(module, nn.Conv2d) and _refittable(module)
-        ):
+        if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and _refittable(module)):
             readers.append(str(node.target))
         elif isinstance(module, CHANNEL_WISE_MODULES) or node.target in CHANNEL_WISE_FUNCTIONS:
             waiting.extend(node.users)
