@@ -1,4 +1,4 @@
-"""Measures compact feature maps: ``python -m experiments.compact_bench --data cifar-10-batches-py``.
+"""Measures compact feature maps: ``python -m experiments.compact_bench --data FOLDER``.
 
 A small network learns CIFAR-10, or a part of it; its feature maps are made compact by circulant
 projections (Wang et al., ICML 2017) and it is tuned for a few epochs. Beside it, at the same number
@@ -12,7 +12,7 @@ continues there.
 import json
 import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Annotated, Any
@@ -105,11 +105,16 @@ def start(method: str, original: nn.Module, pictures: Splits, seed: int) -> nn.M
     return model
 
 
-def _open_pictures(data: str) -> None:
-    """Prepares a worker process."""
+def open_pictures(data: str) -> None:
+    """Prepares a worker process: one thread, and the pictures in memory."""
     global _splits
     torch.set_num_threads(1)
     _splits = load_splits(data)
+
+
+def pictures() -> Splits:
+    """The pictures that this process has opened."""
+    return _splits
 
 
 def _job(folder: Path, method: str, seed: int) -> None:
@@ -137,17 +142,19 @@ def _job(folder: Path, method: str, seed: int) -> None:
     write_json(report, row)
 
 
-def train_all(data: Path, folder: Path, seeds: int, workers: int, console: Console) -> None:
-    """Trains every network that the run folder lacks, several at a time."""
+def train_all(
+    data: Path, folder: Path, methods: Sequence[str], seeds: int, workers: int, console: Console
+) -> None:
+    """Trains every network that the run folder lacks, several at a time, the originals first."""
     folder.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context("spawn")
     with (
-        ProcessPoolExecutor(workers, context, _open_pictures, (str(data),)) as pool,
+        ProcessPoolExecutor(workers, context, open_pictures, (str(data),)) as pool,
         Progress(console=console) as progress,
     ):
-        task = progress.add_task("networks", total=seeds * (1 + len(RIVALS)))
-        for methods in (("original",), tuple(RIVALS)):
-            jobs = [pool.submit(_job, folder, m, s) for s in range(seeds) for m in methods]
+        task = progress.add_task("networks", total=seeds * len(methods))
+        for part in (methods[:1], methods[1:]):
+            jobs = [pool.submit(_job, folder, m, s) for s in range(seeds) for m in part]
             for job in as_completed(jobs):
                 job.result()
                 progress.advance(task)
@@ -284,7 +291,7 @@ def command(
 ) -> None:
     """Trains, compacts, tunes, measures and prints compact feature maps beside their rivals."""
     console = Console()
-    train_all(data, run_dir, seeds, workers, console)
+    train_all(data, run_dir, ("original", *RIVALS), seeds, workers, console)
     result: Row = {
         "hardware": hardware(),
         "kept": KEPT,

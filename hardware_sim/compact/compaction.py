@@ -13,7 +13,7 @@ from hardware_sim.compact.circulant import RIDGE, CirculantProjection, fit_proje
 from hardware_sim.compact.structure import FeatureMap, check_kept, feature_maps, trace
 from hardware_sim.errors import InputError
 
-FITTING_ROWS = 4_096
+FITTING_ROWS = 2_048
 """Positions of a feature map by which its projection is chosen."""
 
 IMAGES_AT_ONCE = 32

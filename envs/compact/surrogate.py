@@ -1,0 +1,42 @@
+"""Accuracy lost as a function of the shares kept, fitted to a designed part of the grid."""
+
+from itertools import combinations_with_replacement
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+RIDGE = 1e-2
+Values = NDArray[np.float64]
+
+
+def features(shares: ArrayLike) -> Values:
+    """Linear and quadratic terms of the logarithms of shares; all zero where everything is kept.
+
+    Args:
+        shares: Of the channels of each layer, above 0 to 1, ``(n, layers)``.
+
+    Returns:
+        float64 ``(n, layers + layers * (layers + 1) / 2)``.
+    """
+    x = -np.log2(np.asarray(shares, np.float64))
+    pairs = combinations_with_replacement(range(x.shape[1]), 2)
+    return np.column_stack([x, *(x[:, i] * x[:, j] for i, j in pairs)])
+
+
+def fit(shares: ArrayLike, lost: ArrayLike) -> Values:
+    """Coefficients of the ridge regression of points lost; there is no constant.
+
+    Args:
+        shares: ``(n, layers)``.
+        lost: Percentage points of accuracy, ``(n,)``.
+    """
+    x = features(shares)
+    gram = x.T @ x + RIDGE * np.eye(x.shape[1])
+    solution: Values = np.linalg.solve(gram, x.T @ np.asarray(lost, np.float64))
+    return solution
+
+
+def predict(coefficients: ArrayLike, shares: ArrayLike) -> Values:
+    """Points lost, ``(n,)``."""
+    lost: Values = features(shares) @ np.asarray(coefficients, np.float64)
+    return lost
