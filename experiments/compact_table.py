@@ -7,8 +7,6 @@ The test pictures are never looked at. A killed run continues from its run folde
 """
 
 import json
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +16,7 @@ import torch
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import track
 from torch import nn
 
 from envs.compact.measured import judge_accuracy
@@ -26,6 +24,7 @@ from envs.compact.surrogate import fit, predict
 from envs.compact.table import build
 from experiments import compact_bench as bench
 from experiments.bench import hardware
+from hardware_sim.compact.cifar import Splits, load_splits
 from hardware_sim.compact.costs import deployed, interleaved_seconds
 from hardware_sim.compact.network import IMAGE_SHAPE, WIDTHS, small_cnn
 from hardware_sim.compact.tuning import accuracy
@@ -100,30 +99,17 @@ def additivity(record: Row, batch: int, count: int, rounds: int, calls: int) -> 
     return float(np.abs(predicted / speedup - 1).mean())
 
 
-def _judge(folder: Path, choice: list[int]) -> float:
-    """Validation accuracy after compaction to a choice, in a worker process."""
-    original = bench.load(folder, "original", 0)
-    kept = kept_channels()[np.arange(len(choice)), choice].tolist()
-    return judge_accuracy(original, kept, bench.pictures())
-
-
-def accuracies(data: Path, folder: Path, count: int, workers: int, console: Console) -> list[Row]:
+def accuracies(folder: Path, count: int, pictures: Splits, console: Console) -> list[Row]:
     """The accuracy of every design; those that the run folder has are not measured again."""
     path = folder / "designs.json"
     done: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+    original, kept = bench.load(folder, "original", 0), kept_channels()
     rows = designs(count).tolist()
-    missing = [row for row in rows if str(row) not in done]
-    context = multiprocessing.get_context("spawn")
-    with (
-        ProcessPoolExecutor(workers, context, bench.open_pictures, (str(data),)) as pool,
-        Progress(console=console) as progress,
-    ):
-        task = progress.add_task("designs", total=len(rows), completed=len(rows) - len(missing))
-        jobs = {pool.submit(_judge, folder, row): row for row in missing}
-        for job in as_completed(jobs):
-            done[str(jobs[job])] = job.result()
+    for row in track(rows, "designs", console=console):
+        if str(row) not in done:
+            channels = kept[np.arange(len(row)), row].tolist()
+            done[str(row)] = judge_accuracy(original, channels, pictures)
             write_json(path, done)
-            progress.advance(task)
     return [{"choice": row, "accuracy": done[str(row)]} for row in rows]
 
 
@@ -153,17 +139,16 @@ def command(
     run_dir: Annotated[Path, typer.Option(help="Where finished parts are kept.")] = Path(
         "runs/compact"
     ),
-    count: Annotated[int, typer.Option("--designs", min=30, help="Choices to try.")] = 60,
-    workers: Annotated[int, typer.Option(min=1, help="Designs tried at a time.")] = 2,
+    count: Annotated[int, typer.Option("--designs", min=30, help="Choices to try.")] = 40,
     times: Annotated[bool, typer.Option(help="Measure times too; else keep the table's.")] = True,
 ) -> None:
     """Measures the replay table and writes it beside the environment."""
     console = Console()
     path = Path(str(files("envs").joinpath("compact", "replay.json")))
-    bench.train_all(data, run_dir, ("original",), 1, workers, console)
-    rows = accuracies(data, run_dir, count, workers, console)
-    bench.open_pictures(str(data))
-    whole = accuracy(bench.load(run_dir, "original", 0), bench.pictures().validation)
+    pictures = load_splits(data)
+    bench.train_one(run_dir, "original", 0, pictures)
+    rows = accuracies(run_dir, count, pictures, console)
+    whole = accuracy(bench.load(run_dir, "original", 0), pictures.validation)
     record: Row = {
         "source": f"python -m experiments.compact_table on {hardware()}, one core",
         "widths": list(WIDTHS),

@@ -11,6 +11,11 @@ BASELINES: dict[str, dict[str, str]] = {
         "annealing": "agents.baselines.placement:Annealing",
         "random-search": "agents.baselines.placement:RandomSearch",
     },
+    "compact": {
+        "uniform": "agents.baselines.compact:Uniform",
+        "greedy": "agents.baselines.compact:Greedy",
+        "oracle": "agents.baselines.compact:Oracle",
+    },
     "web": {
         "expert": "agents.baselines.web:Expert",
         "pretrained": "agents.policies.web:WebAgent",

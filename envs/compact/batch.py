@@ -15,8 +15,8 @@ from hardware_sim.errors import InputError, choose
 ILLEGAL = -10.0
 """Reward of an action that the mask forbids; it ends the episode."""
 
-NEAR_BEST = 0.95
-"""Share of the best possible score that counts as success."""
+NEAR_BEST = 0.05
+"""How far below the best possible score, in doublings, still counts as success."""
 
 LARGEST_FEATURE = 16.0
 LAYER_FEATURES = (
@@ -32,7 +32,12 @@ CHOICE_FEATURES = (
     "share of the original's parameters likewise",
     "least share of the parameters that can be reached from there",
 )
-CONTEXT_FEATURES = ("log2 of the batch", "price of a point", "budget of parameters", "log2 speed-up")
+CONTEXT_FEATURES = (
+    "log2 of the batch",
+    "price of a point",
+    "budget of parameters",
+    "log2 speed-up",
+)
 
 Judge = Callable[[Sequence[int], int], tuple[float, float]]
 Values = NDArray[np.float64]
@@ -176,7 +181,7 @@ class CompactBatch:
             illegal=illegal,
             terminated=terminated,
             score=score,
-            is_success=complete & (score >= NEAR_BEST * best),
+            is_success=complete & (best - score <= NEAR_BEST),
             kept=np.where(terminated[:, None], self.kept[self.node], 0),
             speedup=speedup,
             points_lost=lost,
@@ -212,11 +217,13 @@ class CompactBatch:
             "action_mask": self.mask().astype(np.int8),
         }
 
-    def best_choice(self, row: int) -> NDArray[np.int64]:
-        """The choices with the best score of the table in a row's setting, ``(L,)``."""
-        size, price, budget = self.setting[:, row]
-        scores = self._scores(size, price, budget)
-        return np.array(np.unravel_index(int(scores.argmax()), self.table.lost.shape))
+    def scores(self, row: int) -> Values:
+        """The table's score of every choice in a row's setting, ``(C,) * L``.
+
+        Minus infinity where the budget does not allow it.
+        """
+        size, price, budget = self.setting[:, row].tolist()
+        return self._scores(size, price, budget).reshape(self.table.lost.shape)
 
     def _scores(self, size: int, price: int, budget: int) -> Values:
         """The score of every leaf in a setting; minus infinity beyond the budget."""
@@ -250,7 +257,7 @@ class CompactBatch:
         kept, present, speedups, shares = [], [], [], []
         for d in range(layers + 1):
             whole = (0,) * (layers - d)
-            prefix = np.indices((choices,) * d).reshape(d, -1).T
+            prefix = np.indices((choices,) * d).reshape(d, choices**d).T
             rows = np.tile(np.array(table.widths), (len(prefix), 1))
             kept.append(np.zeros_like(rows))
             kept[-1][:, :d] = rows[:, :d] = table.kept[rank[:d], prefix]
@@ -266,9 +273,7 @@ class CompactBatch:
         self.kept = np.concatenate(kept)
         self.log_speedup = np.concatenate(speedups, axis=1)
         share = np.concatenate(shares)
-        least = [
-            self.share.reshape(choices ** (d + 1), -1).min(axis=1) for d in range(layers)
-        ]
+        least = [self.share.reshape(choices ** (d + 1), -1).min(axis=1) for d in range(layers)]
         self.least = np.concatenate(least).reshape(-1, choices)
         children = np.arange(self.first_leaf)[:, None] * choices + 1 + np.arange(choices)
         keeping = (table.kept / np.array(table.widths)[:, None])[inner]

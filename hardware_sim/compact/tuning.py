@@ -12,7 +12,7 @@ from hardware_sim.errors import InputError
 BATCH = 128
 WEIGHT_DECAY = 5e-4
 TEMPERATURE = 4.0
-TEACHER_SHARE = 0.7
+TEACHER_SHARE = 0.95
 """Weight of the teacher's outputs against the labels (Hinton, Vinyals, Dean, 2015)."""
 
 
