@@ -107,15 +107,16 @@ def _simulator_row(
     }
 
 
-def environment_rows(steps: int) -> list[Row]:
+def environment_rows(steps: int, env_id: str = ENVIRONMENT) -> list[Row]:
     """Steps per second of one environment, of 64 in a loop, and of 64 in the native class.
 
     Args:
         steps: Steps of each, summed over the copies.
+        env_id: Which environment; it masks its actions.
     """
-    single: Any = gym.make(ENVIRONMENT)
-    loop: Any = gym.make_vec(ENVIRONMENT, num_envs=COPIES, vectorization_mode="sync")
-    native: Any = gym.make_vec(ENVIRONMENT, num_envs=COPIES)
+    single: Any = gym.make(env_id)
+    loop: Any = gym.make_vec(env_id, num_envs=COPIES, vectorization_mode="sync")
+    native: Any = gym.make_vec(env_id, num_envs=COPIES)
     measured = (
         ("one environment", _single_seconds(single, steps), steps),
         (f"{COPIES} in a loop", _vector_seconds(loop, steps // COPIES), steps // COPIES * COPIES),

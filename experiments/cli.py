@@ -19,6 +19,7 @@ VERBS = (
     "verify",
     "watch",
     "place",
+    "compact",
     "demo",
     "doctor",
 )

@@ -25,7 +25,7 @@ from rich.table import Table
 from safetensors.torch import load_file, save
 from torch import nn
 
-from experiments.bench import hardware
+from experiments.bench import environment_rows, hardware
 from experiments.statistics import mean, stratified_bootstrap
 from hardware_sim.compact.cifar import Splits, load_splits
 from hardware_sim.compact.circulant import CirculantProjection
@@ -165,7 +165,7 @@ def times(batch: int, rounds: int, calls: int) -> dict[str, Row]:
         owners, interleaved_seconds(runs, rounds, calls), strict=True
     ):
         found[method][part] += seconds
-    return found | {method: found["circulant"] for method in ("narrow", "pruned")}
+    return found | dict.fromkeys(("narrow", "pruned"), found["circulant"])
 
 
 def projection_times(rounds: int = 20) -> list[Row]:
@@ -228,6 +228,8 @@ def show(result: Row, console: Console) -> None:
     for row in result["projection"]:
         ratio = row["dense_s"] / row["fourier_s"]
         console.print(f"projection of {row['channels']} channels: {ratio:.1f}x the dense matrix")
+    for row in result["environment"]:
+        console.print(f"{row['environment']}: {row['steps_per_s']:,.0f} steps/s")
     for row in result["targets"]:
         met = "met" if row["met"] else "missed"
         console.print(f"{row['target']}: {row['reached']:.2f} ({met})")
@@ -266,6 +268,7 @@ def command(
             str(batch): times(batch, *((60, 5) if batch == 1 else (15, 1))) for batch in BATCHES
         },
         "projection": projection_times(),
+        "environment": environment_rows(32_000, "envs:CompactFeature-v0"),
     }
     result["targets"] = targets(result)
     show(result, console)

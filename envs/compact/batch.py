@@ -89,8 +89,8 @@ class CompactBatch:
         table: Other measurements than those that are shipped.
 
     Raises:
-        InputError: A batch size that was not measured, a price or budget out of range, or a
-            budget that no choice meets.
+        InputError: A batch size that was not measured, a price or budget out of range, a budget
+            that no choice meets, or files for a backend that reads none.
     """
 
     def __init__(
@@ -109,6 +109,10 @@ class CompactBatch:
         self.batches, self.prices, self.budgets = tuple(batches), tuple(prices), tuple(budgets)
         self._check()
         measured = choose("backend", backend, ("replay", "measured")) == "measured"
+        if not measured and (data, network) != (None, None):
+            raise InputError(
+                f'data={data!r}, network={network!r}: they are used with backend="measured" only'
+            )
         self.judge: Judge | None = MeasuredJudge(data, network) if measured else None
         self.first_leaf = (self.choices**self.layers - 1) // (self.choices - 1)
         self._grow()

@@ -170,6 +170,7 @@ def test_the_surrogate_finds_a_quadratic_again_and_says_how_far_off_it_is():
         ({"backend": "guess"}, "measured"),
         ({"backend": "measured"}, "needs data"),
         ({"backend": "measured", "data": ".", "network": "nowhere"}, "no file"),
+        ({"data": "."}, "measured"),
         ({"render_mode": "human"}, "rgb_array"),
     ],
 )
