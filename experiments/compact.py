@@ -42,13 +42,14 @@ def command(
     console = Console()
     model, images = _network(network), _inputs(inputs)
     if not keep:
-        for name, channels in compactable(model).items():
-            console.print(f"{name}: {channels} channels", highlight=False)
+        for name, size in compactable(model).items():
+            console.print(f"{name}: {size} channels", highlight=False)
         return
     result = compact(model, _kept(keep), images, seed)
+    _, channels, height, width = images.shape
     one = images[:1].to(memory_format=torch.channels_last)
     seconds = interleaved_seconds([(deployed(m), one) for m in (model, result.model)], rounds=20)
-    console.print(_gains(model, result.model, tuple(images.shape[1:]), seconds))
+    console.print(_gains(model, result.model, (channels, height, width), seconds))
     for name, residual in result.residual.items():
         console.print(f"{name}: {100 * residual:.1f} % of its variance is lost", highlight=False)
     if output is not None:
@@ -106,7 +107,7 @@ def _kept(pairs: list[str]) -> dict[str, int]:
 
 
 def _gains(
-    before: "nn.Module", after: "nn.Module", shape: tuple[int, ...], seconds: list[float]
+    before: "nn.Module", after: "nn.Module", shape: tuple[int, int, int], seconds: list[float]
 ) -> Table:
     """Costs of both networks for one input."""
     from hardware_sim.compact.costs import layer_costs

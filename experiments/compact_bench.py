@@ -43,7 +43,7 @@ ORIGINAL_EPOCHS = 8
 ORIGINAL_RATE = 0.1
 TUNING_EPOCHS = 4
 TUNING_RATE = 0.1
-CALIBRATION = 256
+CALIBRATION = 1_024
 RIVALS = {
     "circulant": "compact maps by circulant projection",
     "narrow": "narrow from the start",
@@ -152,7 +152,8 @@ def _convolutions(method: str) -> Iterator[tuple[nn.Module, tuple[int, ...]]]:
 def times(batch: int, rounds: int, calls: int) -> dict[str, Row]:
     """Seconds a call of each architecture: the whole network and its convolutions alone."""
     methods = ("original", "circulant", "low-rank")
-    runs, owners = [], []
+    runs: list[tuple[nn.Module, torch.Tensor]] = []
+    owners = []
     for method in methods:
         inputs = torch.randn(batch, *IMAGE_SHAPE).to(memory_format=torch.channels_last)
         runs.append((deployed(architecture(method)), inputs))

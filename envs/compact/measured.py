@@ -14,7 +14,7 @@ from hardware_sim.compact.network import IMAGE_SHAPE, WIDTHS, small_cnn
 from hardware_sim.compact.tuning import accuracy, fine_tune
 from hardware_sim.errors import InputError
 
-CALIBRATION = 128
+CALIBRATION = 1_024
 TUNING_EPOCHS = 0.25
 TUNING_RATE = 0.02
 ROUNDS = 20

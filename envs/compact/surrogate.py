@@ -31,8 +31,7 @@ def fit(shares: ArrayLike, lost: ArrayLike) -> Values:
     """
     x = features(shares)
     gram = x.T @ x + RIDGE * np.eye(x.shape[1])
-    solution: Values = np.linalg.solve(gram, x.T @ np.asarray(lost, np.float64))
-    return solution
+    return np.linalg.solve(gram, x.T @ np.asarray(lost, np.float64)).astype(np.float64)
 
 
 def predict(coefficients: ArrayLike, shares: ArrayLike) -> Values:

@@ -2,8 +2,8 @@
 
 A circulant matrix multiplies by a cyclic convolution, so that a Fourier transform does its work
 (Wang, Xu, Xu, Tao, "Beyond Filters: Compact Feature Map for Portable Deep Model", ICML 2017,
-section 3). Random signs before it make a random one nearly keep distances; a fitted one keeps
-those of given data.
+section 3). The order of channels is free and they may change signs first: random signs make a
+random vector nearly keep distances, and a good order lets a fitted one keep what given data hold.
 """
 
 from collections.abc import Callable
@@ -18,23 +18,28 @@ RIDGE = 1e-4
 
 
 class CirculantProjection(nn.Module):
-    """The first ``kept`` entries of a circulant matrix times the sign-flipped channels.
+    """The first ``kept`` entries of a circulant matrix times reordered, sign-flipped channels.
 
     Differentiable in the input and in ``vector``, which is the trainable parameter.
 
     Args:
         vector: The first column of the circulant matrix, float ``(d,)``.
-        signs: 1 or -1 for each channel, ``(d,)``.
+        signs: 1 or -1 for each reordered channel, ``(d,)``.
         kept: Number of channels kept, 1 to ``d``.
+        order: Which channel comes first, and so on, a permutation ``(d,)``; as they are if absent.
 
     Raises:
-        InputError: The shapes differ, a sign is neither 1 nor -1, or ``kept`` is out of range.
+        InputError: The shapes differ, a sign is neither 1 nor -1, ``kept`` is out of range, or
+            ``order`` is no permutation.
     """
 
     vector: nn.Parameter
     signs: Tensor
+    order: Tensor
 
-    def __init__(self, vector: Tensor, signs: Tensor, kept: int) -> None:
+    def __init__(
+        self, vector: Tensor, signs: Tensor, kept: int, order: Tensor | None = None
+    ) -> None:
         super().__init__()
         if vector.ndim != 1 or vector.shape != signs.shape:
             raise InputError(
@@ -44,7 +49,12 @@ class CirculantProjection(nn.Module):
             raise InputError("signs must be 1 or -1")
         if not 1 <= kept <= len(vector):
             raise InputError(f"kept is {kept}; allowed: 1 to {len(vector)}")
+        place = torch.arange(len(vector))
+        order = place if order is None else order
+        if not torch.equal(order.sort().values, place):
+            raise InputError(f"order is no permutation of 0 to {len(vector) - 1}")
         self.vector = nn.Parameter(vector.detach().clone())
+        self.register_buffer("order", order)
         self.register_buffer("signs", signs.to(vector.dtype))
         self.kept = kept
 
@@ -59,9 +69,9 @@ class CirculantProjection(nn.Module):
     def forward(self, features: Tensor, dim: int = 1) -> Tensor:
         """Projects one dimension of size ``d`` to size ``kept``."""
         channels = len(self.vector)
-        flipped = features.movedim(dim, -1) * self.signs
+        flipped = features.movedim(dim, -1)[..., self.order] * self.signs
         spectrum = torch.fft.rfft(flipped) * torch.fft.rfft(self.vector)
-        projected = torch.fft.irfft(spectrum, n=channels)[..., : self.kept]
+        projected: Tensor = torch.fft.irfft(spectrum, n=channels)[..., : self.kept]
         return projected.movedim(-1, dim)
 
     def matrix(self) -> Tensor:
@@ -69,7 +79,8 @@ class CirculantProjection(nn.Module):
         channels = len(self.vector)
         rows = torch.arange(self.kept, device=self.vector.device)[:, None]
         columns = torch.arange(channels, device=self.vector.device)[None]
-        return self.vector[(rows - columns) % channels] * self.signs
+        reordered = self.vector[(rows - columns) % channels] * self.signs
+        return reordered[:, self.order.argsort()]
 
     def extra_repr(self) -> str:
         """Shown by ``print(module)``."""
@@ -80,21 +91,21 @@ def fit_projection(
     features: Tensor,
     kept: int,
     activation: Callable[[Tensor], Tensor],
-    seed: int,
     steps: int = 150,
 ) -> CirculantProjection:
     """Chooses the vector from which the activated features can be read best.
 
     What a later layer sees is ``activation(P y)``. The vector minimises the residual of the best
     affine reading of ``activation(y)`` from it, in the least squares over the given features; a
-    residual of zero keeps every distance that a linear layer can tell. In the end the vector is
-    scaled so that squared distances between features are kept in the least squares.
+    residual of zero keeps every distance that a linear layer can tell. It starts from the identity
+    with the most informative channels first, because an activation such as ReLU loses half of
+    what a random mixture says. In the end the vector is scaled so that squared distances between
+    features are kept in the least squares.
 
     Args:
         features: Before the activation, float ``(n, d)``.
         kept: Channels kept, 1 to ``d``.
         activation: Acts on every entry by itself.
-        seed: Seeds vector and signs at the start.
         steps: Steps of Adam.
 
     Raises:
@@ -103,21 +114,43 @@ def fit_projection(
     count, channels = features.shape
     if count <= channels:
         raise InputError(f"{count} features for {channels} channels; more than that are needed")
-    projection = CirculantProjection.random(channels, kept, seed)
     read = activation(features)
     read = read - read.mean(dim=0)
+    first = torch.zeros(channels)
+    first[0] = 1.0
+    projection = CirculantProjection(first, torch.ones(channels), kept, informative_order(read))
     optimiser = torch.optim.Adam(projection.parameters(), lr=0.1 / channels**0.5)
     decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(steps):
         loss = unread_share(activation(features @ projection.matrix().T), read)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         decay.step()
     with torch.no_grad():
         before, after = squared_distances(features, projection(features))
-        projection.vector *= ((before * after).sum() / (after * after).sum()).sqrt()
+        projection.vector.mul_(((before * after).sum() / (after * after).sum()).sqrt())
     return projection
+
+
+def informative_order(read: Tensor) -> Tensor:
+    """Channels such that each explains most of what those before it leave, int64 ``(d,)``.
+
+    Args:
+        read: Centred features ``(n, d)``.
+    """
+    left = (read.T @ read).double() / len(read)
+    floor = 1e-9 * float(left.diagonal().max()) + torch.finfo(left.dtype).tiny
+    waiting = torch.ones(len(left), dtype=torch.bool)
+    order = []
+    for _ in range(len(left)):
+        explained = left.square().sum(dim=0) / left.diagonal().clamp_min(floor)
+        chosen = int(explained.masked_fill(~waiting, -1.0).argmax())
+        waiting[chosen] = False
+        order.append(chosen)
+        if left[chosen, chosen] > floor:
+            left = left - torch.outer(left[chosen], left[chosen]) / left[chosen, chosen]
+    return torch.tensor(order)
 
 
 def unread_share(seen: Tensor, read: Tensor) -> Tensor:
@@ -133,7 +166,8 @@ def unread_share(seen: Tensor, read: Tensor) -> Tensor:
     cross = seen.T @ read
     factor = torch.linalg.cholesky(gram + ridge * torch.eye(len(gram)))
     explained = torch.linalg.solve_triangular(factor, cross, upper=False).square().sum()
-    return 1 - explained / read.square().sum()
+    left: Tensor = 1 - explained / read.square().sum()
+    return left
 
 
 def squared_distances(features: Tensor, projected: Tensor) -> tuple[Tensor, Tensor]:

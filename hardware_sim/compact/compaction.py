@@ -17,6 +17,12 @@ FITTING_ROWS = 2_048
 """Positions of a feature map by which its projection is chosen."""
 
 IMAGES_AT_ONCE = 32
+EQUATIONS = 16
+"""Equations for each unknown weight; images beyond that are not used for a layer."""
+
+FEWEST_EQUATIONS = 4
+FEWEST_IMAGES = 128
+"""Positions of one picture are alike, so that as many pictures are used all the same."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +59,9 @@ def compact(
         model: A trained network that torch.fx can trace; it is left as it is.
         kept: Channels to keep, by the path of the convolution that makes the map, such as
             ``{"features.3": 16}``; maps that are not named keep all.
-        calibration: Inputs as the network takes them, float ``(n, channels, height, width)``; a
-            few hundred are enough.
-        seed: Seeds the projections and the sample of positions.
+        calibration: Inputs as the network takes them, float ``(n, channels, height, width)``. A
+            linear layer behind a global pooling needs four for each channel that it reads.
+        seed: Seeds the sample of positions by which projections are fitted.
 
     Raises:
         InputError: A layer cannot be made compact (the message lists those that can), a number
@@ -65,14 +71,15 @@ def compact(
     maps = feature_maps(original)
     check_kept(maps, dict(kept))
     fewer = {name: k for name, k in kept.items() if k < maps[name].channels}
-    recorder = _Recorder(original)
+    changed = set(fewer).union(*(maps[name].readers for name in fewer))
+    recorder = _Recorder(original, changed)
     recorder.run(calibration)
-    targets = dict(recorder.values)
+    targets = recorder.values
     projections = {}
     for name, channels in fewer.items():
         with torch.enable_grad():
             projections[name] = _projection(maps[name], targets[maps[name].site], channels, seed)
-    refitter = _Refitter(deepcopy(original), maps, projections, targets)
+    refitter = _Refitter(deepcopy(original), projections, targets, changed)
     refitter.run(calibration)
     compacted = refitter.module
     assert isinstance(compacted, fx.GraphModule)
@@ -94,23 +101,24 @@ def _projection(found: FeatureMap, values: Tensor, kept: int, seed: int) -> Circ
     rows = values.movedim(1, -1).reshape(-1, found.channels)
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randperm(len(rows), generator=generator)[:FITTING_ROWS]
-    return fit_projection(rows[chosen], kept, found.activation, seed)
+    return fit_projection(rows[chosen], kept, found.activation)
 
 
 class _Recorder(fx.Interpreter):
-    """Runs a network and keeps what its layers give."""
+    """Runs a network and keeps what some of its layers give, and normalisations behind them."""
 
-    def __init__(self, module: fx.GraphModule) -> None:
+    def __init__(self, module: fx.GraphModule, layers: set[str]) -> None:
         super().__init__(module)
+        self.extra_traceback = False
+        self.layers = layers
         self.values: dict[str, Tensor] = {}
 
     def run_node(self, n: fx.Node) -> Any:
-        """Runs a node; convolutions, normalisations and linear layers are recorded."""
+        """Runs a node and records it if it is asked for."""
         value = super().run_node(n)
-        if n.op == "call_module":
-            module = self.fetch_attr(str(n.target))
-            if isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.Linear):
-                self.values[n.name] = value.clone()  # an activation may work in place
+        layer = n.all_input_nodes[0] if _is_norm(self.module, n) else n
+        if layer.op == "call_module" and str(layer.target) in self.layers:
+            self.values[n.name] = value.clone()  # an activation may work in place
         return value
 
 
@@ -120,14 +128,13 @@ class _Refitter(fx.Interpreter):
     def __init__(
         self,
         module: fx.GraphModule,
-        maps: dict[str, FeatureMap],
         projections: dict[str, CirculantProjection],
         targets: dict[str, Tensor],
+        changed: set[str],
     ) -> None:
         super().__init__(module)
-        self.maps, self.projections, self.targets = maps, projections, targets
-        self.changed = {reader for name in projections for reader in maps[name].readers}
-        self.changed |= set(projections)
+        self.extra_traceback = False
+        self.projections, self.targets, self.changed = projections, targets, changed
         self.intercepts: dict[str, Tensor] = {}
         self.residual: dict[str, float] = {}
 
@@ -195,15 +202,19 @@ def fit_layer(
         the target's variance that is left.
 
     Raises:
-        InputError: There are fewer equations than unknown weights.
+        InputError: There are fewer than four equations for each unknown weight.
     """
     unknowns = layer.weight[0, :1].numel() * inputs.shape[1] + 1
-    equations = target.numel() // target.shape[1]
-    if equations < unknowns:
+    positions = target[0, 0].numel()
+    needed = -(-FEWEST_EQUATIONS * unknowns // positions)
+    if len(inputs) < needed:
         raise InputError(
-            f"calibration images give {equations} equations for {unknowns} unknowns; use "
-            f"{-(-unknowns * len(inputs) // equations)} images or more"
+            f"{len(inputs)} calibration images are too few for {unknowns} unknown weights; use "
+            f"{needed} images or more"
         )
+    used = max(-(-EQUATIONS * unknowns // positions), FEWEST_IMAGES)
+    inputs, target = inputs[:used], target[:used]
+    equations = len(inputs) * positions
     gram = torch.zeros(unknowns, unknowns, dtype=torch.float64)
     cross = torch.zeros(unknowns, target.shape[1], dtype=torch.float64)
     square = torch.zeros((), dtype=torch.float64)

@@ -67,7 +67,7 @@ def fine_tune(
             matching = _divergence(outputs.float(), wanted.float())
             loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * matching
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         schedule.step()
         progress()

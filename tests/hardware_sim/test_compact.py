@@ -16,6 +16,7 @@ from hardware_sim.compact.cifar import CLASSES, Pictures, load_splits
 from hardware_sim.compact.circulant import (
     CirculantProjection,
     fit_projection,
+    informative_order,
     squared_distances,
     unread_share,
 )
@@ -82,10 +83,12 @@ def trained():
 )
 def test_a_projection_is_its_matrix_and_so_are_its_gradients(channels, share, dim, seed):
     kept = max(1, round(share * channels))
-    projection = CirculantProjection.random(channels, kept, seed).double()
+    drawn = CirculantProjection.random(channels, kept, seed)
+    order = torch.randperm(channels, generator=torch.Generator().manual_seed(seed))
+    projection = CirculantProjection(drawn.vector, drawn.signs, kept, order).double()
     dense = projection.matrix()
     full = circulant(projection.vector.detach().numpy()) * projection.signs.numpy()
-    assert np.allclose(dense.detach().numpy(), full[:kept], atol=1e-15)
+    assert np.allclose(dense[:, order].detach().numpy(), full[:kept], atol=1e-15)
     shape = [3, 4]
     shape.insert(dim, channels)
     features = torch.randn(shape, dtype=torch.float64, requires_grad=True)
@@ -118,6 +121,21 @@ def test_a_wrong_projection_is_refused(vector, signs, kept, message):
         CirculantProjection(vector, signs, kept)
 
 
+def test_an_order_must_be_a_permutation():
+    with pytest.raises(InputError, match="permutation of 0 to 3"):
+        CirculantProjection(torch.ones(4), torch.ones(4), 2, torch.tensor([0, 1, 1, 3]))
+
+
+def test_the_informative_channels_come_first():
+    causes = torch.randn(500, 3, generator=torch.Generator().manual_seed(0))
+    copies = torch.cat([0.1 * causes, causes[:, :1], causes[:, :1] + causes[:, 1:2], causes], dim=1)
+    read = copies - copies.mean(dim=0)
+    order = informative_order(read)
+    assert sorted(order.tolist()) == list(range(8))
+    assert float(unread_share(read[:, order[:3]], read)) < 1e-3
+    assert float(unread_share(read[:, order[:2]], read)) > 0.05
+
+
 @pytest.mark.parametrize("activation", [nn.Identity(), torch.relu])
 def test_a_fitted_projection_reads_better_and_keeps_distances_better_than_a_random_one(activation):
     features, held_out = correlated(2_000, 24, rank=5).split(1_000)
@@ -125,7 +143,7 @@ def test_a_fitted_projection_reads_better_and_keeps_distances_better_than_a_rand
     spread, unread = {}, {}
     for name, projection in (
         ("random", CirculantProjection.random(24, 8, seed=0)),
-        ("fitted", fit_projection(features, 8, activation, seed=0)),
+        ("fitted", fit_projection(features, 8, activation)),
     ):
         projected = projection(held_out).detach()
         before, after = squared_distances(held_out, projected)
