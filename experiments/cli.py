@@ -20,6 +20,7 @@ VERBS = (
     "watch",
     "place",
     "softmax",
+    "compact",
     "demo",
     "doctor",
 )

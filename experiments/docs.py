@@ -38,7 +38,13 @@ GUIDES = {
     "Evaluation": "evaluation.md",
     "Run on a cluster": "cluster.md",
 }
-SHOWN_AGENT = {"placement": "heft", "loops": "hand", "softmax": "oracle", "web": "expert"}
+SHOWN_AGENT = {
+    "placement": "heft",
+    "loops": "hand",
+    "softmax": "oracle",
+    "compact": "oracle",
+    "web": "expert",
+}
 SHOWN_BEFORE_THE_END = ("web",)
 HELP_WIDTH = 90
 

@@ -21,7 +21,7 @@ def held_out(agent: str, episodes: int) -> dict[str, Any]:
     """Mean rate in GFLOP/s, geometric mean of speed-ups, and share of successes of an agent."""
     env = gym.make("envs:LoopSchedule-v0")
     actor = load_agent(agent, env)
-    ends = [last_info(env, actor, seed) for seed in range(episodes)]
+    ends = [last_info(env, actor, seed, {"split": "test"}) for seed in range(episodes)]
     env.close()
     return {
         "agent": agent,

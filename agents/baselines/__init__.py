@@ -25,6 +25,11 @@ BASELINES: dict[str, dict[str, str]] = {
         "annealing": "agents.baselines.softmax:Annealing",
         "oracle": "agents.baselines.softmax:Oracle",
     },
+    "compact": {
+        "uniform": "agents.baselines.compact:Uniform",
+        "greedy": "agents.baselines.compact:Greedy",
+        "oracle": "agents.baselines.compact:Oracle",
+    },
     "web": {
         "expert": "agents.baselines.web:Expert",
         "pretrained": "agents.policies.web:WebAgent",

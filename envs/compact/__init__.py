@@ -1,0 +1,1 @@
+"""How many channels to keep of each feature map of a network."""

@@ -1,0 +1,315 @@
+"""Many networks being made compact at once: the core that both environment classes wrap."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from envs.compact.measured import MeasuredJudge
+from envs.compact.table import ReplayTable, load_table
+from hardware_sim.errors import InputError, choose
+
+ILLEGAL = -10.0
+"""Reward of an action that the mask forbids; it ends the episode."""
+
+NEAR_BEST = 0.05
+"""How far below the best possible score, in doublings, still counts as success."""
+
+LARGEST_FEATURE = 16.0
+LAYER_FEATURES = (
+    "log2 of the channels of the original map",
+    "log2 of the channels that are kept, of the original's where undecided",
+    "share of the original's time",
+    "decided",
+    "to be decided now",
+)
+CHOICE_FEATURES = (
+    "share of the channels kept",
+    "log2 of the speed-up if the layers after this one keep everything",
+    "share of the original's parameters likewise",
+    "least share of the parameters that can be reached from there",
+)
+CONTEXT_FEATURES = (
+    "log2 of the batch",
+    "price of a point",
+    "budget of parameters",
+    "log2 speed-up",
+)
+
+Judge = Callable[[Sequence[int], int], tuple[float, float]]
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one step of ``B`` rows brought; rows that did not step hold zeros.
+
+    Attributes:
+        speed: float64 ``(B,)``, growth of the logarithm of the speed-up.
+        accuracy: float64 ``(B,)``, minus the price of the points lost, where all is decided.
+        illegal: float64 ``(B,)``, the penalty.
+        terminated: bool ``(B,)``.
+        score: float64 ``(B,)``, sum of the episode's rewards, where terminated.
+        is_success: bool ``(B,)``.
+        kept: int64 ``(B, L)``, channels, zero where undecided.
+        speedup: float64 ``(B,)``, where all is decided.
+        points_lost: Likewise.
+        regret: float64 ``(B,)``, best score of the table minus this one, where terminated.
+    """
+
+    speed: Values
+    accuracy: Values
+    illegal: Values
+    terminated: NDArray[np.bool_]
+    score: Values
+    is_success: NDArray[np.bool_]
+    kept: NDArray[np.int64]
+    speedup: Values
+    points_lost: Values
+    regret: Values
+
+
+class CompactBatch:
+    """``B`` episodes over the tree of choices.
+
+    The nodes of the tree are numbered as in a heap: from node ``v``, choice ``c`` leads to
+    ``v * C + 1 + c``. So all that can be seen is computed once, a row a node.
+
+    Args:
+        batches: Batch sizes of which one is drawn an episode.
+        prices: What a point of accuracy costs, in doublings of speed; likewise.
+        budgets: Largest share of the original's parameters; likewise.
+        backend: ``"replay"`` or ``"measured"``.
+        data: Folder of CIFAR-10, for ``"measured"``.
+        network: Weights of the trained network, for ``"measured"``.
+        batch: Number of rows ``B``.
+        table: Other measurements than those that are shipped.
+
+    Raises:
+        InputError: A batch size that was not measured, a price or budget out of range, a budget
+            that no choice meets, or files for a backend that reads none.
+    """
+
+    def __init__(
+        self,
+        batches: Sequence[int],
+        prices: Sequence[float],
+        budgets: Sequence[float],
+        backend: str,
+        data: str | None,
+        network: str | None,
+        batch: int,
+        table: ReplayTable | None = None,
+    ) -> None:
+        self.table = load_table() if table is None else table
+        self.layers, self.choices = self.table.kept.shape
+        self.batches, self.prices, self.budgets = tuple(batches), tuple(prices), tuple(budgets)
+        self._check()
+        measured = choose("backend", backend, ("replay", "measured")) == "measured"
+        if not measured and (data, network) != (None, None):
+            raise InputError(
+                f'data={data!r}, network={network!r}: they are used with backend="measured" only'
+            )
+        self.judge: Judge | None = MeasuredJudge(data, network) if measured else None
+        self.first_leaf = (self.choices**self.layers - 1) // (self.choices - 1)
+        self._grow()
+        self.batch = batch
+        self.node = np.zeros(batch, np.int64)
+        self.setting = np.zeros((3, batch), np.int64)  # which batch size, price and budget
+        self.total = np.zeros(batch)
+
+    def spaces(self) -> tuple[spaces.Dict, "spaces.Discrete[np.int64]"]:
+        """Observation and action space of one row."""
+
+        def features(*shape: int) -> spaces.Box:
+            return spaces.Box(-LARGEST_FEATURE, LARGEST_FEATURE, shape, np.float32)
+
+        observation = spaces.Dict(
+            {
+                "layers": features(self.layers, len(LAYER_FEATURES)),
+                "choices": features(self.choices, len(CHOICE_FEATURES)),
+                "context": features(len(CONTEXT_FEATURES)),
+                "action_mask": spaces.Box(0, 1, (self.choices,), np.int8),
+            }
+        )
+        return observation, spaces.Discrete(self.choices)
+
+    def begin(self, rows: NDArray[np.bool_], setting: NDArray[np.int64]) -> None:
+        """Starts episodes in the given rows; ``setting`` is ``(3, rows)``."""
+        self.node[rows] = 0
+        self.total[rows] = 0.0
+        self.setting[:, rows] = setting
+
+    def step(self, rows: NDArray[np.bool_], actions: NDArray[np.integer]) -> Outcome:
+        """Decides the present layer of the given rows.
+
+        Raises:
+            InputError: An action of these rows is no choice, or there is not one for each row.
+        """
+        if actions.shape != (self.batch,) or actions.dtype.kind not in "iu":
+            raise InputError(
+                f"actions are {actions.dtype} {actions.shape}; expected integers ({self.batch},)"
+            )
+        chosen = actions[rows]
+        if chosen.size and not 0 <= chosen.min() <= chosen.max() < self.choices:
+            raise InputError(
+                f"actions {chosen.min()} to {chosen.max()}: choices are 0 to {self.choices - 1}"
+            )
+        action = np.where(rows, actions, 0)
+        legal = rows & self.mask()[np.arange(self.batch), action]
+        illegal = np.where(rows & ~legal, ILLEGAL, 0.0)
+        size, price, budget = self.setting
+        before = self.log_speedup[size, self.node]
+        self.node = np.where(legal, self.node * self.choices + 1 + action, self.node)
+        speed = self.log_speedup[size, self.node] - before
+        complete = legal & (self.node >= self.first_leaf)
+        leaf = np.where(complete, self.node - self.first_leaf, 0)
+        speedup = np.where(complete, 2.0 ** self.log_speedup[size, self.node], 0.0)
+        lost = np.where(complete, self.lost[leaf], 0.0)
+        if self.judge is not None:
+            for row in np.flatnonzero(complete):
+                kept = self.kept[self.node[row]].tolist()
+                speedup[row], lost[row] = self.judge(kept, self.batches[size[row]])
+                speed[row] = np.log2(speedup[row]) - before[row]
+        accuracy = -np.array(self.prices)[price] * lost + 0.0
+        self.total = np.where(rows, self.total + speed + accuracy + illegal, self.total)
+        terminated = complete | (illegal < 0)
+        score = np.where(terminated, self.total, 0.0)
+        best = self.best[size, price, budget]
+        return Outcome(
+            speed=speed,
+            accuracy=accuracy,
+            illegal=illegal,
+            terminated=terminated,
+            score=score,
+            is_success=complete & (best - score <= NEAR_BEST),
+            kept=np.where(terminated[:, None], self.kept[self.node], 0),
+            speedup=speedup,
+            points_lost=lost,
+            regret=np.where(terminated, best - score, 0.0),
+        )
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Which choices leave the budget within reach, ``(B, C)``; all when all is decided."""
+        inner = np.minimum(self.node, self.first_leaf - 1)
+        legal: NDArray[np.bool_] = (
+            self.least[inner] <= np.array(self.budgets)[self.setting[2]][:, None] + 1e-12
+        )
+        legal[self.node >= self.first_leaf] = True
+        return legal
+
+    def observe(self) -> dict[str, NDArray[Any]]:
+        """The observations of all rows, as new arrays."""
+        size, price, budget = self.setting
+        decided = self.node >= self.first_leaf
+        choices = self.choice_features[size, np.minimum(self.node, self.first_leaf - 1)]
+        context = np.column_stack(
+            [
+                np.log2(self.batches)[size],
+                np.array(self.prices)[price],
+                np.array(self.budgets)[budget],
+                self.log_speedup[size, self.node],
+            ]
+        )
+        return {
+            "layers": self.layer_features[size, self.node],
+            "choices": choices * ~decided[:, None, None],
+            "context": context.astype(np.float32),
+            "action_mask": self.mask().astype(np.int8),
+        }
+
+    def scores(self, row: int) -> Values:
+        """The table's score of every choice in a row's setting, ``(C,) * L``.
+
+        Minus infinity where the budget does not allow it.
+        """
+        size, price, budget = self.setting[:, row].tolist()
+        return self._scores(size, price, budget).reshape(self.table.lost.shape)
+
+    def _scores(self, size: int, price: int, budget: int) -> Values:
+        """The score of every leaf in a setting; minus infinity beyond the budget."""
+        scores = self.log_speedup[size, self.first_leaf :] - self.prices[price] * self.lost
+        within = self.share.ravel() <= self.budgets[budget] + 1e-12
+        return np.where(within, scores, -np.inf)
+
+    def _check(self) -> None:
+        """Refuses settings that make no sense."""
+        if not (self.batches and self.prices and self.budgets):
+            raise InputError("batches, prices and budgets need at least one entry each")
+        for size in self.batches:
+            if size not in self.table.batches:
+                allowed = ", ".join(map(str, self.table.batches))
+                raise InputError(f"batch size {size} was not measured; allowed: {allowed}")
+        for price in self.prices:
+            if not 0 <= price <= LARGEST_FEATURE:
+                raise InputError(f"price is {price}; allowed: 0 to {LARGEST_FEATURE:g}")
+        least = float(self.table.parameters.min() / self.table.parameters.flat[0])
+        for budget in self.budgets:
+            if not least <= budget <= 1:
+                raise InputError(f"budget is {budget}; allowed: {least:.4f} to 1")
+
+    def _grow(self) -> None:
+        """Computes all that belongs to a node of the tree."""
+        table, layers, choices = self.table, self.layers, self.choices
+        self.share = table.parameters / table.parameters.flat[0]
+        self.lost = table.lost.ravel()
+        depth = np.concatenate([np.full(choices**d, d) for d in range(layers + 1)])
+        inner, rank = depth[: self.first_leaf], np.arange(layers)
+        kept, present, speedups, shares = [], [], [], []
+        for d in range(layers + 1):
+            whole = (0,) * (layers - d)
+            prefix = np.indices((choices,) * d).reshape(d, choices**d).T
+            rows = np.tile(np.array(table.widths), (len(prefix), 1))
+            kept.append(np.zeros_like(rows))
+            kept[-1][:, :d] = rows[:, :d] = table.kept[rank[:d], prefix]
+            present.append(rows)
+            cut = (..., *whole)
+            shares.append(self.share[cut].ravel())
+            speedups.append(
+                [
+                    np.log2(table.seconds[size].flat[0] / table.seconds[size][cut]).ravel()
+                    for size in self.batches
+                ]
+            )
+        self.kept = np.concatenate(kept)
+        self.log_speedup = np.concatenate(speedups, axis=1)
+        share = np.concatenate(shares)
+        least = [self.share.reshape(choices ** (d + 1), -1).min(axis=1) for d in range(layers)]
+        self.least = np.concatenate(least).reshape(-1, choices)
+        children = np.arange(self.first_leaf)[:, None] * choices + 1 + np.arange(choices)
+        keeping = (table.kept / np.array(table.widths)[:, None])[inner]
+        shape = (len(self.batches), len(depth), layers)
+        times = np.array([table.layer_seconds[size] for size in self.batches])
+        part = (times / times.sum(axis=1, keepdims=True))[:, None]
+        self.layer_features = np.stack(
+            [
+                np.broadcast_to(feature, shape)
+                for feature in (
+                    np.log2(table.widths),
+                    np.log2(np.concatenate(present)),
+                    part,
+                    depth[:, None] > rank,
+                    depth[:, None] == rank,
+                )
+            ],
+            axis=3,
+        ).astype(np.float32)
+        self.choice_features = np.stack(
+            [
+                np.broadcast_to(feature, (len(self.batches), *children.shape))
+                for feature in (keeping, self.log_speedup[:, children], share[children], self.least)
+            ],
+            axis=3,
+        ).astype(np.float32)
+        self.best = np.array(
+            [
+                [
+                    [self._scores(size, price, budget).max() for budget in range(len(self.budgets))]
+                    for price in range(len(self.prices))
+                ]
+                for size in range(len(self.batches))
+            ]
+        )

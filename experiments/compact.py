@@ -1,0 +1,130 @@
+"""``gymworks compact``: makes the feature maps of anybody's convolutional network compact."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def command(
+    network: Annotated[
+        str, typer.Argument(help="module:attribute, a torch module or a function that makes one.")
+    ],
+    inputs: Annotated[
+        Path, typer.Option(help=".npy file of inputs as it takes them, float (n, c, h, w).")
+    ],
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="LAYER=CHANNELS, again for each map; none lists the layers."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where torch.save puts the new network.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the projections.")] = 0,
+) -> None:
+    """Re-configures a trained network to compact feature maps and says what it gains.
+
+    Its outputs are kept as well as the least squares can; tune the result for a few epochs
+    (hardware_sim.compact.tuning.fine_tune, or a loop of your own).
+    """
+    import torch
+
+    from hardware_sim.compact.compaction import compact, compactable
+    from hardware_sim.compact.costs import deployed, interleaved_seconds
+    from hardware_sim.files import write_atomic
+
+    console = Console()
+    model, images = _network(network), _inputs(inputs)
+    if not keep:
+        for name, size in compactable(model).items():
+            console.print(f"{name}: {size} channels", highlight=False)
+        return
+    result = compact(model, _kept(keep), images, seed)
+    _, channels, height, width = images.shape
+    one = images[:1].to(memory_format=torch.channels_last)
+    seconds = interleaved_seconds([(deployed(m), one) for m in (model, result.model)], rounds=20)
+    console.print(_gains(model, result.model, (channels, height, width), seconds))
+    for name, residual in result.residual.items():
+        console.print(f"{name}: {100 * residual:.1f} % of its variance is lost", highlight=False)
+    if output is not None:
+        write_atomic(output, lambda file: torch.save(result.model, file))
+        console.print(f"{output}: load it with torch.load(..., weights_only=False)")
+
+
+def _network(name: str) -> "nn.Module":
+    """The torch module that a name stands for, from the working folder too."""
+    from pkgutil import resolve_name
+
+    from torch import nn
+
+    from hardware_sim.errors import InputError
+
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"network {name!r} is not module:attribute: {error}") from error
+    model = found if isinstance(found, nn.Module) else found() if callable(found) else found
+    if not isinstance(model, nn.Module):
+        raise InputError(f"{name} is a {type(model).__name__}; expected a torch module")
+    return model.eval()
+
+
+def _inputs(path: Path) -> "Tensor":
+    """Calibration inputs of a file."""
+    import numpy as np
+    import torch
+
+    from hardware_sim.errors import InputError
+
+    try:
+        array = np.load(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is no .npy file of numbers: {error}") from error
+    if array.ndim != 4:
+        raise InputError(f"{path} holds an array {array.shape}; expected (n, channels, h, w)")
+    return torch.from_numpy(array).float()
+
+
+def _kept(pairs: list[str]) -> dict[str, int]:
+    """Channels by layer."""
+    from hardware_sim.errors import InputError
+
+    kept = {}
+    for pair in pairs:
+        name, _, channels = pair.partition("=")
+        if not channels.isdigit():
+            raise InputError(f"--keep {pair!r} is not LAYER=CHANNELS")
+        kept[name] = int(channels)
+    return kept
+
+
+def _gains(
+    before: "nn.Module", after: "nn.Module", shape: tuple[int, int, int], seconds: list[float]
+) -> Table:
+    """Costs of both networks for one input."""
+    from hardware_sim.compact.costs import layer_costs
+
+    table = Table("", "original", "compact", "ratio")
+    columns = []
+    for model, time_s in zip((before, after), seconds, strict=True):
+        costs = layer_costs(model, shape).values()
+        columns.append(
+            {
+                "parameters": sum(p.numel() for p in model.parameters()),
+                "multiplications": sum(cost.multiplications for cost in costs),
+                "feature maps, bytes": sum(cost.map_bytes for cost in costs),
+                "one input on one core, us": round(1e6 * time_s),
+            }
+        )
+    for name, whole in columns[0].items():
+        fewer = columns[1][name]
+        table.add_row(name, f"{whole:,}", f"{fewer:,}", f"{whole / fewer:.2f}")
+    return table

@@ -1,0 +1,1 @@
+"""Compact feature maps by circulant projection (Wang, Xu, Xu, Tao, ICML 2017)."""

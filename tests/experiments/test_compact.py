@@ -1,0 +1,67 @@
+"""The verb ``compact`` on a module of one's own."""
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from experiments.cli import app
+from hardware_sim.errors import InputError
+
+NETWORK = """
+from torch import nn
+
+def network():
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))
+
+number = 3
+"""
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "compact_verb_network.py").write_text(NETWORK)
+    np.save("images.npy", np.random.default_rng(0).normal(size=(20, 3, 10, 10)))
+    return tmp_path
+
+
+def run(*arguments):
+    """What is printed; an exception goes on."""
+    words = ["compact", *arguments]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_layers_are_listed_and_a_network_is_written(files):
+    source = ["compact_verb_network:network", "--inputs", "images.npy"]
+    assert run(*source).splitlines() == ["0: 8 channels"]
+    shown = run(*source, "--keep", "0=4", "-o", "small.pt")
+    assert "multiplications" in shown
+    model = torch.load("small.pt", weights_only=False)
+    assert model.get_submodule("0").out_channels == 4
+    assert model(torch.zeros(2, 3, 10, 10)).shape == (2, 4, 6, 6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compact_verb_network:absent"], "not module:attribute"),
+        (["compact_verb_network:number"], "expected a torch module"),
+        (["compact_verb_network:network", "--keep", "0"], "not LAYER=CHANNELS"),
+        (["compact_verb_network:network", "--keep", "0=9"], "1 to 8"),
+    ],
+)
+def test_bad_requests_are_refused(files, arguments, message):
+    with pytest.raises(InputError, match=message):
+        run(*arguments, "--inputs", "images.npy")
+
+
+def test_files_that_hold_no_pictures_are_refused(files):
+    np.save("flat.npy", np.zeros(3))
+    (files / "text.npy").write_text("no")
+    for name, message in (("flat.npy", r"\(n, channels, h, w\)"), ("text.npy", "no .npy")):
+        with pytest.raises(InputError, match=message):
+            run("compact_verb_network:network", "--inputs", name)

@@ -1,0 +1,137 @@
+"""The bench of compact feature maps and the table behind the environment, on tiny data."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from torch import nn
+
+from envs.compact.table import load_table
+from experiments import compact_bench as bench
+from experiments import compact_table as table
+from hardware_sim.compact.cifar import Pictures, Splits
+from hardware_sim.compact.costs import layer_costs
+from hardware_sim.compact.network import IMAGE_SHAPE, WIDTHS
+
+
+@pytest.fixture(scope="module")
+def splits():
+    generator = torch.Generator().manual_seed(0)
+    pictures = Pictures(torch.randn(256, *IMAGE_SHAPE, generator=generator), torch.arange(256) % 10)
+    return Splits(pictures, pictures, pictures)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, splits):
+    """A run folder of two seeds, trained for a blink."""
+    path = tmp_path_factory.mktemp("compact")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench, "ORIGINAL_EPOCHS", 0.5)
+        patch.setattr(bench, "TUNING_EPOCHS", 0.5)
+        bench.train_all(path, 1, splits, Console(quiet=True))
+    return path
+
+
+def test_every_method_is_trained_and_can_be_loaded_again(folder, splits):
+    for method in ("original", *bench.RIVALS):
+        report = json.loads((folder / f"{method}-0.json").read_text())
+        model = bench.load(folder, method, 0)
+        assert bench.accuracy(model, splits.test) == report["test"]
+
+
+def test_what_is_there_is_not_trained_again(folder, splits):
+    report = folder / "circulant-0.json"
+    before = report.read_text()
+    report.write_text("{}")
+    bench.train_one(folder, "circulant", 0, splits)
+    assert report.read_text() == "{}"
+    report.write_text(before)
+
+
+def test_rivals_multiply_no_more_often_than_the_compact_network():
+    ours = bench.costs("circulant")["multiplications"]
+    assert bench.costs("narrow") == bench.costs("pruned") == bench.costs("circulant")
+    assert 0.85 * ours < bench.costs("low-rank")["multiplications"] <= 1.01 * ours
+
+
+def test_the_result_says_what_was_reached(folder):
+    result = {
+        "methods": bench.summary(folder, 1),
+        "times": {"32": bench.times(2, 1, 1)},
+        "projection": [{"channels": 8, "rows": 64, "fourier_s": 1.0, "dense_s": 3.0}],
+        "environment": [{"environment": "one", "steps_per_s": 10.0}],
+    }
+    result["targets"] = bench.targets(result)
+    speed, loss = result["targets"]
+    seconds = result["times"]["32"]
+    ratio = seconds["original"]["convolutions_s"] / seconds["circulant"]["convolutions_s"]
+    assert speed["reached"] == pytest.approx(ratio)
+    assert speed["met"] == (ratio >= 4)
+    rows = {row["method"]: row for row in result["methods"]}
+    lost = rows["original"]["test"][0] - rows["circulant"]["test"][0]
+    assert loss["reached"] == pytest.approx(lost)
+    assert rows["original"]["lost"] == 0
+    console = Console(record=True, width=160)
+    bench.show(result, console)
+    shown = console.export_text()
+    assert "channels pruned by magnitude" in shown
+    assert "3.0x the dense matrix" in shown
+    json.dumps(result)
+
+
+def test_designs_use_every_choice_of_a_layer_equally_often():
+    chosen = table.designs(40)
+    for column in chosen.T:
+        assert np.bincount(column).tolist() == [8] * 5
+    assert len(np.unique(chosen, axis=0)) > 35
+
+
+def test_blocks_make_up_the_network():
+    kept = table.kept_channels()
+    assert kept[:, 0].tolist() == list(WIDTHS)
+    parts = [table._block(i, (3, *WIDTHS)[i], WIDTHS[i]) for i in range(len(WIDTHS))]
+    x = torch.randn(2, *IMAGE_SHAPE)
+    for block, shape in parts:
+        assert tuple(x.shape[1:]) == shape
+        x = block(x)
+    costs = [
+        cost.multiplications
+        for block, shape in parts
+        for cost in layer_costs(block, shape).values()
+    ]
+    whole = layer_costs(bench.architecture("original"), IMAGE_SHAPE)
+    assert costs == [cost.multiplications for cost in whole.values()][:-1]
+
+
+def test_times_have_a_figure_for_every_pair_of_choices():
+    found = table.block_seconds(1, 1, 1)
+    assert np.array(found["layers"]).shape == (5, 5, 5)
+    assert np.array(found["head"]).shape == (5,)
+    assert np.min(found["layers"]) > 0
+
+
+def test_the_surrogates_error_is_that_of_designs_it_has_not_seen():
+    shipped = load_table().record["accuracy"]
+    again = table.surrogate(shipped["designs"], shipped["whole"])
+    assert again["coefficients"] == pytest.approx(shipped["coefficients"])
+    changed = [dict(row) for row in shipped["designs"]]
+    for row in changed[4::5]:
+        row["accuracy"] -= 0.1
+    worse = table.surrogate(changed, shipped["whole"])
+    assert worse["coefficients"] == pytest.approx(shipped["coefficients"])
+    assert worse["held_out_rmse_points"] > again["held_out_rmse_points"]
+
+
+def test_known_designs_are_not_tried_again(folder, splits):
+    rows = table.designs(40).tolist()
+    (folder / "designs.json").write_text(json.dumps({str(row): 0.5 for row in rows}))
+    found = table.accuracies(folder, 40, splits, Console(quiet=True))
+    assert [row["choice"] for row in found] == rows
+    assert {row["accuracy"] for row in found} == {0.5}
+
+
+def test_low_rank_is_split_in_two():
+    split = bench.architecture("low-rank").get_submodule("conv3")
+    assert [type(part) for part in split.children()] == [nn.Conv2d, nn.Conv2d]
