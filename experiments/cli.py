@@ -19,6 +19,7 @@ VERBS = (
     "verify",
     "watch",
     "place",
+    "tune",
     "demo",
     "doctor",
 )
