@@ -77,15 +77,18 @@ def run_trial(library: Path, plan: Plan, limit_s: float = LIMIT_S) -> Outcome:
     inputs = {"random": _random_input(problem, random), "adverse": _adverse_input(problem, random)}
     weight = random.standard_normal(problem.weight_shape, np.float32)
     bias = random.standard_normal(problem.out_channels, np.float32)
+    add = random.standard_normal(problem.output_shape, np.float32)
     with tempfile.TemporaryDirectory(prefix="gymworks-kernel-") as name:
         folder = Path(name)
         for key, x in inputs.items():
             np.save(folder / f"{key}.npy", np.ascontiguousarray(np.moveaxis(x, 1, -1)))
+        np.save(folder / "add.npy", np.ascontiguousarray(np.moveaxis(add, 1, -1)))
         np.save(folder / "weight.npy", plan.pack(weight))
         np.save(folder / "bias.npy", plan.pack_bias(bias))
         job = {
             "library": str(library),
             "arguments": plan.arguments().tolist(),
+            "fused": plan.arguments(relu=True).tolist(),
             "inputs": [*inputs],
             "outputs": math.prod(problem.output_shape),
             "scratch": plan.scratch_floats,
@@ -96,9 +99,10 @@ def run_trial(library: Path, plan: Plan, limit_s: float = LIMIT_S) -> Outcome:
             return failure
         error = 0.0
         for key, x in inputs.items():
-            result = np.load(folder / f"{key}-result.npy")
             exact = reference.convolve(problem, x, weight, bias)
-            error = max(error, relative_error(_channels_first(problem, result), exact))
+            for kind, expected in (("result", exact), ("fused", np.maximum(exact + add, 0))):
+                result = _channels_first(problem, np.load(folder / f"{key}-{kind}.npy"))
+                error = max(error, relative_error(result, expected))
     allowed = tolerance(problem, plan.variant)
     if not error <= allowed:
         return Outcome("wrong", f"error {error:.2e}; allowed is {allowed:.0e}", error)
