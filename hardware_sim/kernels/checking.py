@@ -3,9 +3,11 @@
 import hashlib
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -70,8 +72,23 @@ def _remembered(record: Path) -> float | None:
         return None
 
 
-def run_trial(library: Path, plan: Plan, limit_s: float = LIMIT_S) -> Outcome:
-    """Runs a library in a child process on random and on adversarial inputs, and judges it."""
+def run_trial(
+    library: Path,
+    plan: Plan,
+    limit_s: float = LIMIT_S,
+    *,
+    guard: int = trial.GUARD,
+    environment: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Runs a library in a child process on random and on adversarial inputs, and judges it.
+
+    Args:
+        library: Compiled from the plan's source.
+        plan: Problem and variant.
+        limit_s: Longest run, in seconds.
+        guard: Floats of the guard zones around each buffer.
+        environment: Variables of the child process besides this one's.
+    """
     problem = plan.problem
     random = np.random.default_rng(0)
     inputs = {"random": _random_input(problem, random), "adverse": _adverse_input(problem, random)}
@@ -92,9 +109,10 @@ def run_trial(library: Path, plan: Plan, limit_s: float = LIMIT_S) -> Outcome:
             "inputs": [*inputs],
             "outputs": math.prod(problem.output_shape),
             "scratch": plan.scratch_floats,
+            "guard": guard,
         }
         write_json(folder / "job.json", job)
-        failure = _run_child(folder, limit_s)
+        failure = _run_child(folder, limit_s, environment or {})
         if failure is not None:
             return failure
         error = 0.0
@@ -133,13 +151,14 @@ def relative_error(result: NDArray[np.floating], exact: NDArray[np.float64]) -> 
     return float(np.abs(result - exact).max()) / scale
 
 
-def _run_child(folder: Path, limit_s: float) -> Outcome | None:
+def _run_child(folder: Path, limit_s: float, environment: Mapping[str, str]) -> Outcome | None:
     """What went wrong in the child process, or None."""
     command = [sys.executable, "-m", "hardware_sim.kernels.trial", str(folder)]
     try:
         done = subprocess.run(
             command,
             cwd=Path(__file__).parents[2],
+            env=os.environ | environment,
             capture_output=True,
             text=True,
             timeout=limit_s,
@@ -152,5 +171,5 @@ def _run_child(folder: Path, limit_s: float) -> Outcome | None:
     if done.returncode < 0:
         return Outcome("crashed", f"it ended by signal {-done.returncode}")
     if done.returncode:
-        return Outcome("crashed", done.stderr.strip()[-500:])
+        return Outcome("crashed", done.stderr.strip()[:2000])
     return None

@@ -61,8 +61,8 @@ class Kernel:
         """Convolves, adds, and cuts off below zero if ``relu`` says so.
 
         Args:
-            x: float32 ``(N, C, *size)`` on the CPU. Channels-last memory is read as it is; any other
-                layout is copied first.
+            x: float32 ``(N, C, *size)`` on the CPU. Channels-last memory is read as it is; any
+                other layout is copied first.
             add: float32 ``(N, K, *output)``, likewise, which is added to the convolution; or None.
 
         Returns:

@@ -10,10 +10,21 @@ from collections.abc import Callable
 from hardware_sim.kernels.machine import InstructionSet
 
 FIELDS = (
-    *("batch", "channels", "outputs", "groups", "threads", "block", "panels", "splits", "mode", "relu"),
+    *(
+        "batch",
+        "channels",
+        "outputs",
+        "groups",
+        "threads",
+        "block",
+        "panels",
+        "splits",
+        "mode",
+        "relu",
+    ),
     *(f"{name}{d}" for name in ("in", "out", "pad", "kernel", "stride", "step") for d in range(3)),
 )
-"""Arguments of a kernel, in order: ``channels`` and ``outputs`` of one group, ``step`` the dilation.
+"""Arguments of a kernel: ``channels`` and ``outputs`` of one group; ``step`` is the dilation.
 Problems of fewer than three dimensions have leading ones."""
 
 _PRELUDE = """\
