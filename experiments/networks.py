@@ -8,7 +8,8 @@ VGG16 = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 5
 """Channels of the convolutions of VGG-16 (Simonyan and Zisserman 2015, arXiv 1409.1556, table 1,
 column D); 0 is max-pooling."""
 RESNET50 = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
-"""Width, blocks and stride of the stages of ResNet-50 (He et al. 2016, arXiv 1512.03385, table 1)."""
+"""Width, blocks and stride of the stages of ResNet-50 (He et al. 2016, arXiv 1512.03385,
+table 1)."""
 
 
 def vgg16() -> tuple[nn.Module, torch.Tensor]:

@@ -78,7 +78,7 @@ def summary(model: nn.Module) -> str:
 
 
 def _exchange(model: nn.Module, plan: NetworkPlan) -> nn.Module:
-    """Exchanges the layers of a model that cannot be traced; layouts are kept, so any code works."""
+    """Exchanges the layers of a model that cannot be traced; layouts are kept for its code."""
     if isinstance(model, Convolution):
         return model if unsupported(model) else AcceleratedConvolution("", model, plan, (), True)
     for name, layer in list(model.named_modules()):
@@ -110,12 +110,12 @@ def _replace(traced: fx.GraphModule, node: fx.Node, layer: Convolution, plan: Ne
         layer = folded(layer, norm)
         fused.append("batch norm")
         chain.append(follower)
-    other = _addend(chain[-1])
-    if other is not None and not _disturbed(node, _follower(chain[-1])):
+    total, other = _sum(chain[-1])
+    if total and other and not _disturbed(node, total):
         fused.append("add")
         inputs.append(other)
-        place = _follower(chain[-1])  # where both operands are there
-        chain.append(place)
+        chain.append(total)
+        place = total  # where both operands are there
     follower = _follower(chain[-1])
     if follower and (_is_call(follower, RELUS) or isinstance(_module(follower), nn.ReLU)):
         fused.append("relu")
@@ -131,7 +131,8 @@ def _replace(traced: fx.GraphModule, node: fx.Node, layer: Convolution, plan: Ne
 
 def folded(layer: Convolution, norm: nn.modules.batchnorm._BatchNorm) -> Convolution:
     """The convolution that does what it and a batch norm in evaluation mode do (in float64)."""
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     scale = (norm.running_var.double() + norm.eps).rsqrt()
     if norm.weight is not None:
         scale = scale * norm.weight.double()
@@ -168,21 +169,21 @@ def _follower(node: fx.Node) -> fx.Node | None:
     return next(iter(node.users)) if len(node.users) == 1 else None
 
 
-def _addend(node: fx.Node) -> fx.Node | None:
-    """What is added to a result by the one node that uses it, or None if that is no plain sum."""
+def _sum(node: fx.Node) -> tuple[fx.Node | None, fx.Node | None]:
+    """The one node that uses a result, and what that adds to it; None if it is no plain sum."""
     total = _follower(node)
     if total is None or total.kwargs or len(total.args) != 2:
-        return None
+        return total, None
     first, second = total.args
     if not (isinstance(first, fx.Node) and isinstance(second, fx.Node)) or first is second:
-        return None
+        return total, None
     if _is_call(total, SUMS):
-        return second if first is node else first
+        return total, second if first is node else first
     # A sum in place changes its first operand, which others may use.
-    return second if _is_call(total, SUMS_IN_PLACE) and first is node else None
+    return total, second if _is_call(total, SUMS_IN_PLACE) and first is node else None
 
 
-def _disturbed(start: fx.Node, end: fx.Node | None) -> bool:
+def _disturbed(start: fx.Node, end: fx.Node) -> bool:
     """Whether anything between two nodes may change tensors in place."""
     node = start.next
     while node is not end:

@@ -126,7 +126,7 @@ class AcceleratedConvolution(nn.Module):
         return self._torch, "torch"
 
     def _packed(self, problem: Problem) -> Run:
-        """oneDNN with packed weights, its epilogue fused likewise."""
+        """Packs weights for oneDNN, whose epilogue is fused likewise."""
         stride, padding, dilation, groups = self._sizes
         library: Any = torch.ops.mkldnn
         weight = library._reorder_convolution_weight(

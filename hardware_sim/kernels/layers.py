@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
+from hardware_sim.errors import InputError
 from hardware_sim.kernels.convolution import Problem
 
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
@@ -78,6 +79,9 @@ def convolutions(model: nn.Module, example: tuple[torch.Tensor, ...]) -> Layers:
     Args:
         model: Any model; it is put into evaluation mode meanwhile.
         example: Its inputs.
+
+    Raises:
+        InputError: The model does not run on them.
     """
     found = Layers()
 
@@ -100,6 +104,9 @@ def convolutions(model: nn.Module, example: tuple[torch.Tensor, ...]) -> Layers:
     try:
         with torch.no_grad():
             model.eval()(*example)
+    except (RuntimeError, TypeError, IndexError) as error:
+        shapes = ", ".join(str(tuple(each.shape)) for each in example)
+        raise InputError(f"the model does not run on inputs of {shapes}: {error}") from error
     finally:
         for hook in hooks:
             hook.remove()

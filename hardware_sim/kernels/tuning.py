@@ -106,7 +106,8 @@ def tune(
 
     Args:
         plan: Gets the measurements.
-        budget_s: Seconds after which nothing new is begun; what is under way is finished.
+        budget_s: Seconds after which nothing new is begun; what is under way is finished, and every
+            call measures something.
         limit_s: Seconds for timing one variant.
         report: Called after each measurement, when it is in the plan: to save it, and to show it.
         clock: In seconds.
@@ -117,8 +118,8 @@ def tune(
     start, threads = clock(), torch.get_num_threads()
     torch.set_num_threads(plan.threads)
     try:
-        for entry, variant in pending(plan):
-            if clock() - start >= budget_s:
+        for number, (entry, variant) in enumerate(pending(plan)):
+            if clock() - start >= budget_s and number:
                 break
             measurement = measure(entry.problem, variant, limit_s)
             if measurement.status in NOWHERE:
