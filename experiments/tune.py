@@ -128,7 +128,8 @@ def table(plan: Any) -> Table:
     """What was found, one line a convolution."""
     result = Table(box=SIMPLE)
     for heading in ("convolution", "layers", "torch ms", "kernel ms", "speed-up", "use", "error"):
-        result.add_column(heading, justify="left" if heading in ("convolution", "use") else "right")
+        is_text = heading in ("convolution", "use")
+        result.add_column(heading, justify="left" if is_text else "right", overflow="fold")
     for entry in plan.entries.values():
         best = entry.best
         tried = [each for each in entry.measured if each.torch_s]
@@ -139,7 +140,7 @@ def table(plan: Any) -> Table:
             f"{shown.torch_s * 1e3:.3f}" if shown else "",
             f"{shown.kernel_s * 1e3:.3f}" if shown else "",
             f"{shown.speedup:.2f}" if shown else "",
-            label(best.variant) if best else "torch" if tried else "torch (nothing measured)",
+            label(best.variant) if best else "torch" if tried else "torch, unmeasured",
             f"{best.error:.0e}" if best else "",
         )
     return result
