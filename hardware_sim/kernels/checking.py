@@ -157,7 +157,8 @@ def relative_error(result: NDArray[np.floating], exact: NDArray[np.float64]) -> 
 
 def _run_child(folder: Path, limit_s: float, environment: Mapping[str, str]) -> Outcome | None:
     """What went wrong in the child process, or None."""
-    command = [sys.executable, "-m", "hardware_sim.kernels.trial", str(folder)]
+    # Run as a file, alone: as a part of the package it would import PyTorch, which takes seconds.
+    command = [sys.executable, "-P", trial.__file__, str(folder)]
     try:
         done = subprocess.run(
             command,

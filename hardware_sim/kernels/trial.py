@@ -1,4 +1,4 @@
-"""Runs a compiled kernel once, in a process of its own: ``python -m hardware_sim.kernels.trial``.
+"""Runs a compiled kernel once, in a process of its own: ``python trial.py FOLDER``.
 
 Nothing but NumPy is imported, so it starts fast, and what a broken kernel does stays here. Every
 buffer lies between guard zones of NaN: a write outside changes them, and a read outside that
