@@ -49,8 +49,7 @@ def tuned(
     if path.exists():
         old = NetworkPlan.load(path)
         if not old.stale(threads):
-            for problem, entry in plan.entries.items():
-                entry.measured = old.entries[problem].measured
+            plan.take(old)
     outcome = tune(plan, budget_s=budget_s, report=lambda entry, measurement: plan.save(path))
     if not outcome:
         raise typer.BadParameter(f"{outcome.status}: {outcome.detail}")
@@ -61,7 +60,7 @@ def opponents(model: nn.Module, x: torch.Tensor, compiled: bool) -> dict[str, tu
     """Ways to run a network with PyTorch, each with the seconds that its preparation took."""
     ways: dict[str, tuple[Run, float]] = {"eager": (lambda: model(x), 0.0)}
     start = time.perf_counter()
-    last = deepcopy(model).to(memory_format=torch.channels_last)
+    last: nn.Module = deepcopy(model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     x_last = x.contiguous(memory_format=torch.channels_last)
     ways["eager, channels-last"] = (lambda: last(x_last), time.perf_counter() - start)
     start = time.perf_counter()

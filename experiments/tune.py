@@ -116,12 +116,7 @@ def resumed(path: Path, plan: Any, console: Console) -> None:
     if reason:
         console.print(f"[yellow]{path} is not used: {reason}. All is measured anew.[/yellow]")
         return
-    known = 0
-    for problem, entry in old.entries.items():
-        if problem in plan.entries:
-            plan.entries[problem].measured = entry.measured
-            known += len(entry.measured)
-    console.print(f"{path} has {known} measurements already")
+    console.print(f"{path} has {plan.take(old)} measurements already")
 
 
 def table(plan: Any) -> Table:
