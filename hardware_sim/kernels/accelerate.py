@@ -48,6 +48,8 @@ def accelerate(model: nn.Module, plan: NetworkPlan | str | Path) -> nn.Module:
     copy = deepcopy(model).eval().requires_grad_(False)
     if not any(isinstance(layer, Convolution) for layer in copy.modules()):
         return copy
+    if isinstance(copy, Convolution):
+        return _exchange(copy, plan)
     try:
         traced = fx.symbolic_trace(copy)
     except Exception as error:  # whatever the model's code raises when run on symbols
@@ -80,7 +82,9 @@ def summary(model: nn.Module) -> str:
 def _exchange(model: nn.Module, plan: NetworkPlan) -> nn.Module:
     """Exchanges the layers of a model that cannot be traced; layouts are kept for its code."""
     if isinstance(model, Convolution):
-        return model if unsupported(model) else AcceleratedConvolution("", model, plan, (), True)
+        return (
+            model if unsupported(model) else AcceleratedConvolution("model", model, plan, (), True)
+        )
     for name, layer in list(model.named_modules()):
         if isinstance(layer, Convolution) and not unsupported(layer):
             parent, _, child = name.rpartition(".")
