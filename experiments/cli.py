@@ -21,6 +21,7 @@ VERBS = (
     "place",
     "softmax",
     "compact",
+    "tune",
     "demo",
     "doctor",
 )

@@ -13,6 +13,9 @@ Input and output are channels-last (as oneDNN prefers them) and are neither copi
 weights are transformed and packed once, in :func:`build`. :mod:`hardware_sim.kernels.opponents`
 has what PyTorch offers, and :func:`interleaved` times one against the other.
 
+:mod:`hardware_sim.kernels.tuning` chooses the kernels of a network, and
+:mod:`hardware_sim.kernels.accelerate` runs it with them.
+
 Compiled libraries are kept in ``GYMWORKS_KERNEL_CACHE`` (else the user's cache folder); ``CC``
 names the compiler.
 """

@@ -35,7 +35,8 @@ def source(isa: InstructionSet) -> str:
             microkernels.prelude(isa, rows),
             f"enum {{ {modes} }};",
             "typedef void block_type(const float *const *, const int64_t *, int64_t, int64_t,",
-            "                        const float *, const float *, float *const *, int64_t);",
+            "                        const float *, const float *, float *const *,",
+            "                        const float *const *, int64_t, int64_t);",
             microkernels.dispatch(microkernels.gathered_block, rows),
             _DRIVER,
         ]
@@ -100,7 +101,7 @@ static inline void lower(float *to, const float *line, int64_t at, int64_t pixel
 }
 
 int run(const float *x, const float *u, const float *bias, float *y, float *scratch,
-        const int64_t *g) {
+        const int64_t *g, const float *add) {
   ARGUMENTS
   const int64_t line0 = in0 + 2 * pad0, line1 = in1 + 2 * pad1, line2 = in2 + 2 * pad2;
   const int64_t in_pixel = channels * groups, out_pixel = outputs * groups;
@@ -179,11 +180,13 @@ int run(const float *x, const float *u, const float *bias, float *y, float *scra
       for (int64_t i = 0; i < cuts; i++) {
         const int64_t some = count * (i + 1) / cuts - count * i / cuts;
         const float *rows[ROWS];
+        const float *more[ROWS];
         float *sink[ROWS];
         for (int64_t r = 0; r < some; r++) {
           const int64_t o0 = along ? n : m, o1 = along ? o : n, o2 = along ? m : o;
           const int64_t pixel = (o0 * out1 + o1) * out2 + o2;
           sink[r] = y + (image * pixels + pixel) * out_pixel + group * outputs + q * N;
+          more[r] = add ? add + (sink[r] - y) : 0;
           rows[r] = mode == IM2COL ? base + pixel * depth
                   : mode == MEC ? base + ((o2 * line0 + o0 * stride0) * line1 + o1 * stride1) * span
                   : base + ((o0 * stride0 * line1 + o1 * stride1) * line2 + o2 * stride2) * in_pixel
@@ -195,7 +198,7 @@ int run(const float *x, const float *u, const float *bias, float *y, float *scra
           m++;
         }
         block_of[some](rows, offsets, runs, length, u + (group * down + q) * depth * N,
-                       bias + (group * down + q) * N, sink, outputs - q * N);
+                       bias + (group * down + q) * N, sink, more, relu, outputs - q * N);
       }
     }
   }

@@ -32,18 +32,24 @@ class Kernel:
     Attributes:
         problem: What it computes.
         variant: How.
+        relu: Whether the result is cut off below zero.
         scratch_bytes: Scratch memory, kept between calls.
     """
 
     def __init__(
-        self, plan: Plan, library: Path, weight: torch.Tensor, bias: torch.Tensor | None
+        self,
+        plan: Plan,
+        library: Path,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        relu: bool = False,
     ) -> None:
-        self.problem, self.variant = plan.problem, plan.variant
+        self.problem, self.variant, self.relu = plan.problem, plan.variant, relu
         self.scratch_bytes = 4 * plan.scratch_floats
         self._weight, self._bias = weight, bias
         self._run = ctypes.CDLL(str(library)).run
-        self._run.argtypes = [ctypes.c_void_p] * 6
-        self._arguments = plan.arguments()
+        self._run.argtypes = [ctypes.c_void_p] * 7
+        self._arguments = plan.arguments(relu)
         self._packed = aligned_copy(plan.pack(weight.numpy()))
         self._packed_bias = plan.pack_bias(None if bias is None else bias.numpy())
         self._scratch = aligned(plan.scratch_floats)
@@ -51,12 +57,13 @@ class Kernel:
         self._ends = (self._scratch.ctypes.data, self._arguments.ctypes.data)
         self._lock = threading.Lock()
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Convolves.
+    def __call__(self, x: torch.Tensor, add: torch.Tensor | None = None) -> torch.Tensor:
+        """Convolves, adds, and cuts off below zero if ``relu`` says so.
 
         Args:
             x: float32 ``(N, C, *size)`` on the CPU. Channels-last memory is read as it is; any
                 other layout is copied first.
+            add: float32 ``(N, K, *output)``, likewise, which is added to the convolution; or None.
 
         Returns:
             float32 ``(N, K, *output)`` in channels-last memory.
@@ -64,26 +71,35 @@ class Kernel:
         Raises:
             InputError: Another shape, type or device, or a gradient is wanted.
         """
-        self._check(x)
+        self._check("input", x, self.problem.input_shape)
         lines = x.movedim(1, -1).contiguous()
+        given = None
+        if add is not None:
+            self._check("what is added", add, self.problem.output_shape)
+            given = add.movedim(1, -1).contiguous()
         y = torch.empty(
             (self.problem.batch, *self.problem.output, self.problem.out_channels),
             dtype=torch.float32,
         )
         with self._lock:
-            tainted = self._run(lines.data_ptr(), *self._addresses, y.data_ptr(), *self._ends)
-        return self._direct(x) if tainted else y.movedim(-1, 1)
+            tainted = self._run(
+                lines.data_ptr(),
+                *self._addresses,
+                y.data_ptr(),
+                *self._ends,
+                None if given is None else given.data_ptr(),
+            )
+        return self._direct(x, add) if tainted else y.movedim(-1, 1)
 
     @cached_property
     def _direct(self) -> "Kernel":
         variant = Variant("direct", threads=self.variant.threads, isa=self.variant.isa)
-        return build(self.problem, variant, self._weight, self._bias)
+        return build(self.problem, variant, self._weight, self._bias, relu=self.relu)
 
-    def _check(self, x: torch.Tensor) -> None:
-        expected = self.problem.input_shape
+    def _check(self, what: str, x: torch.Tensor, expected: tuple[int, ...]) -> None:
         if tuple(x.shape) != expected or x.dtype != torch.float32 or x.device.type != "cpu":
             raise InputError(
-                f"input is {x.dtype} {tuple(x.shape)} on {x.device}; "
+                f"{what} is {x.dtype} {tuple(x.shape)} on {x.device}; "
                 f"expected torch.float32 {expected} on cpu"
             )
         if x.requires_grad and torch.is_grad_enabled():
@@ -95,6 +111,8 @@ def build(
     variant: Variant,
     weight: torch.Tensor,
     bias: torch.Tensor | None = None,
+    *,
+    relu: bool = False,
 ) -> Kernel:
     """Compiles a variant, checks it in a child process unless that is done, and loads it.
 
@@ -103,6 +121,7 @@ def build(
         variant: A way to compute it.
         weight: float32 ``(K, C / groups, *kernel)``.
         bias: float32 ``(K,)`` or None.
+        relu: Whether the result is cut off below zero.
 
     Raises:
         InputError: Weight or bias have another shape or type.
@@ -122,7 +141,7 @@ def build(
     plan = Plan(problem, variant)
     library = compiler.library(plan.source(), plan.isa.flags)
     kept = None if bias is None else bias.detach().cpu()
-    return Kernel(plan, library, weight.detach().cpu(), kept)
+    return Kernel(plan, library, weight.detach().cpu(), kept, relu)
 
 
 def aligned(size: int) -> NDArray[np.float32]:

@@ -10,7 +10,18 @@ from collections.abc import Callable
 from hardware_sim.kernels.machine import InstructionSet
 
 FIELDS = (
-    *("batch", "channels", "outputs", "groups", "threads", "block", "panels", "splits", "mode"),
+    *(
+        "batch",
+        "channels",
+        "outputs",
+        "groups",
+        "threads",
+        "block",
+        "panels",
+        "splits",
+        "mode",
+        "relu",
+    ),
     *(f"{name}{d}" for name in ("in", "out", "pad", "kernel", "stride", "step") for d in range(3)),
 )
 """Arguments of a kernel: ``channels`` and ``outputs`` of one group; ``step`` is the dilation.
@@ -27,11 +38,18 @@ static int omp_get_thread_num(void) {{ return 0; }}
 
 enum {{ V = {width}, N = 2 * V, ROWS = {rows} }};
 typedef float vec __attribute__((vector_size({bytes}), aligned(4), may_alias));
+typedef int32_t bits __attribute__((vector_size({bytes}), aligned(4), may_alias));
 
 static inline vec load(const float *p) {{ return *(const vec *)p; }}
 static inline void store(float *p, vec value) {{ *(vec *)p = value; }}
 static inline int64_t least(int64_t a, int64_t b) {{ return a < b ? a : b; }}
 static inline int64_t ceiling(int64_t a, int64_t b) {{ return (a + b - 1) / b; }}
+
+/* Adds what `add` points to, if anything, and cuts off below zero; NaN stays NaN. */
+static inline vec finish(vec value, const float *add, int64_t at, int64_t relu) {{
+  if (add) value += load(add + at);
+  return relu ? (vec)((bits)value & ~(value < 0)) : value;
+}}
 
 /* Whether a sum of values times zero says that one of them was no finite number. */
 static inline int is_tainted(vec sum) {{
@@ -96,7 +114,7 @@ def gathered_block(rows: int) -> str:
         [
             f"static void block_{rows}(const float *const *rows, const int64_t *offsets,",
             "    int64_t runs, int64_t length, const float *b, const float *bias,",
-            "    float *const *y, int64_t columns) {",
+            "    float *const *y, const float *const *add, int64_t relu, int64_t columns) {",
             *(f"  const float *const p{r} = rows[{r}];" for r in range(rows)),
             *_zeros(rows, "load(bias)", "load(bias + V)"),
             "  for (int64_t k = 0; k < runs; k++)",
@@ -104,12 +122,18 @@ def gathered_block(rows: int) -> str:
             *_multiply(rows, [f"p{r}[i]" for r in range(rows)]),
             "    }",
             "  if (columns >= N) {",
-            *(f"    store(y[{r}], c{r}_0); store(y[{r}] + V, c{r}_1);" for r in range(rows)),
+            *(
+                f"    store(y[{r}], finish(c{r}_0, add[{r}], 0, relu));"
+                f" store(y[{r}] + V, finish(c{r}_1, add[{r}], V, relu));"
+                for r in range(rows)
+            ),
             "    return;",
             "  }",
-            "  float part[N];",
+            "  float part[N], more[N] = {0};",
             *(
-                f"  store(part, c{r}_0); store(part + V, c{r}_1);"
+                f"  if (add[{r}]) memcpy(more, add[{r}], columns * sizeof(float));"
+                f" store(part, finish(c{r}_0, more, 0, relu));"
+                f" store(part + V, finish(c{r}_1, more, V, relu));"
                 f" memcpy(y[{r}], part, columns * sizeof(float));"
                 for r in range(rows)
             ),

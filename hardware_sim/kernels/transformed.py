@@ -139,7 +139,7 @@ class Transform:
         ]
 
     def _output_tile(self) -> list[str]:
-        """C of a function that transforms ``V`` outputs of one tile back, and adds the bias."""
+        """C of a function that transforms ``V`` outputs of one tile back, and finishes them."""
         stack = _Grid("t", "1", self.span)
         sizes = list(self.spectrum)
         body = []
@@ -154,8 +154,9 @@ class Transform:
                     f"    inverse_{d}({arguments});",
                     f"    for (int j = 0; j < {self.tile[d]}; j++) {{",
                     "      const vec value = o[j] + bias;",
-                    f"      store(sink[{_place(self.tile, d)} + j * {_stride(self.tile, d)}] + at,",
-                    "            value);",
+                    f"      const int64_t i = {_place(self.tile, d)}",
+                    f"                        + j * {_stride(self.tile, d)};",
+                    "      store(sink[i] + at, finish(value, add ? add[i] : 0, at, relu));",
                     "      tainted += value * 0;",
                     "    }",
                     "  }",
@@ -166,7 +167,8 @@ class Transform:
             sizes[d] = self.tile[d]
         return [
             "static vec output_tile(const vec *m, int64_t step, int64_t turn, vec bias,",
-            "                       float *const *sink, int64_t at) {",
+            "                       float *const *sink, const float *const *add, int64_t at,",
+            "                       int64_t relu) {",
             "  vec tainted = {0};",
             *self._arrays(),
             *body,
@@ -288,17 +290,23 @@ static void input_part(const float *const *source, int64_t at, int64_t width, ve
 }
 
 static vec output_part(const vec *m, int64_t step, int64_t turn, vec bias, float *const *sink,
-                       int64_t at, int64_t width) {
-  float patch[TILE][V];
+                       const float *const *add, int64_t at, int64_t relu, int64_t width) {
+  float patch[TILE][V], more[TILE][V];
   float *inside[TILE];
-  for (int i = 0; i < TILE; i++) inside[i] = patch[i];
-  const vec tainted = output_tile(m, step, turn, bias, inside, 0);
+  const float *added[TILE];
+  memset(more, 0, sizeof more);
+  for (int i = 0; i < TILE; i++) {
+    inside[i] = patch[i];
+    added[i] = more[i];
+    if (add) memcpy(more[i], add[i] + at, width * sizeof(float));
+  }
+  const vec tainted = output_tile(m, step, turn, bias, inside, added, 0, relu);
   for (int i = 0; i < TILE; i++) memcpy(sink[i] + at, patch[i], width * sizeof(float));
   return tainted;
 }
 
 int run(const float *x, const float *u, const float *bias, float *y, float *scratch,
-        const int64_t *g) {
+        const int64_t *g, const float *add) {
   ARGUMENTS
   const int64_t t0 = ceiling(out0, TILE0), t1 = ceiling(out1, TILE1), t2 = ceiling(out2, TILE2);
   const int64_t tiles = batch * t0 * t1 * t2, items = ceiling(tiles, block);
@@ -362,23 +370,28 @@ int run(const float *x, const float *u, const float *bias, float *y, float *scra
         const int64_t a2 = tile % t2 * TILE2, a1 = tile / t2 % t1 * TILE1;
         const int64_t a0 = tile / (t2 * t1) % t0 * TILE0, image = tile / (t2 * t1 * t0);
         float *sink[TILE];
+        const float *more[TILE];
         for (int i0 = 0; i0 < TILE0; i0++)
         for (int i1 = 0; i1 < TILE1; i1++) {
           const int64_t b0 = a0 + i0, b1 = a1 + i1;
-          float *line = y + ((image * out0 + b0) * out1 + b1) * out2 * out_pixel + group * outputs;
+          const int64_t line = ((image * out0 + b0) * out1 + b1) * out2 * out_pixel;
           for (int i2 = 0; i2 < TILE2; i2++) {
-            const int64_t b2 = a2 + i2;
-            sink[(i0 * TILE1 + i1) * TILE2 + i2] =
-                b0 < out0 && b1 < out1 && b2 < out2 ? line + b2 * out_pixel : drain;
+            const int64_t b2 = a2 + i2, to = line + b2 * out_pixel + group * outputs;
+            const int64_t i = (i0 * TILE1 + i1) * TILE2 + i2;
+            const int inside = b0 < out0 && b1 < out1 && b2 < out2;
+            sink[i] = inside ? y + to : drain;
+            more[i] = inside && add ? add + to : drain;
           }
         }
         for (int64_t j = 0; j < some * 2; j++) {
           const int64_t at = q * N + j * V, left = outputs - at;
           if (left <= 0) break;
           const vec *from = (vec *)m + (j / 2 * PARTS * block + t) * 2 + j % 2;
-          const vec add = load(bias + (group * down + q) * N + j * V);
-          tainted += left >= V ? output_tile(from, m_step, block * 2, add, sink, at)
-                               : output_part(from, m_step, block * 2, add, sink, at, left);
+          const vec shift = load(bias + (group * down + q) * N + j * V);
+          const float *const *also = add ? more : 0;
+          tainted += left >= V
+              ? output_tile(from, m_step, block * 2, shift, sink, also, at, relu)
+              : output_part(from, m_step, block * 2, shift, sink, also, at, relu, left);
         }
       }
     }

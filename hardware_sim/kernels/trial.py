@@ -1,4 +1,4 @@
-"""Runs a compiled kernel once, in a process of its own: ``python -m hardware_sim.kernels.trial``.
+"""Runs a compiled kernel once, in a process of its own: ``python trial.py FOLDER``.
 
 Nothing but NumPy is imported, so it starts fast, and what a broken kernel does stays here. Every
 buffer lies between guard zones of NaN: a write outside changes them, and a read outside that
@@ -48,22 +48,28 @@ def main(folder: Path) -> int:
     """Runs what the folder describes, and writes the outputs into it."""
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     run = ctypes.CDLL(job["library"]).run
-    run.argtypes = [ctypes.c_void_p] * 6
-    arguments = np.array(job["arguments"], np.int64)
-    for name in job["inputs"]:
-        loaded = [np.load(folder / f"{part}.npy").ravel() for part in (name, "weight", "bias")]
+    run.argtypes = [ctypes.c_void_p] * 7
+    plain, fused = (np.array(job[key], np.int64) for key in ("arguments", "fused"))
+    for name, result, arguments in (
+        *((name, f"{name}-result", plain) for name in job["inputs"]),
+        *((name, f"{name}-fused", fused) for name in job["inputs"]),
+    ):
+        parts = (name, "weight", "bias", "add")
+        loaded = [np.load(folder / f"{part}.npy").ravel() for part in parts]
         sizes = [each.size for each in loaded] + [job["outputs"], job["scratch"]]
         buffers = [Guarded(size, job["guard"]) for size in sizes]
         for buffer, values in zip(buffers, loaded, strict=False):
             buffer.array[:] = values
-        run(*(each.array.ctypes.data for each in buffers), arguments.ctypes.data)
+        x, weight, bias, add, y, scratch = (each.array.ctypes.data for each in buffers)
+        given = None if arguments is plain else add
+        run(x, weight, bias, y, scratch, arguments.ctypes.data, given)
         same = all(
             np.array_equal(buffer.array.view(np.uint32), values.view(np.uint32))
             for buffer, values in zip(buffers, loaded, strict=False)
         )
         if not same or not all(buffer.is_intact() for buffer in buffers):
             return OUT_OF_BOUNDS
-        np.save(folder / f"{name}-result.npy", buffers[3].array)
+        np.save(folder / f"{result}.npy", buffers[4].array)
     return 0
 
 

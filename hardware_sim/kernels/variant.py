@@ -247,8 +247,12 @@ class Plan:
             self.spread(problem.output, 1),
         )
 
-    def arguments(self) -> NDArray[np.int64]:
-        """What the C function reads, in the order of :data:`microkernels.FIELDS`."""
+    def arguments(self, relu: bool = False) -> NDArray[np.int64]:
+        """What the C function reads, in the order of :data:`microkernels.FIELDS`.
+
+        Args:
+            relu: Whether the result is cut off below zero.
+        """
         problem, variant = self.problem, self.variant
         values = {
             "batch": problem.batch,
@@ -259,6 +263,7 @@ class Plan:
             "block": self.block,
             "panels": self.panels,
             "splits": min(variant.splits, self.panels_in_all),
+            "relu": int(relu),
             "mode": 0 if variant.is_transformed else gathered.MODES.index(variant.algorithm),
         }
         for name, sizes, neutral in (

@@ -10,7 +10,10 @@ from hardware_sim.kernels.checking import run_trial
 
 PROBLEM = Problem(3, 4, (8, 8), 3, padding=1)
 VARIANT = Variant("direct", isa="portable")
-HEAD = "int run(const float *x, const float *u, const float *b, float *y, float *s, const long *g)"
+HEAD = (
+    "int run(const float *x, const float *u, const float *b, float *y, float *s, const long *g,"
+    " const float *add)"
+)
 
 
 def fake_compiler(tmp_path, monkeypatch, body):

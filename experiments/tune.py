@@ -1,0 +1,248 @@
+"""``gymworks tune``: the fastest kernel for each convolution of a network, on this machine."""
+
+import re
+import sys
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from hardware_sim.errors import InputError, choose
+
+CONV = "64x56x56,64,3x3,pad=1"
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+OPTIONS = {"pad": "padding", "stride": "stride", "dilation": "dilation"}
+NUMBERS = {"groups": "groups", "batch": "batch"}
+
+
+def seconds(text: str) -> float:
+    """A span of time such as ``60s``, ``2m`` or ``90`` in seconds.
+
+    Raises:
+        InputError: It is none, or not positive.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+    if not match or match[2] not in UNITS or not float(match[1]):
+        raise InputError(f"budget {text!r} is no span of time; write 60s, 2m or 1h")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def sizes(text: str, what: str) -> tuple[int, ...]:
+    """Sizes such as ``1x3x224x224``.
+
+    Raises:
+        InputError: They are none.
+    """
+    if not re.fullmatch(r"\d+(x\d+)*", text.strip()):
+        raise InputError(f"{what} {text!r} is no list of sizes such as 1x3x224x224")
+    return tuple(int(each) for each in text.strip().split("x"))
+
+
+def parse_conv(text: str) -> Any:
+    """The :class:`Problem` of a text such as ``64x56x56,64,3x3,pad=1``.
+
+    Input channels and pixels, output channels, kernel; then any of ``pad``, ``stride`` and
+    ``dilation`` (one number or one for each dimension), ``groups`` and ``batch``.
+
+    Raises:
+        InputError: The text has another form, or describes no convolution.
+    """
+    from hardware_sim.kernels import Problem
+
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) < 3:
+        raise InputError(
+            f"convolution {text!r} is too short; write input, output channels, kernel: {CONV}"
+        )
+    (channels, *size), outputs = sizes(parts[0], "input"), sizes(parts[1], "output channels")
+    kernel, options = sizes(parts[2], "kernel"), {}
+    for part in parts[3:]:
+        name, _, value = part.partition("=")
+        choose("option of a convolution", name, [*OPTIONS, *NUMBERS])
+        numbers = sizes(value, name)
+        options[OPTIONS.get(name, name)] = numbers[0] if name in NUMBERS else numbers
+    if len(outputs) != 1 or not size:
+        raise InputError(f"convolution {text!r} has another form than {CONV}")
+    return Problem(channels, outputs[0], tuple(size), kernel, **options)  # type: ignore[arg-type]
+
+
+def load_model(name: str, shape: str | None) -> tuple[Any, tuple[Any, ...]]:
+    """The model that ``module:callable`` makes, and its inputs.
+
+    Args:
+        name: The callable (the working folder is on the path) returns a :class:`torch.nn.Module`,
+            or a pair of it and an example input (a tensor or a tuple of tensors).
+        shape: Of the input, as ``1x3x224x224``; None if the callable returns the input.
+
+    Raises:
+        InputError: It cannot be found or returns something else.
+    """
+    import torch
+
+    if ":" not in name:
+        raise InputError(f"model {name!r} is not of the form module:callable")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        made = resolve_name(name)()
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise InputError(f"model {name!r} cannot be made: {error}") from error
+    model, example = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+    if not isinstance(model, torch.nn.Module):
+        raise InputError(
+            f"{name} returns a {type(model).__name__}; it must return a torch.nn.Module, "
+            "or one and an example input"
+        )
+    if shape is not None:
+        example = torch.randn(sizes(shape, "input"))
+    if example is None:
+        raise InputError(f"{name} returns no example input; say its shape: --input 1x3x224x224")
+    return model, example if isinstance(example, tuple) else (example,)
+
+
+def resumed(path: Path, plan: Any, console: Console) -> None:
+    """Takes the measurements that an earlier run left in a file, if they hold here."""
+    from hardware_sim.kernels.network_plan import NetworkPlan
+
+    if not path.exists():
+        return
+    old = NetworkPlan.load(path)
+    reason = old.stale(plan.threads)
+    if reason:
+        console.print(f"[yellow]{path} is not used: {reason}. All is measured anew.[/yellow]")
+        return
+    console.print(f"{path} has {plan.take(old)} measurements already")
+
+
+def table(plan: Any) -> Table:
+    """What was found, one line a convolution."""
+    result = Table(box=SIMPLE)
+    for heading in ("convolution", "layers", "torch ms", "kernel ms", "speed-up", "use", "error"):
+        is_text = heading in ("convolution", "use")
+        result.add_column(heading, justify="left" if is_text else "right", overflow="fold")
+    for entry in plan.entries.values():
+        best = entry.best
+        tried = [each for each in entry.measured if each.torch_s]
+        shown = best or max(tried, key=lambda each: each.speedup, default=None)
+        result.add_row(
+            describe(entry.problem),
+            str(max(1, len(entry.layers))),
+            f"{shown.torch_s * 1e3:.3f}" if shown else "",
+            f"{shown.kernel_s * 1e3:.3f}" if shown else "",
+            f"{shown.speedup:.2f}" if shown else "",
+            label(best.variant) if best else "torch" if tried else "torch, unmeasured",
+            f"{best.error:.0e}" if best else "",
+        )
+    return result
+
+
+def describe(problem: Any) -> str:
+    """A convolution as :func:`parse_conv` reads it."""
+    text = [f"{problem.in_channels}x{'x'.join(map(str, problem.size))}", str(problem.out_channels)]
+    text.append("x".join(map(str, problem.kernel)))
+    for option, name in OPTIONS.items():
+        values = getattr(problem, name)
+        if set(values) != {0 if option == "pad" else 1}:
+            one = len(set(values)) == 1
+            text.append(f"{option}={values[0] if one else 'x'.join(map(str, values))}")
+    text += [f"{name}={getattr(problem, name)}" for name in NUMBERS if getattr(problem, name) != 1]
+    return ",".join(text)
+
+
+def label(variant: Any) -> str:
+    """A short name of a variant."""
+    divided = " divided" if variant.splits > 1 else ""
+    return f"{variant.algorithm} {'x'.join(map(str, variant.tile))}".strip() + divided
+
+
+def command(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="module:callable that returns a model, or it and an example input."),
+    ] = None,
+    shape: Annotated[
+        str | None, typer.Option("--input", help="The input's shape: 1x3x224x224.")
+    ] = None,
+    conv: Annotated[
+        list[str] | None, typer.Option(help=f"Instead of a model, a convolution: {CONV}.")
+    ] = None,
+    budget: Annotated[str, typer.Option(help="Time to spend: 60s, 2m.")] = "60s",
+    threads: Annotated[int, typer.Option(min=1, help="Threads to run with.")] = 1,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The plan; an earlier run is resumed from it.")
+    ] = Path("plan.json"),
+) -> None:
+    """Finds the fastest kernel for each convolution of a network on this machine."""
+    from hardware_sim.kernels.layers import convolutions
+    from hardware_sim.kernels.tuning import pending, plan_for, tune
+
+    console = Console()
+    limit_s = seconds(budget)
+    if bool(model) == bool(conv):
+        raise InputError(f"give a model, as module:callable, or --conv {CONV}")
+    if model:
+        found = convolutions(*load_model(model, shape))
+        for name, reason in found.unsupported.items():
+            console.print(f"{name} stays with torch: {reason}")
+        problems = list(found.names.items())
+        if not problems:
+            raise InputError(f"{model} has no convolution layers that kernels could compute")
+    else:
+        problems = [(parse_conv(text), []) for text in conv or []]
+    plan = plan_for(problems, threads)
+    resumed(output, plan, console)
+    left = len(pending(plan))
+    plan.save(output)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    ) as progress:
+        bar = progress.add_task("measuring", total=left)
+
+        def note(entry: Any, measurement: Any) -> None:
+            plan.save(output)
+            progress.update(
+                bar,
+                advance=1,
+                description=f"{describe(entry.problem)} {label(measurement.variant)}",
+            )
+
+        outcome = tune(plan, budget_s=limit_s, report=note)
+    console.print(table(plan))
+    if not outcome:
+        console.print(
+            f"[red]Nothing could be measured: {outcome.status}: {outcome.detail}. "
+            "The plan leaves every layer to torch.[/red]"
+        )
+        raise typer.Exit(1)
+    left = len(pending(plan))
+    if left:
+        console.print(f"{left} variants were not reached in {budget}; run again to go on")
+    console.print(f"wrote {output}; use it: {saving(plan)}")
+
+
+def saving(plan: Any) -> str:
+    """What the plan gains over the layers, in words."""
+    before = after = 0.0
+    for entry in plan.entries.values():
+        times = [each for each in entry.measured if each.torch_s]
+        if times:
+            best, count = entry.best, max(1, len(entry.layers))
+            library = best.torch_s if best else min(each.torch_s for each in times)
+            before += count * library
+            after += count * (best.kernel_s if best else library)
+    if not before:
+        return "nothing was measured"
+    return (
+        f"its convolutions take {after * 1e3:.2f} ms instead of torch's {before * 1e3:.2f} ms "
+        f"({before / after:.2f} times as fast)"
+    )
