@@ -83,9 +83,12 @@ def measure(
     start = time.perf_counter()
     fast = accelerate(model, plan)
     fast(x)
-    ways = {"accelerated": (lambda: fast(x), time.perf_counter() - start)}
+    ways: dict[str, tuple[Callable[[], torch.Tensor], float]] = {
+        "accelerated": (lambda: fast(x), time.perf_counter() - start)
+    }
     ways |= opponents(model, x, compiled)
-    exact = deepcopy(model).double()(x.double())
+    wide = deepcopy(model).to(torch.float64)
+    exact = wide(x.to(torch.float64))
     errors = {
         name: float((run() - exact).abs().max() / exact.abs().max())
         for name, (run, _) in ways.items()
