@@ -146,7 +146,7 @@ def compact_references(env_id: str) -> dict[str, Any]:
         for name, source in sources.items()
     }
     env.close()
-    return {"unit": "doublings of speed, less the price of accuracy", "better": "higher", **table}
+    return {"unit": "doublings", "better": "higher", **table}
 
 
 def _mean_score(

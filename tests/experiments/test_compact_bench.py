@@ -19,7 +19,7 @@ from hardware_sim.compact.network import IMAGE_SHAPE, WIDTHS
 @pytest.fixture(scope="module")
 def splits():
     generator = torch.Generator().manual_seed(0)
-    pictures = Pictures(torch.randn(256, *IMAGE_SHAPE, generator=generator), torch.arange(256) % 10)
+    pictures = Pictures(torch.randn(300, *IMAGE_SHAPE, generator=generator), torch.arange(300) % 10)
     return Splits(pictures, pictures, pictures)
 
 
