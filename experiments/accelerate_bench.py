@@ -85,7 +85,7 @@ def measure(
     fast(x)
     ways = {"accelerated": (lambda: fast(x), time.perf_counter() - start)}
     ways |= opponents(model, x, compiled)
-    exact = deepcopy(model).double()(x.double())
+    exact = deepcopy(model).to(torch.float64)(x.double())
     errors = {
         name: float((run() - exact).abs().max() / exact.abs().max())
         for name, (run, _) in ways.items()
