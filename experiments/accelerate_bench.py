@@ -37,7 +37,10 @@ class Network(StrEnum):
     RESNET50 = "resnet50"
 
 
-MAKERS = {Network.VGG16: vgg16, Network.RESNET50: resnet50}
+MAKERS = {
+    Network.VGG16: vgg16,
+    Network.RESNET50: resnet50,
+}
 Run = Callable[[], torch.Tensor]
 
 
@@ -83,9 +86,11 @@ def measure(
     start = time.perf_counter()
     fast = accelerate(model, plan)
     fast(x)
-    ways = {"accelerated": (lambda: fast(x), time.perf_counter() - start)}
+    ways: dict[str, tuple[Run, float]] = {
+        "accelerated": (lambda: fast(x), time.perf_counter() - start)
+    }
     ways |= opponents(model, x, compiled)
-    exact = deepcopy(model).to(torch.float64)(x.double())
+    exact = deepcopy(model).double()(x.double())
     errors = {
         name: float((run() - exact).abs().max() / exact.abs().max())
         for name, (run, _) in ways.items()
