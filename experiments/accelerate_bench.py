@@ -37,7 +37,10 @@ class Network(StrEnum):
     RESNET50 = "resnet50"
 
 
-MAKERS = {Network.VGG16: vgg16, Network.RESNET50: resnet50}
+MAKERS = {
+    Network.VGG16: vgg16,
+    Network.RESNET50: resnet50,
+}
 Run = Callable[[], torch.Tensor]
 
 
@@ -83,7 +86,7 @@ def measure(
     start = time.perf_counter()
     fast = accelerate(model, plan)
     fast(x)
-    ways: dict[str, tuple[Callable[[], torch.Tensor], float]] = {
+    ways: dict[str, tuple[Run, float]] = {
         "accelerated": (lambda: fast(x), time.perf_counter() - start)
     }
     ways |= opponents(model, x, compiled)
