@@ -18,11 +18,10 @@ from envs.web.inputs import (
     PointerUp,
     Text,
 )
-from envs.web.page import Page
+from envs.web.page import Page, first_script
 from envs.web.selenium_page import SeleniumPage
 from envs.web.server import Lease
 from envs.web.snapshot import KEYS, Row, Snapshot, read_snapshot
-from envs.web.telling import first_script
 from hardware_sim.errors import InputError, choose
 
 LOOK = "JSON.stringify(gymworks.snapshot())"  # faster than the browser's own account of a value

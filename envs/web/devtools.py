@@ -2,16 +2,13 @@
 
 import json
 import os
-import select
+import selectors
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from threading import RLock
 from typing import Any
 
 Message = dict[str, Any]
-Command = tuple[str, Message]
-"""Method and parameters."""
-
 Listener = Callable[[str, Message], None]
 Work = Generator[int, Message, None]
 """Commands that follow each other: yields the number of each, and is sent its result."""
@@ -54,8 +51,8 @@ class Pipe:
         self._count = 0
         self._process = os.getpid()
         self.turn = RLock()
-        self._incoming = select.poll()
-        self._incoming.register(reading, select.POLLIN)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(reading, selectors.EVENT_READ)
 
     def send(self, method: str, session: str = "", **params: Any) -> int:
         """Sends a command; returns the number of its answer.
@@ -63,29 +60,22 @@ class Pipe:
         Raises:
             BrowserDiedError: The browser is gone.
         """
-        return self.send_all([(method, params)], session)[0]
-
-    def send_all(self, commands: Iterable[Command], session: str = "") -> list[int]:
-        """Sends commands, which travel together; returns and raises as :meth:`send` does."""
         if os.getpid() != self._process:
             raise BrowserDiedError("the browser belongs to another process")
         if self.broken:
             raise BrowserDiedError(self.broken)
-        address = {"sessionId": session} if session else {}
         with self.turn:
-            first = self._count + 1
-            parts = []
-            for method, params in commands:
-                self._count += 1
-                message = {"id": self._count, "method": method, "params": params, **address}
-                parts.append(json.dumps(message).encode() + b"\0")
-            data = b"".join(parts)
+            self._count += 1
+            message: Message = {"id": self._count, "method": method, "params": params}
+            if session:
+                message["sessionId"] = session
+            data = json.dumps(message).encode() + b"\0"
             try:
                 while data:
                     data = data[os.write(self.writing, data) :]
             except OSError as error:
                 raise self._break("the browser has ended") from error
-            return list(range(first, self._count + 1))
+            return self._count
 
     def call(self, method: str, session: str = "", **params: Any) -> Message:
         """Sends a command and waits for its result.
@@ -127,20 +117,21 @@ class Pipe:
         with self.turn:
             while not condition():
                 left = deadline - time.monotonic()
-                if left <= 0 or not self._incoming.poll(1000 * left):
+                if left <= 0 or not self._selector.select(left):
                     raise self._break(f"the browser has not answered for {self.timeout_s:g} s")
                 self._read()
 
     def listen(self, seconds: float) -> bool:
         """Reads what arrives within a time; tells whether anything did."""
         with self.turn:
-            heard = bool(self._incoming.poll(1000 * seconds))
+            heard = bool(self._selector.select(seconds))
             if heard:
                 self._read()
             return heard
 
     def close(self) -> None:
         """Closes both ends, upon which the browser ends."""
+        self._selector.close()
         for end in (self.reading, self.writing):
             os.close(end)
 

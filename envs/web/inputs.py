@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-from envs.web.devtools import Command
 from envs.web.keys import KEYBOARD, SHIFT
 
 
@@ -53,6 +52,8 @@ class Text(NamedTuple):
 Event = PointerMove | PointerDown | PointerUp | KeyDown | KeyUp | Text
 
 POINTER = {PointerMove: "mouseMoved", PointerDown: "mousePressed", PointerUp: "mouseReleased"}
+
+Command = tuple[str, dict[str, Any]]
 
 
 def commands(event: Event) -> list[Command]:

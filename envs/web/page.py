@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from envs.web.devtools import BrowserDiedError, Command, CommandError, Message, Work
+from envs.web.devtools import BrowserDiedError, CommandError, Message, Work
 from envs.web.inputs import Event, PointerMove, commands
-from envs.web.telling import (
-    IN_FRAME,
-    NEXT_FRAME,
-    PICTURE,
-    clock,
-    decoded,
-    evaluation,
-    first_script,
-)
 
 if TYPE_CHECKING:
     from envs.web.browser import Browser
@@ -28,8 +24,19 @@ if TYPE_CHECKING:
 FIRST_FRAMES = 10
 """Frames at most that a new page is given to show itself."""
 HOST = "127.0.0.1"
+PICTURE: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
 QUIET_S = 0.003
 """How long a loading page may be silent before it gets a frame, for which it may be waiting."""
+
+
+@lru_cache
+def _first_script() -> str:
+    return resources.files("envs.web").joinpath("first.js").read_text("utf-8")
+
+
+def first_script(seed: int) -> str:
+    """What runs before a page's own scripts: seeds its randomness, keeps it in its window."""
+    return _first_script().replace("SEED", str(seed))
 
 
 class Page:
@@ -91,7 +98,7 @@ class Page:
         self._load()
         self._show()
 
-    def step(self, events: Sequence[Event], advance_ms: int, script: str, first: str = "") -> Any:
+    def step(self, events: Sequence[Event], advance_ms: int, script: str) -> Any:
         """Sends events, lets page time pass, and evaluates an expression.
 
         If the events led to another page, waits for it and evaluates there.
@@ -99,38 +106,24 @@ class Page:
         Args:
             events: Trusted input, in order.
             advance_ms: Page time to let pass; requests of the page are waited for.
-            script: An expression; a promise is awaited. Its value must be JSON. If the page
-                changes meanwhile, it is evaluated again.
-            first: Another one, evaluated after the events; its value is dropped.
+            script: An expression; a promise is awaited. Its value must be JSON.
 
         Raises:
             BrowserDiedError: The browser is gone or does not answer.
-            CommandError: A script raised.
+            CommandError: The script raised.
         """
         self.act(events)
-        overlaps = self.draws and self.frames
-        inside = self.frames and not self.draws and advance_ms > 0
-        scripts = [first] * bool(first) + [NEXT_FRAME] * overlaps
-        scripts += [IN_FRAME.replace("SCRIPT", script)] * inside
-        before = self._departures
-        numbers = self._advance(advance_ms, [evaluation(each) for each in scripts])
-        mark = numbers.pop() if overlaps or inside else 0
-        for number in numbers:
-            self._evaluated(number, before)
+        if advance_ms:
+            self.advance(advance_ms)
         self._load()
         self._show()
         before = self._departures
-        if overlaps:
-            value = self._draw_and_evaluate(script, mark)
-        elif inside:
-            value = self._evaluate_in_frame(script, mark)
-        else:
-            if self.draws:
-                self._draw()
-            elif self.frames:
-                # As a drawn frame does, it has the page move the focus off what has gone.
-                self._call("HeadlessExperimental.beginFrame", noDisplayUpdates=True)
-            value = self.evaluate(script)
+        if self.draws:
+            self._draw()
+        elif self.frames:
+            # As a drawn frame does, it moves the focus off what has gone.
+            self._call("HeadlessExperimental.beginFrame", noDisplayUpdates=True)
+        value = self.evaluate(script)
         self._drawn = self.draws and self._departures == before
         return value
 
@@ -140,7 +133,9 @@ class Page:
             return
         self._drawn = False
         self.browser.prepare(self.size)
-        numbers = self._send_all([command for event in events for command in commands(event)])
+        numbers = [
+            self._send(method, **params) for event in events for method, params in commands(event)
+        ]
         if self.frames and isinstance(events[-1], PointerMove):
             while not self.pipe.answered(numbers):  # a move waits for a frame, or for other events
                 self._call("HeadlessExperimental.beginFrame")
@@ -156,98 +151,37 @@ class Page:
 
     def evaluate(self, script: str) -> Any:
         """The value of an expression in the page, as ``step`` gives it."""
+        settings = {"expression": script, "returnByValue": True, "awaitPromise": True}
         self._drawn = False
         while True:
             self._load()
             before = self._departures
-            answer = self._evaluated(self._ask(script), before)
-            if answer is not None:
-                return answer["result"].get("value")
-
-    def _ask(self, script: str) -> int:
-        return self._send_all([evaluation(script)])[0]
-
-    def _evaluated(self, number: int, before: int) -> Message | None:
-        """What an evaluation gave, or ``None`` if the page changed meanwhile.
-
-        Args:
-            number: Of the command.
-            before: Departures before it was sent.
-        """
-        try:
-            answer = self._results([number])[0]
-        except CommandError as error:
-            if "navigated" in str(error) or "destroyed" in str(error):
-                return None
-            raise
-        if self._departures != before:
-            return None  # what answered may have been a page that had not loaded yet
-        if "exceptionDetails" in answer:
-            details = answer["exceptionDetails"]
-            said = details.get("exception", {}).get("description", details["text"])
-            raise CommandError(f"the page's script raised: {said}")
-        return answer
-
-    def _evaluate_in_frame(self, script: str, mark: int) -> Any:
-        """Gives the page a frame, as a drawn one does, in which it evaluates a script.
-
-        Args:
-            script: As for ``step``.
-            mark: Number of its evaluation as ``IN_FRAME``; where the page has been given frames
-                since, or has been left, it tells nothing.
-        """
-        before, spent = self._departures, self.pipe.answered([mark])
-        self._call("HeadlessExperimental.beginFrame", noDisplayUpdates=True)
-        if spent or not self.pipe.answered([mark]):
-            self.pipe.forget(mark)
-            return self.evaluate(script)
-        answer = self._evaluated(mark, before)
-        return self.evaluate(script) if answer is None else answer["result"].get("value")
-
-    def _draw_and_evaluate(self, script: str, mark: int) -> Any:
-        """Draws the page, and evaluates as soon as it has been told what to draw.
-
-        Args:
-            script: As for ``step``.
-            mark: Number of an evaluation of ``NEXT_FRAME``; where the page has been given frames
-                since, or has been left, it tells nothing.
-        """
-        before, spent = self._departures, self.pipe.answered([mark])
-        with self.pipe.turn:
-            number = self._send("HeadlessExperimental.beginFrame", screenshot=PICTURE)
-            self._wait_until(
-                lambda: self.pipe.answered([number]) or (not spent and self.pipe.answered([mark]))
-            )
-            seen = self._ask(script)
-            frame = self._results([number])[0]
-            self.pipe.forget(mark)
-            answer = self._evaluated(seen, before)
-        if not self._take(frame):
-            self._draw()
-            answer = None
-        return self.evaluate(script) if answer is None else answer["result"].get("value")
+            try:
+                answer = self._call("Runtime.evaluate", **settings)
+            except CommandError as error:
+                if "navigated" in str(error) or "destroyed" in str(error):
+                    continue  # the page changed meanwhile; evaluate in the next one
+                raise
+            if self._departures != before:
+                continue  # what answered may have been a page that had not loaded yet
+            if "exceptionDetails" in answer:
+                details = answer["exceptionDetails"]
+                said = details.get("exception", {}).get("description", details["text"])
+                raise CommandError(f"the page's script raised: {said}")
+            return answer["result"].get("value")
 
     def advance(self, milliseconds: int) -> None:
         """Lets page time pass; it stands still while requests are under way."""
-        self._advance(milliseconds, [])
-
-    def _advance(self, milliseconds: int, ahead: list[Command]) -> list[int]:
-        """Sends commands and lets page time pass; returns the commands' numbers."""
-        self._drawn = False
-        if not milliseconds:
-            return self._send_all(ahead)
-        self._expired = self._stuck = False
-        told = [*ahead, clock("pauseIfNetworkFetchesPending", milliseconds)]
-        *numbers, last = self._send_all(told)
-        self._await_clock(last)
+        self._drawn = self._expired = self._stuck = False
+        self._run_clock("pauseIfNetworkFetchesPending", milliseconds)
         if not self._expired:  # the clock waits for a page that will not come
             self._stuck = False
-            self._await_clock(self._send_all([clock("advance", milliseconds)])[0])
+            self._run_clock("advance", milliseconds)
         self._asked = False
-        return numbers
 
-    def _await_clock(self, number: int) -> None:
-        """Waits until the clock's time is over, or nothing more can come of it."""
+    def _run_clock(self, policy: str, milliseconds: int) -> None:
+        """Runs the clock until its time is over, or nothing more can come of it."""
+        number = self._send("Emulation.setVirtualTimePolicy", policy=policy, budget=milliseconds)
         while not (self._expired or self._stuck):
             self._wait_until(lambda: self._expired or self._stuck or (self.frames and self._asked))
             if not (self._expired or self._stuck or self.pipe.listen(QUIET_S)):
@@ -267,22 +201,27 @@ class Page:
 
     def _draw(self) -> None:
         """Takes a picture of the page, if it has changed since the last one."""
-        if not self.frames:
-            self._last = decoded(self._call("Page.captureScreenshot", **PICTURE)["data"])
-            return
+        data = self._frame_data() if self.frames else self._capture()
+        if data:
+            image = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+            self._last = np.asarray(image, np.uint8)
+
+    def _capture(self) -> str:
+        data: str = self._call("Page.captureScreenshot", **PICTURE)["data"]
+        return data
+
+    def _frame_data(self) -> str | None:
+        """The next frame; ``None`` if nothing has changed since the last picture."""
         deadline = time.monotonic() + self.pipe.timeout_s
         while time.monotonic() < deadline:
             self._load()  # a page that is not there yet draws nothing
-            if self._take(self._call("HeadlessExperimental.beginFrame", screenshot=PICTURE)):
-                return
+            frame = self._call("HeadlessExperimental.beginFrame", screenshot=PICTURE)
+            if "screenshotData" in frame:
+                data: str = frame["screenshotData"]
+                return data
+            if self._last is not None and not frame["hasDamage"]:
+                return None
         raise BrowserDiedError("the browser draws nothing")  # not even after a while
-
-    def _take(self, frame: Message) -> bool:
-        """Takes the picture of a frame; tells whether the last picture is up to date now."""
-        if "screenshotData" in frame:
-            self._last = decoded(frame["screenshotData"])
-            return True
-        return self._last is not None and not frame["hasDamage"]
 
     def close(self) -> None:
         """Closes the page with its context; calling it again changes nothing."""
@@ -370,9 +309,6 @@ class Page:
 
     def _send(self, method: str, **params: Any) -> int:
         return self.pipe.send(method, self.session, **params)
-
-    def _send_all(self, told: Sequence[Command]) -> list[int]:
-        return self.pipe.send_all(told, self.session)
 
     def _send_and_forget(self, method: str, **params: Any) -> None:
         self.pipe.forget(self._send(method, **params))

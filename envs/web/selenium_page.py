@@ -91,22 +91,14 @@ class SeleniumPage:
         with _errors():
             self._driver.get(url)
 
-    def step(self, events: Sequence[Event], advance_ms: int, script: str, first: str = "") -> Any:
+    def step(self, events: Sequence[Event], advance_ms: int, script: str) -> Any:
         """Sends events, lets time pass, and evaluates an expression.
-
-        Args:
-            events: Input, in order.
-            advance_ms: Time to wait.
-            script: An expression. Its value must be JSON.
-            first: Another one, evaluated after the events; its value is dropped.
 
         Raises:
             BrowserDiedError: The browser is gone or does not answer.
-            CommandError: A script raised.
+            CommandError: The script raised.
         """
         self.act(events)
-        if first:
-            self.evaluate(first)
         self.advance(advance_ms)
         return self.evaluate(script)
 

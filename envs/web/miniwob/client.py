@@ -25,7 +25,6 @@ In this order, as a browser may take notice of a move only with the event that f
 """
 
 LOOK = "globalThis.gymworks ? JSON.stringify(gymworks.look()) : null"
-FIRST_LOOK = "globalThis.gymworks ? JSON.stringify([gymworks.look(), gymworks.told]) : null"
 
 
 class Verdict(NamedTuple):
@@ -94,9 +93,9 @@ class MiniWoBClient(BrowserClient):
         if not self._loaded or self.fresh_page:
             self._load(away)
             away = []
-        begin = f"gymworks.start({seed}, {split!r})"
-        seen, told = _seen(self.page.step(away, self._tick(), FIRST_LOOK, begin))
-        snapshot = self._read(seen)
+        self.page.act(away)
+        told = self.page.evaluate(f"gymworks.start({seed}, {split!r})")
+        snapshot = self._look([])
         given = tuple((name, text) for name, text in told["fields"])
         found = given[:MAX_FIELDS] or fields(told["utterance"], told["marked"])
         return Start(snapshot, told["utterance"], found)
@@ -120,7 +119,10 @@ class MiniWoBClient(BrowserClient):
 
     def _look(self, events: Sequence[Event], advance_ms: int | None = None) -> Snapshot:
         time_ms = self._tick() if advance_ms is None else advance_ms
-        return self._read(_seen(self.page.step(events, time_ms, LOOK)))
+        seen = self.page.step(events, time_ms, LOOK)
+        if seen is None:
+            raise BrowserDiedError("the task's page has been left")
+        return self._read(json.loads(seen))
 
     def _read(self, seen: dict[str, Any]) -> Snapshot:
         self.verdict = Verdict(seen["done"], float(seen["raw"]), float(seen["scaled"]))
@@ -135,13 +137,6 @@ class MiniWoBClient(BrowserClient):
             self.pointer = x, y
             return x, y
         return super()._centre(ref)
-
-
-def _seen(said: str | None) -> Any:
-    """What a look saw."""
-    if said is None:
-        raise BrowserDiedError("the task's page has been left")
-    return json.loads(said)
 
 
 def _script() -> str:

@@ -14,7 +14,7 @@ from envs.web import browser as driver
 from envs.web.application import Recorder, Request, Response
 from envs.web.browser import release_browsers, shared_browser
 from envs.web.chromium import VARIABLE, find_chromium
-from envs.web.devtools import BrowserDiedError, CommandError
+from envs.web.devtools import BrowserDiedError
 from envs.web.document import Box, Document, Node
 from envs.web.inputs import PointerDown, PointerMove, PointerUp
 from envs.web.server import acquire_server, release_server
@@ -62,32 +62,6 @@ def test_page_time_is_exact(page):
         ticks, now = page.step([], 1000, "[ticks, Date.now()]")
         assert ticks == 100 * count
         assert now - began == 1000 * count
-
-
-GONE = "document.querySelector('button').disabled = true"
-
-
-@pytest.mark.parametrize("draws", [False, True])
-def test_the_frame_of_a_step_has_the_focus_move_off_what_is_disabled(page, draws):
-    page.draws = draws
-    active = "document.activeElement.tagName"
-    assert page.step(CLICK, 10, active) == "BUTTON"
-    page.evaluate(GONE)
-    assert [page.step([], 10, active) for _ in range(2)] == ["BUTTON", "BODY"]
-
-
-@pytest.mark.parametrize("draws", [False, True])
-def test_a_step_evaluates_its_scripts_in_order_or_says_why_not(page, draws):
-    page.draws = draws
-    assert page.step([], 20, "[seen, Date.now() - began]", "(seen = 1, began = Date.now())") == [
-        1,
-        20,
-    ]
-    for scripts in (("1", "missing"), ("missing", "1")):
-        with pytest.raises(CommandError, match="missing is not defined"):
-            page.step([], 10, *scripts)
-    page.step([], 0, "document.documentElement.style.display = 'none'")
-    assert page.step([], 10, "seen") == 1  # though nothing is laid out
 
 
 def test_the_seed_decides_what_a_page_draws_and_shows(page, address):
