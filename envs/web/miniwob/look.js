@@ -41,10 +41,10 @@
   const classesOf = (element) => element.getAttribute("class") ?? "";
   const ownText = (element) => {
     let text = "";
-    for (const node of element.childNodes) {
+    for (let node = element.firstChild; node; node = node.nextSibling) {
       if (node.nodeType === Node.TEXT_NODE) text += ` ${node.data}`;
     }
-    return tidy(text);
+    return text ? tidy(text) : "";
   };
   const isGrabbed = (element) =>
     GRABBED.test(classesOf(element)) || element.getAttribute("draggable") === "true"
@@ -80,7 +80,7 @@
     return element.childElementCount ? null : 2;
   };
   const collect = (parent, found) => {
-    for (const element of parent.children) {
+    for (let element = parent.firstElementChild; element; element = element.nextElementSibling) {
       if (OUTSIDE.has(element.id) || SKIPPED.has(element.tagName)) continue;
       const text = CONTROLS.has(element.tagName) && element.tagName !== "A" && element.tagName !== "BUTTON"
         ? "" : ownText(element);
@@ -93,15 +93,22 @@
     }
     return found;
   };
+  // Where an element around others lets them show, and whether it could be scrolled.
+  const windowOf = (outer) => {
+    const isPage = outer === document.documentElement;
+    const { left, top, right, bottom } = isPage
+      ? { left: 0, top: 0, right: innerWidth, bottom: innerHeight } : outer.getBoundingClientRect();
+    const overflows = outer.scrollHeight > outer.clientHeight || outer.scrollWidth > outer.clientWidth;
+    const scrolls = overflows && (isPage || getComputedStyle(outer).overflow !== "visible");
+    return { left, top, right, bottom, scrolls };
+  };
   // Whether scrolling could bring the middle of a box into view.
-  const isScrolledAway = (element, x, y) => {
+  const isScrolledAway = (element, x, y, windows) => {
     for (let outer = element.parentElement; outer; outer = outer.parentElement) {
-      const box = outer === document.documentElement
-        ? { left: 0, top: 0, right: innerWidth, bottom: innerHeight } : outer.getBoundingClientRect();
-      if (x >= box.left && x < box.right && y >= box.top && y < box.bottom) continue;
-      if (outer.scrollHeight > outer.clientHeight || outer.scrollWidth > outer.clientWidth) {
-        if (outer === document.documentElement || getComputedStyle(outer).overflow !== "visible") return true;
-      }
+      let box = windows.get(outer);
+      if (!box) windows.set(outer, box = windowOf(outer));
+      const inside = x >= box.left && x < box.right && y >= box.top && y < box.bottom;
+      if (!inside && box.scrolls) return true;
     }
     return false;
   };
@@ -109,12 +116,12 @@
     Math.round(box.left) + Math.floor(Math.round(box.width) / 2),
     Math.round(box.top) + Math.floor(Math.round(box.height) / 2),
   ];
-  const row = ({ element, text, box }, ref, away) => {
+  const row = ({ element, text, box }, ref, away, windows) => {
     const [x, y] = middle(box);
     let covered = !element.contains(document.elementFromPoint(x, y));
     if (covered) {
       if (!element.checkVisibility({ visibilityProperty: true, opacityProperty: true })) return null;
-      if (isScrolledAway(element, x, y)) {
+      if (isScrolledAway(element, x, y, windows)) {
         covered = false;
         away.push(ref);
       }
@@ -143,10 +150,10 @@
       const ranked = [...found.keys()].sort((a, b) => found[a].importance - found[b].importance || a - b);
       found = ranked.slice(0, MOST).sort((a, b) => a - b).map((place) => found[place]);
     }
-    const away = [];
+    const away = [], windows = new Map();
     listed = found.map(({ element }) => element);
     return {
-      rows: found.map((each, ref) => row(each, ref, away)),
+      rows: found.map((each, ref) => row(each, ref, away, windows)),
       away,
       focus: document.activeElement === document.body ? -1 : listed.indexOf(document.activeElement),
       held: pressed ? refOf(pressed) : -1,
