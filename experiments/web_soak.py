@@ -9,6 +9,7 @@ caches of what was seen are full before.
 
 import statistics
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -92,8 +93,8 @@ def soak(env_id: str, resets: int, steps: int, backend: str, seed: int = 0) -> S
         _episode(env, -(-steps // resets), random, result)
         done = min(result.resets / resets, result.steps / steps)
         if done * samples >= len(result.memory) + 1:
-            result.memory.append(memory(_children() - before))
-    started = _children() - before
+            result.memory.append(memory(_started(before)))
+    started = _started(before)
     env.close()
     _, alive = psutil.wait_procs(started, timeout=GRACE_S)
     result.left = [f"{process.name()} ({process.pid})" for process in alive]
@@ -140,14 +141,23 @@ def copies_memory(env_id: str, backend: str, counts: tuple[int, ...] = COPIES) -
             env.step(np.flatnonzero(observation["action_mask"])[0])
             envs.append(env)
         time.sleep(0.5)  # until the next page is ready
-        found.append(memory(_children() - before))
+        found.append(memory(_started(before)))
     for env in envs:
         env.close()
     return found
 
 
 def _children() -> set[psutil.Process]:
-    return set(psutil.Process().children(recursive=True))
+    return set(psutil.Process().children())
+
+
+def _started(before: set[psutil.Process]) -> set[psutil.Process]:
+    """The processes that were started since, and theirs; not those of other browsers."""
+    found: set[psutil.Process] = set()
+    for browser in _children() - before:
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            found |= {browser, *browser.children(recursive=True)}
+    return found
 
 
 def command(
