@@ -1,0 +1,107 @@
+"""Named convolution layers of published networks, divided into those to train on and those to test.
+
+VGG-16 (Simonyan and Zisserman 2015), AlexNet in one column (Krizhevsky 2014), Inception-v3 (Szegedy
+et al. 2016), ResNet-18 (He et al. 2016), OverFeat, the fast model (Sermanet et al. 2014), and C3D
+(Tran et al. 2015); batch 1. ResNet and OverFeat are for testing as a whole, and so is the last
+stage of C3D: no layer of the test split has a shape of the other.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hardware_sim.errors import InputError, choose
+from hardware_sim.kernels.convolution import Problem
+
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, ...] = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of a network.
+
+    Attributes:
+        name: Network and place in it, such as ``"VGG4.2"``.
+        problem: Its convolution.
+        split: ``train`` or ``test``.
+    """
+
+    name: str
+    problem: Problem
+    split: Split
+
+
+def _square(
+    channels: int, size: int, outputs: int, kernel: int, padding: int = 0, stride: int = 1
+) -> Problem:
+    return Problem(channels, outputs, (size, size), (kernel, kernel), (stride,), (padding,))
+
+
+def _volume(channels: int, depth: int, size: int, outputs: int) -> Problem:
+    return Problem(channels, outputs, (depth, size, size), (3, 3, 3), padding=(1,))
+
+
+_TRAIN = {
+    "VGG1.1": _square(3, 224, 64, 3, 1),
+    "VGG1.2": _square(64, 224, 64, 3, 1),
+    "VGG2.1": _square(64, 112, 128, 3, 1),
+    "VGG3.1": _square(128, 56, 256, 3, 1),
+    "VGG3.2": _square(256, 56, 256, 3, 1),
+    "VGG4.1": _square(256, 28, 512, 3, 1),
+    "VGG4.2": _square(512, 28, 512, 3, 1),
+    "VGG5.1": _square(512, 14, 512, 3, 1),
+    "AlexNet1": _square(3, 224, 64, 11, 2, 4),
+    "AlexNet2": _square(64, 27, 192, 5, 2),
+    "AlexNet3": _square(192, 13, 384, 3, 1),
+    "AlexNet4": _square(384, 13, 256, 3, 1),
+    "AlexNet5": _square(256, 13, 256, 3, 1),
+    "Inception2b": _square(32, 147, 64, 3, 1),
+    "Inception5x5": _square(48, 35, 64, 5, 2),
+    "Inception1x7": Problem(128, 128, (17, 17), (1, 7), padding=(0, 3)),
+    "Inception6a": _square(288, 35, 384, 3, 0, 2),
+    "C3D1a": _volume(3, 16, 112, 64),
+    "C3D3a": _volume(128, 8, 28, 256),
+    "C3D4a": _volume(256, 4, 14, 512),
+}
+_TEST = {
+    "ResNet1": _square(3, 224, 64, 7, 3, 2),
+    "ResNet2": _square(64, 56, 64, 3, 1),
+    "ResNet3a": _square(64, 56, 128, 3, 1, 2),
+    "ResNet3": _square(128, 28, 128, 3, 1),
+    "ResNet4": _square(256, 14, 256, 3, 1),
+    "ResNet5": _square(512, 7, 512, 3, 1),
+    "OverFeat1": _square(3, 231, 96, 11, 0, 4),
+    "OverFeat2": _square(96, 24, 256, 5),
+    "OverFeat3": _square(256, 12, 512, 3, 1),
+    "OverFeat4": _square(512, 12, 1024, 3, 1),
+    "OverFeat5": _square(1024, 12, 1024, 3, 1),
+    "C3D5a": _volume(512, 2, 7, 512),
+}
+LAYERS: dict[str, Layer] = {
+    **{name: Layer(name, problem, "train") for name, problem in _TRAIN.items()},
+    **{name: Layer(name, problem, "test") for name, problem in _TEST.items()},
+}
+"""By name."""
+
+
+def find(name: str) -> Layer:
+    """The layer of that name.
+
+    Raises:
+        InputError: There is none; the message lists them.
+    """
+    return LAYERS[choose("layer", name, [*LAYERS])]
+
+
+def named(names: str | list[str]) -> list[Layer]:
+    """The layers of a split, or those that are named.
+
+    Raises:
+        InputError: A name is none of a layer, or there is no name.
+    """
+    if isinstance(names, str):
+        choose("split", names, [*SPLITS])
+        return [layer for layer in LAYERS.values() if layer.split == names]
+    if not names:
+        raise InputError("layers is empty; allowed: a split, or at least one layer")
+    return [find(name) for name in names]
