@@ -3,6 +3,7 @@
 from typing import Any, Protocol, runtime_checkable
 
 import gymnasium as gym
+import numpy as np
 
 
 @runtime_checkable
@@ -29,4 +30,6 @@ class RandomAgent:
     def act(self, observation: Any, info: dict[str, Any]) -> Any:
         """Samples a legal action; reads ``observation["action_mask"]`` where there is one."""
         mask = observation.get("action_mask") if isinstance(observation, dict) else None
+        if mask is not None and isinstance(self.space, gym.spaces.MultiDiscrete):
+            mask = tuple(np.split(mask, np.cumsum(self.space.nvec)[:-1]))
         return self.space.sample(mask)

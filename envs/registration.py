@@ -72,6 +72,19 @@ def _web(name: str, task: str, summary: str) -> Entry:
     )
 
 
+def _tuning(name: str, summary: str, **kwargs: Any) -> Entry:
+    return Entry(
+        name="-".join(filter(None, ("ConvTuning", name))),
+        version=0,
+        domain="convolution",
+        entry_point="envs.convolution.env:ConvTuningEnv",
+        vector_entry_point="envs.convolution.vector:ConvTuningVectorEnv",
+        backend="replayed measurements",
+        summary=summary,
+        kwargs=kwargs or {"layers": [name]},
+    )
+
+
 def _flights(name: str, summary: str) -> Entry:
     return _web(name, f"envs.web.sites.task:FlightTask:{name.lower()}", summary)
 
@@ -122,6 +135,14 @@ ENTRIES: dict[str, Entry] = {
             graphs=["inception_v3", "pipedream_inception_v3", "pipedream_resnet50", "msr_bert_l3"],
             cluster="4xv100_pcie3",
         ),
+        _tuning("", "tune the kernel of a drawn layer's convolution", layers=None, split="train"),
+        _tuning("VGG1.2", "tune a convolution kernel: large image, few channels"),
+        _tuning("VGG4.2", "tune a convolution kernel: many channels"),
+        _tuning("AlexNet2", "tune a convolution kernel: 5x5"),
+        _tuning("ResNet2", "tune a convolution kernel: the first stage of ResNet"),
+        _tuning("ResNet5", "tune a convolution kernel: the last stage of ResNet, 7x7 pixels"),
+        _tuning("OverFeat4", "tune a convolution kernel: weights that exceed the cache"),
+        _tuning("C3D4a", "tune a convolution kernel: video, 3x3x3"),
         _flights("United", "book a flight: radio buttons, calendar, selects"),
         _flights("Alaska", "book a flight: calendar, stepper, select, real instructions"),
         _flights("AA", "book a flight: calendar, lists, real instructions"),

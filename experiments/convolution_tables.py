@@ -1,10 +1,10 @@
-"""Measures the replay tables of the tuning environments: ``python -m experiments.convolution_tables``.
+"""Measures the replay tables of tuning: ``python -m experiments.convolution_tables``.
 
-Every different variant of every named layer is timed against oneDNN with packed weights, one thread,
-in turn, by processor time; what a variant computes is compared with the float64 definition. The
+Every different variant of every named layer is timed against oneDNN with packed weights, one
+thread, in turn, by processor time; what it computes is compared with the float64 definition. The
 table is written after each layer, so a run that was stopped goes on where it was. ``--again``
-measures the fastest of each layer once more, all in turn with one another, for longer; run that on a
-machine that does nothing else. It prints how many variants a minute were measured.
+measures the fastest of each layer once more, all in turn with one another, for longer; run that on
+a machine that does nothing else. It prints how many variants a minute were measured.
 """
 
 import json
@@ -26,7 +26,7 @@ from hardware_sim.kernels import compiler, machine, roofline, space
 from hardware_sim.kernels.layers import LAYERS, Layer
 from hardware_sim.kernels.measuring import Bench, Measurement
 from hardware_sim.kernels.space import Choice
-from hardware_sim.kernels.variant import Plan, Variant
+from hardware_sim.kernels.variant import Variant
 
 FINALISTS = 8
 """Variants of a layer that are measured again."""
@@ -146,7 +146,9 @@ def write(path: Path, table: Row) -> None:
     lines = []
     for name, row in table["layers"].items():
         rest = {key: value for key, value in row.items() if key != "methods"}
-        methods = (f"   {json.dumps(key)}: {json.dumps(one)}" for key, one in row["methods"].items())
+        methods = (
+            f"   {json.dumps(key)}: {json.dumps(one)}" for key, one in row["methods"].items()
+        )
         inside = ",\n".join(methods)
         lines.append(f'  {json.dumps(name)}: {json.dumps(rest)[:-1]}, "methods": {{\n{inside}}}}}')
     body = ",\n".join(lines)

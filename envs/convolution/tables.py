@@ -29,7 +29,7 @@ WORK = (
     "block_traffic",
     "scratch_bytes",
 )
-"""What is known of a method as it is by default, see :class:`hardware_sim.kernels.roofline.Work`."""
+"""What is known of a method by default, see :class:`hardware_sim.kernels.roofline.Work`."""
 
 
 @dataclass(frozen=True, eq=False)

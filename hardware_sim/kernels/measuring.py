@@ -10,12 +10,12 @@ import ctypes
 import json
 import math
 import resource
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from hardware_sim.files import write_json
@@ -152,7 +152,8 @@ class Bench:
         order = list(calls)
         functions: dict[str, Callable[[], object]] = {"library": partial(self.library, self.x)}
         functions |= {str(i): calls[variant] for i, variant in enumerate(order)}
-        timings = interleaved(functions, limit_s=limit_s)
+        with _one_thread():
+            timings = interleaved(functions, limit_s=limit_s)
         return {
             variant: Measurement(
                 Outcome("ok"),
@@ -193,6 +194,17 @@ class _Loaded:
             return y.movedim(-1, 1)
 
         return run
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """PyTorch on one thread, whose processor time is what is measured."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def compiled(plan: Plan) -> tuple[Path, float]:
