@@ -38,7 +38,7 @@ GUIDES = {
     "Evaluation": "evaluation.md",
     "Run on a cluster": "cluster.md",
 }
-SHOWN_AGENT = {"placement": "heft", "web": "expert"}
+SHOWN_AGENT = {"placement": "heft", "convolution": "greedy", "web": "expert"}
 SHOWN_BEFORE_THE_END = ("web",)
 HELP_WIDTH = 90
 

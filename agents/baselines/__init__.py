@@ -11,6 +11,15 @@ BASELINES: dict[str, dict[str, str]] = {
         "annealing": "agents.baselines.placement:Annealing",
         "random-search": "agents.baselines.placement:RandomSearch",
     },
+    "convolution": {
+        "greedy": "agents.baselines.convolution:Greedy",
+        "annealing": "agents.baselines.convolution:Annealing",
+        "tpe": "agents.baselines.convolution:Tpe",
+        "roofline": "agents.baselines.convolution:Roofline",
+        "cost-model": "agents.critics.convolution:CostModelAgent",
+        "pretrained": "agents.policies.tuner:TuningAgent",
+        "oracle": "agents.baselines.convolution:Oracle",
+    },
     "web": {
         "expert": "agents.baselines.web:Expert",
         "pretrained": "agents.policies.web:WebAgent",

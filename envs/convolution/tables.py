@@ -6,7 +6,7 @@ machine. A model is any function from a problem to the log speed-up of every cho
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pkgutil import resolve_name
@@ -128,7 +128,7 @@ def layers(names: Sequence[str] | None) -> list[Table]:
 
 
 def predicted(tables: Sequence[Table], model: str | Callable[..., Any]) -> list[Table]:
-    """The tables with a model's word in place of measurements.
+    """The tables with a model's word in place of measurements; what it is silent of is not offered.
 
     Args:
         tables: Measured tables of named layers.
@@ -138,8 +138,6 @@ def predicted(tables: Sequence[Table], model: str | Callable[..., Any]) -> list[
     Raises:
         InputError: There is no such function, or it gives an array of another shape.
     """
-    from dataclasses import replace
-
     from hardware_sim.kernels.layers import find  # torch is slow to import
 
     try:
@@ -154,8 +152,7 @@ def predicted(tables: Sequence[Table], model: str | Callable[..., Any]) -> list[
                 f"model {model!r} gives an array {words.shape} for {table.name}; "
                 f"expected {table.speedup.shape}"
             )
-        speedup = np.where(np.isnan(table.speedup), np.nan, np.exp(words))
-        if np.isnan(speedup).sum() > np.isnan(table.speedup).sum():
-            raise InputError(f"model {model!r} says nothing of some choices for {table.name}")
-        found.append(replace(table, speedup=speedup))
+        if np.isnan(words).all():
+            raise InputError(f"model {model!r} offers no choice for {table.name}")
+        found.append(replace(table, speedup=np.exp(words)))
     return found
