@@ -91,12 +91,12 @@ def model(output: Output, seed: Seed = 0) -> None:
     """Fits the cost model to the training layers, after leaving out each network once."""
     torch.set_num_threads(1)
     train = [each for each in replay().values() if each.split == "train"]
-    for network in ("VGG", "AlexNet", "Inception", "C3D"):
-        rest = [each for each in train if not each.name.startswith(network)]
-        left = [each for each in train if each.name.startswith(network)]
+    for held_out in ("VGG", "AlexNet", "Inception", "C3D"):
+        rest = [each for each in train if not each.name.startswith(held_out)]
+        left = [each for each in train if each.name.startswith(held_out)]
         fitted = fit(rest, seed)
         shares = ", ".join(f"{100 * regret(fitted, left, n):.1f} % in {n}" for n in (1, 4, 8))
-        typer.echo(f"without {network}: of its greatest gain {shares}")
+        typer.echo(f"without {held_out}: of its greatest gain {shares}")
     save_weights(fit(train, seed), output)
 
 

@@ -136,8 +136,9 @@ class TuningBatch:
         )
         self.tables = tables.layers(layers)
         self.split = self._checked_split(split)
+        judge = tables.found_model(model)
         if backend == "model":
-            self.tables = tables.predicted(self.tables, model)
+            self.tables = tables.predicted(self.tables, judge)
         self.names = [table.name for table in self.tables]
         self.shape = self.tables[0].speedup.shape
         self.offsets = np.concatenate([[0], np.cumsum(self.shape)[:-1]])

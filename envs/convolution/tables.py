@@ -5,6 +5,7 @@ machine. A model is any function from a problem to the log speed-up of every cho
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -127,32 +128,52 @@ def layers(names: Sequence[str] | None) -> list[Table]:
     return [tables[choose("layer", name, [*tables])] for name in names]
 
 
-def predicted(tables: Sequence[Table], model: str | Callable[..., Any]) -> list[Table]:
+Model = Callable[..., Any]
+"""From a problem to the log speed-up of every choice, NaN where it is not offered."""
+
+
+def found_model(name: str | Model) -> Model:
+    """A model, or the one of the name ``"module:attribute"``, which is imported when it is called.
+
+    Raises:
+        InputError: It is no such name; or, from the model, there is nothing of the name.
+    """
+    if not isinstance(name, str):
+        return name
+    if not re.fullmatch(r"[\w.]+:[\w.]+", name):
+        raise InputError(f"model is {name!r}; allowed: a function or 'module:attribute'")
+
+    def call(problem: Any) -> Any:
+        try:
+            function = resolve_name(name)
+        except (ImportError, AttributeError) as error:
+            raise InputError(f"model {name!r} cannot be found: {error}") from error
+        return function(problem)
+
+    return call
+
+
+def predicted(tables: Sequence[Table], model: Model) -> list[Table]:
     """The tables with a model's word in place of measurements; what it is silent of is not offered.
 
     Args:
         tables: Measured tables of named layers.
-        model: A function from a problem to the log speed-up of every choice, NaN where it is not
-            offered, or its name, ``"module:attribute"``.
+        model: The model.
 
     Raises:
-        InputError: There is no such function, or it gives an array of another shape.
+        InputError: It gives an array of another shape, or offers nothing.
     """
     from hardware_sim.kernels.layers import find  # torch is slow to import
 
-    try:
-        function = resolve_name(model) if isinstance(model, str) else model
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"model {model!r} cannot be found: {error}") from error
     found = []
     for table in tables:
-        words = np.asarray(function(find(table.name).problem), np.float64)
+        words = np.asarray(model(find(table.name).problem), np.float64)
         if words.shape != table.speedup.shape:
             raise InputError(
-                f"model {model!r} gives an array {words.shape} for {table.name}; "
+                f"the model gives an array {words.shape} for {table.name}; "
                 f"expected {table.speedup.shape}"
             )
         if np.isnan(words).all():
-            raise InputError(f"model {model!r} offers no choice for {table.name}")
+            raise InputError(f"the model offers no choice for {table.name}")
         found.append(replace(table, speedup=np.exp(words)))
     return found
