@@ -159,7 +159,7 @@ def write(path: Path, table: Row) -> None:
 def main(
     layer: Annotated[list[str] | None, typer.Argument(help="Layers; default: all.")] = None,
     out: Annotated[Path | None, typer.Option(help="Default: the table that is shipped.")] = None,
-    limit_s: Annotated[float, typer.Option(help="Seconds for variants of one library.")] = 0.8,
+    limit_s: Annotated[float, typer.Option(help="Seconds for variants of one library.")] = 0.5,
     repeat: Annotated[bool, typer.Option("--again", help="Only the fastest, once more.")] = False,
 ) -> None:
     """Measures what the table lacks, or the fastest of each layer again."""
@@ -171,7 +171,7 @@ def main(
     for name in layer or LAYERS:
         began = time.perf_counter()
         if repeat:
-            again(LAYERS[name], rows[name], 2.5 * limit_s)
+            again(LAYERS[name], rows[name], 4 * limit_s)
         elif name not in rows:
             rows[name] = measured(LAYERS[name], limit_s)
         else:
