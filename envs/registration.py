@@ -137,7 +137,7 @@ ENTRIES: dict[str, Entry] = {
         ),
         _tuning("", "tune the kernel of a drawn layer's convolution", layers=None, split="train"),
         _tuning("VGG1.2", "tune a convolution kernel: large image, few channels"),
-        _tuning("VGG4.2", "tune a convolution kernel: many channels"),
+        _tuning("VGG4.1", "tune a convolution kernel: many channels"),
         _tuning("AlexNet2", "tune a convolution kernel: 5x5"),
         _tuning("ResNet2", "tune a convolution kernel: the first stage of ResNet"),
         _tuning("ResNet5", "tune a convolution kernel: the last stage of ResNet, 7x7 pixels"),

@@ -20,7 +20,6 @@ from hardware_sim.errors import InputError, choose
 
 FILE = "convolution/replay.json"
 """The shipped table, in the folder of the environments."""
-KNOBS = ("method", "block", "panels", "width")
 WORK = (
     "products",
     "transforms",

@@ -48,19 +48,16 @@ _TRAIN = {
     "VGG3.1": _square(128, 56, 256, 3, 1),
     "VGG3.2": _square(256, 56, 256, 3, 1),
     "VGG4.1": _square(256, 28, 512, 3, 1),
-    "VGG4.2": _square(512, 28, 512, 3, 1),
     "VGG5.1": _square(512, 14, 512, 3, 1),
     "AlexNet1": _square(3, 224, 64, 11, 2, 4),
     "AlexNet2": _square(64, 27, 192, 5, 2),
     "AlexNet3": _square(192, 13, 384, 3, 1),
-    "AlexNet4": _square(384, 13, 256, 3, 1),
     "AlexNet5": _square(256, 13, 256, 3, 1),
     "Inception2b": _square(32, 147, 64, 3, 1),
     "Inception5x5": _square(48, 35, 64, 5, 2),
     "Inception1x7": Problem(128, 128, (17, 17), (1, 7), padding=(0, 3)),
     "Inception6a": _square(288, 35, 384, 3, 0, 2),
     "C3D1a": _volume(3, 16, 112, 64),
-    "C3D3a": _volume(128, 8, 28, 256),
     "C3D4a": _volume(256, 4, 14, 512),
 }
 _TEST = {
@@ -74,7 +71,6 @@ _TEST = {
     "OverFeat2": _square(96, 24, 256, 5),
     "OverFeat3": _square(256, 12, 512, 3, 1),
     "OverFeat4": _square(512, 12, 1024, 3, 1),
-    "OverFeat5": _square(1024, 12, 1024, 3, 1),
     "C3D5a": _volume(512, 2, 7, 512),
 }
 LAYERS: dict[str, Layer] = {

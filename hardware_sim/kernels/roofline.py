@@ -1,10 +1,10 @@
 """How long a variant should take, by counting its operations and the bytes it moves between caches.
 
-A roofline with cache levels (Williams, Waterman and Patterson 2009; for convolutions Zlateski, Jia,
-Li and Durand 2018, arXiv 1809.07851): the time of each part of a kernel is the longer of its
-arithmetic and its traffic. The figures of the machine are rough; what matters is the order of
-variants, and how well it agrees with measurements is printed by
-``python -m experiments.convolution_model``.
+After the roofline (Williams, Waterman and Patterson 2009; for convolutions Zlateski, Jia, Li and
+Durand 2018, arXiv 1809.07851), but times of arithmetic and of traffic are added, as they overlap
+little in kernels that wait for their cache. The figures of the machine are rough, those of a core
+of a Zen 4 server; what matters is the order of variants, and how well it agrees with measurements
+is printed by ``python -m experiments.convolution_model``.
 """
 
 import math
@@ -17,11 +17,13 @@ from hardware_sim.kernels import machine, space
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.variant import Plan, Variant
 
-VECTORS_PER_SECOND = 8e9
-"""Fused multiply-adds on vectors that a core issues, at two a cycle and 4 GHz."""
-BANDWIDTH = (1.2e11, 4e10, 1.5e10)
+PEAK = 1.2e11
+"""Floating-point operations a second; wide vectors are executed in halves."""
+TRANSFORMED = 6.4e10
+"""Operations of transforms a second."""
+BANDWIDTH = (2.4e11, 6e10, 2e10)
 """Bytes a second from the second and third level of cache and from memory."""
-LIBRARY_EFFICIENCY = 0.92
+LIBRARY_EFFICIENCY = 0.95
 """Share of the peak that oneDNN reaches where a layer has enough channels."""
 CALL_S = 5e-6
 """What a call costs without any work."""
@@ -103,24 +105,19 @@ def _transformed(plan: Plan, width: int, items: int) -> Work:
 
 def seconds(problem: Problem, variant: Variant) -> float:
     """The estimated time of a call, on one thread."""
-    done, isa = work(problem, variant), Plan(problem, variant).isa
-    peak = 2 * isa.width * VECTORS_PER_SECOND
+    done = work(problem, variant)
     moved = done.weight_traffic / _bandwidth(done.weight_bytes)
     moved += done.block_traffic / _bandwidth(done.block_bytes)
-    transformed = done.transforms / (isa.width * VECTORS_PER_SECOND / 4)
     ends = 4.0 * (math.prod(problem.input_shape) + math.prod(problem.output_shape)) / BANDWIDTH[1]
-    return CALL_S + max(done.products / peak, moved) + transformed + ends
+    return CALL_S + done.products / PEAK + moved + done.transforms / TRANSFORMED + ends
 
 
 def library_s(problem: Problem) -> float:
     """The estimated time of oneDNN's direct convolution, on one thread."""
-    isa = machine.instruction_set()
-    channels = problem.in_channels // problem.groups
     # A first layer's few channels fill no vector; its weights are short, and its output long.
-    filled = min(1.0, channels / 4)
-    peak = 2 * isa.width * VECTORS_PER_SECOND * LIBRARY_EFFICIENCY * filled
+    filled = min(1.0, problem.in_channels / problem.groups / 4)
     ends = 4.0 * math.prod(problem.output_shape) / BANDWIDTH[1]
-    return CALL_S + problem.flops / peak + ends
+    return CALL_S + problem.flops / (PEAK * LIBRARY_EFFICIENCY * filled) + ends
 
 
 def _bandwidth(held: float) -> float:

@@ -1,5 +1,6 @@
 """The tuning environment: rewards, backends, masks, options, what is seen and shown."""
 
+import dataclasses
 import math
 
 import gymnasium as gym
@@ -11,7 +12,7 @@ from envs.convolution.batch import FAILED, SUCCESS, TRIES
 from envs.convolution.env import ConvTuningEnv
 from envs.convolution.vector import ConvTuningVectorEnv
 from hardware_sim.errors import InputError
-from hardware_sim.kernels import measuring, space
+from hardware_sim.kernels import measuring, roofline, space
 from hardware_sim.kernels.layers import LAYERS, find
 from hardware_sim.kernels.outcome import Outcome
 
@@ -43,7 +44,7 @@ def test_the_shipped_table_holds_every_layer_and_the_space_of_the_kernels():
     found = tables.replay()
     assert [*found] == [*LAYERS]
     assert tables.shipped()["methods"] == [method.name for method in space.METHODS]
-    assert tables.KNOBS == space.KNOBS
+    assert tables.WORK == tuple(field.name for field in dataclasses.fields(roofline.Work))
     for name, table in found.items():
         assert table.speedup.shape == space.SIZES
         assert table.split == LAYERS[name].split
