@@ -65,8 +65,9 @@ def picture(core: "TuningBatch", row: int) -> NDArray[np.uint8]:
     state = core.state
     steps, budget = int(state.step[row]), core.settings.budget
     tried = np.exp(state.speeds[row, :steps].astype(np.float64))
-    figure = Figure(figsize=(9, 4), dpi=80, layout="constrained")
+    figure = Figure(figsize=(9, 4), dpi=80)
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    figure.subplots_adjust(0.07, 0.13, 0.98, 0.84, wspace=0.32)
     figure.suptitle(heading(core, row), x=0.01, ha="left", fontsize=10)
     at = np.arange(1, steps + 1)
     left.scatter(at, tried, s=22, color=BLUE, label="tried", zorder=2)

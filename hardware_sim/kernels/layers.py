@@ -55,9 +55,7 @@ _TRAIN = {
     "AlexNet5": _square(256, 13, 256, 3, 1),
     "Inception2b": _square(32, 147, 64, 3, 1),
     "Inception5x5": _square(48, 35, 64, 5, 2),
-    "Inception1x7": Problem(128, 128, (17, 17), (1, 7), padding=(0, 3)),
     "Inception6a": _square(288, 35, 384, 3, 0, 2),
-    "C3D1a": _volume(3, 16, 112, 64),
     "C3D4a": _volume(256, 4, 14, 512),
 }
 _TEST = {

@@ -126,4 +126,4 @@ def test_a_small_problem_is_of_the_same_kind(problem):
         problem.stride,
         problem.padding,
     )
-    assert found.flops <= problem.flops
+    assert small(replace(problem, in_channels=8, out_channels=8)) == found
