@@ -109,7 +109,7 @@ def lowering_row(name: str, problem: Problem, threads: int, limit_s: float) -> R
     """Measures MEC against im2col (ours), oneDNN, and unfold with a matrix product."""
     weight = torch.randn(problem.weight_shape)
     x = opponents.channels_last(torch.randn(problem.input_shape))
-    variants = {name: Variant(name, threads=threads) for name in ("im2col", "mec")}  # type: ignore[arg-type]
+    variants = {name: Variant(name, threads=threads) for name in ("im2col", "mec")}
     runs: dict[str, Run] = {"library": opponents.packed(problem, weight)}
     runs |= {name: build(problem, each, weight) for name, each in variants.items()}
     runs["unfold"] = opponents.unfolded(problem, weight)

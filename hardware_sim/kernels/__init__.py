@@ -10,11 +10,11 @@ In short::
             y = kernel(x)                       # tensors in channels-last memory
 
 Input and output are channels-last (as oneDNN prefers them) and are neither copied nor re-ordered;
-weights are transformed and packed once, in :func:`build`. :mod:`hardware_sim.kernels.opponents` has
-what PyTorch offers, and :func:`interleaved` times one against the other.
+weights are transformed and packed once, in :func:`build`. :mod:`hardware_sim.kernels.opponents`
+has what PyTorch offers, and :func:`interleaved` times one against the other.
 
-Compiled libraries are kept in ``GYMWORKS_KERNEL_CACHE`` (else the user's cache folder); ``CC`` names
-the compiler.
+Compiled libraries are kept in ``GYMWORKS_KERNEL_CACHE`` (else the user's cache folder); ``CC``
+names the compiler.
 """
 
 from hardware_sim.kernels.checking import verify

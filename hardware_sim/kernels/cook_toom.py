@@ -63,7 +63,7 @@ def filtering(m: int, r: int) -> Filtering:
     inverse = tuple((*(p**i for p in at), Fraction(int(i == m - 1))) for i in range(m))
     kernel = [tuple(p**i / scale for i in range(r)) for p, scale in zip(at, scales, strict=True)]
     kernel.append(tuple(Fraction(int(i == r - 1)) for i in range(r)))
-    data = tuple((*_polynomial(rest), Fraction(0)) for rest in others) + (_polynomial(at),)
+    data = (*((*_polynomial(rest), Fraction(0)) for rest in others), _polynomial(at))
     return Filtering(inverse, tuple(kernel), data)
 
 

@@ -13,7 +13,6 @@ Input and output are channels-last. Matrices are made image by image and group b
 """
 
 import math
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,8 @@ from numpy.typing import NDArray
 from hardware_sim.kernels import microkernels
 from hardware_sim.kernels.machine import InstructionSet
 
-Algorithm = Literal["direct", "im2col", "mec"]
-MODES: tuple[Algorithm, ...] = ("direct", "im2col", "mec")
+MODES = ("direct", "im2col", "mec")
+"""The algorithms; their numbers are the argument ``mode``."""
 ROWS = 12
 """Most rows of a register block: a processor must hold an address for each of them."""
 
@@ -62,7 +61,7 @@ def weights(weight: NDArray[np.float64], width: int) -> NDArray[np.float32]:
 
 
 def scratch_floats(
-    algorithm: Algorithm,
+    algorithm: str,
     channels: int,
     groups: int,
     size: tuple[int, ...],
@@ -105,12 +104,17 @@ int run(const float *x, const float *u, const float *bias, float *y, float *scra
   ARGUMENTS
   const int64_t line0 = in0 + 2 * pad0, line1 = in1 + 2 * pad1, line2 = in2 + 2 * pad2;
   const int64_t in_pixel = channels * groups, out_pixel = outputs * groups;
-  const int64_t pixels = out0 * out1 * out2, down = ceiling(outputs, N), items = ceiling(pixels, block);
+  const int64_t pixels = out0 * out1 * out2, down = ceiling(outputs, N);
+  const int64_t items = ceiling(pixels, block);
   const int64_t depth = kernel0 * kernel1 * kernel2 * channels, span = kernel2 * channels;
   const int padded = pad0 || pad1 || pad2, whole = groups == 1 && step2 == 1;
   const int64_t runs = mode == IM2COL ? 1 : mode == MEC ? kernel0
                      : kernel0 * kernel1 * (whole ? 1 : kernel2);
   const int64_t length = depth / runs;
+  /* Lines of neighbouring output rows overlap in MEC's matrix; those that do not fit into the
+     first-level cache are taken in that order. */
+  const int along = mode == MEC && depth * ROWS > 4096;
+  const int64_t inner = along ? out1 : out2;
   int64_t offsets[runs];
   for (int64_t r = 0; r < runs; r++) {
     const int64_t across = whole ? 1 : kernel2, k2 = r % across, k1 = r / across % kernel1;
@@ -170,16 +174,14 @@ int run(const float *x, const float *u, const float *bias, float *y, float *scra
     for (int64_t q = 0; q < down; q++) {
       const int64_t first = item * block, count = least(block, pixels - first);
       const int64_t cuts = ceiling(count, ROWS);
-      /* MEC takes neighbours along out1 one after another, as their lines overlap. */
-      const int64_t inner = mode == MEC ? out1 : out2, outer = mode == MEC ? out2 : out1;
-      int64_t o = first % inner, n = mode == MEC ? first / inner / out0 : first / inner % out1;
-      int64_t o0 = mode == MEC ? first / inner % out0 : first / inner / out1;
+      int64_t o = first % inner, n = first / inner % (along ? out0 : out1);
+      int64_t m = first / inner / (along ? out0 : out1);
       for (int64_t i = 0; i < cuts; i++) {
         const int64_t some = count * (i + 1) / cuts - count * i / cuts;
         const float *rows[ROWS];
         float *sink[ROWS];
         for (int64_t r = 0; r < some; r++) {
-          const int64_t o1 = mode == MEC ? o : n, o2 = mode == MEC ? n : o;
+          const int64_t o0 = along ? n : m, o1 = along ? o : n, o2 = along ? m : o;
           const int64_t pixel = (o0 * out1 + o1) * out2 + o2;
           sink[r] = y + (image * pixels + pixel) * out_pixel + group * outputs + q * N;
           rows[r] = mode == IM2COL ? base + pixel * depth
@@ -188,10 +190,9 @@ int run(const float *x, const float *u, const float *bias, float *y, float *scra
                          + group * channels;
           if (++o < inner) continue;
           o = 0;
-          if (mode == MEC ? ++o0 == out0 : ++n == outer) {
-            if (mode == MEC) o0 = 0, n++;
-            else n = 0, o0++;
-          }
+          if (++n < (along ? out0 : out1)) continue;
+          n = 0;
+          m++;
         }
         block_of[some](rows, offsets, runs, length, u + (group * down + q) * depth * N,
                        bias + (group * down + q) * N, sink, outputs - q * N);

@@ -55,8 +55,8 @@ class Kernel:
         """Convolves.
 
         Args:
-            x: float32 ``(N, C, *size)`` on the CPU. Channels-last memory is read as it is; any other
-                layout is copied first.
+            x: float32 ``(N, C, *size)`` on the CPU. Channels-last memory is read as it is; any
+                other layout is copied first.
 
         Returns:
             float32 ``(N, K, *output)`` in channels-last memory.

@@ -13,7 +13,7 @@ FIELDS = (
     *("batch", "channels", "outputs", "groups", "threads", "block", "panels", "splits", "mode"),
     *(f"{name}{d}" for name in ("in", "out", "pad", "kernel", "stride", "step") for d in range(3)),
 )
-"""Arguments of a kernel, in order: ``channels`` and ``outputs`` of one group, ``step`` the dilation.
+"""Arguments of a kernel: ``channels`` and ``outputs`` of one group; ``step`` is the dilation.
 Problems of fewer than three dimensions have leading ones."""
 
 _PRELUDE = """\

@@ -17,7 +17,7 @@ def channels_last(x: torch.Tensor) -> torch.Tensor:
 
 
 def packed(problem: Problem, weight: torch.Tensor, bias: torch.Tensor | None = None) -> Run:
-    """oneDNN with its weights re-ordered beforehand, as ``torch.compile`` with freezing does it.
+    """Runs oneDNN with weights re-ordered beforehand, as ``torch.compile`` with freezing does it.
 
     Args:
         problem: A convolution in two or three dimensions.

@@ -1,5 +1,7 @@
 """The judge of every kernel: the definition of a convolution in float64."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -7,7 +9,12 @@ from torch.nn import functional
 
 from hardware_sim.kernels.convolution import Problem
 
-CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
+CONVOLUTIONS: dict[int, Callable[..., torch.Tensor]] = {
+    1: functional.conv1d,
+    2: functional.conv2d,
+    3: functional.conv3d,
+}
+"""PyTorch's convolutions by the number of dimensions."""
 
 
 def convolve(

@@ -1,11 +1,11 @@
-"""Kernels that multiply in a transformed domain: Winograd's and Fourier's, in one to three dimensions.
+"""Kernels that multiply in a transformed domain, Winograd's or Fourier's, in 1 to 3 dimensions.
 
-The output is cut into tiles, and the tiles into blocks. For each block, the input under its tiles is
-transformed into ``V[position][channel block][tile]``; for each position of the transform, ``V`` is
-multiplied by the transformed weights; the products ``M[position][panel][tile]`` are transformed back
-(Budden et al. 2017, arXiv 1611.06565; Lavin and Gray 2015, arXiv 1509.09308). A block is chosen so
-that ``V`` and ``M`` stay in the second-level cache. Tiles that reach over the edge read a vector of
-zeros and write into a sink, so there is one path for all.
+The output is cut into tiles, and the tiles into blocks. For each block, the input under its tiles
+is transformed into ``V[position][channel block][tile]``; for each position of the transform, ``V``
+is multiplied by the transformed weights; the products ``M[position][panel][tile]`` are transformed
+back (Budden et al. 2017, arXiv 1611.06565; Lavin and Gray 2015, arXiv 1509.09308). A block is
+chosen so that ``V`` and ``M`` stay in the second-level cache. Tiles that reach over the edge read a
+vector of zeros and write into a sink, so there is one path for all.
 
 Input and output are channels-last; a spectrum's real and imaginary parts are twice the channels.
 """
@@ -154,7 +154,8 @@ class Transform:
                     f"    inverse_{d}({arguments});",
                     f"    for (int j = 0; j < {self.tile[d]}; j++) {{",
                     "      const vec value = o[j] + bias;",
-                    f"      store(sink[{_place(self.tile, d)} + j * {_stride(self.tile, d)}] + at, value);",
+                    f"      store(sink[{_place(self.tile, d)} + j * {_stride(self.tile, d)}] + at,",
+                    "            value);",
                     "      tainted += value * 0;",
                     "    }",
                     "  }",

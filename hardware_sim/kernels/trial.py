@@ -1,9 +1,9 @@
 """Runs a compiled kernel once, in a process of its own: ``python -m hardware_sim.kernels.trial``.
 
 Nothing but NumPy is imported, so it starts fast, and what a broken kernel does stays here. Every
-buffer lies between guard zones of NaN: a write outside changes them, and a read outside that matters
-brings NaN into the result. Outputs and scratch memory begin as NaN too, so what is never written, or
-read before, shows.
+buffer lies between guard zones of NaN: a write outside changes them, and a read outside that
+matters brings NaN into the result. Outputs and scratch memory begin as NaN too, so what is never
+written, or read before, shows.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 GUARD = 1024
-"""Floats of a guard zone."""
+"""Floats of a guard zone; without one, an address sanitizer sees the ends of the buffers."""
 OUT_OF_BOUNDS = 3
 """Exit status when a guard zone has changed."""
 
@@ -24,12 +24,12 @@ class Guarded:
     """An array that begins at a cache line, between guard zones.
 
     Attributes:
-        array: float32 ``(size,)``.
+        array: float32 ``(size,)``; begins as NaN.
     """
 
-    def __init__(self, size: int) -> None:
-        memory = np.full(size + 2 * GUARD + 16, np.nan, np.float32)
-        start = GUARD + -(memory.ctypes.data // 4 + GUARD) % 16
+    def __init__(self, size: int, guard: int) -> None:
+        memory = np.full(size + 2 * guard + (16 if guard else 0), np.nan, np.float32)
+        start = guard + -(memory.ctypes.data // 4 + guard) % 16 if guard else 0
         self._memory, self._start = memory, start
         self.array: NDArray[np.float32] = memory[start : start + size]
         self._pattern = self._guards().copy()
@@ -53,7 +53,7 @@ def main(folder: Path) -> int:
     for name in job["inputs"]:
         loaded = [np.load(folder / f"{part}.npy").ravel() for part in (name, "weight", "bias")]
         sizes = [each.size for each in loaded] + [job["outputs"], job["scratch"]]
-        buffers = [Guarded(size) for size in sizes]
+        buffers = [Guarded(size, job["guard"]) for size in sizes]
         for buffer, values in zip(buffers, loaded, strict=False):
             buffer.array[:] = values
         run(*(each.array.ctypes.data for each in buffers), arguments.ctypes.data)

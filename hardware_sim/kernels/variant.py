@@ -19,7 +19,7 @@ from hardware_sim.kernels.transformed import Transform
 Algorithm = Literal["direct", "im2col", "mec", "winograd", "fft"]
 ALGORITHMS: tuple[Algorithm, ...] = ("direct", "im2col", "mec", "winograd", "fft")
 TOLERANCES = {1: 1e-5, 2: 1e-5, 3: 1e-5, 4: 1e-5, 5: 2e-5, 6: 5e-5, 7: 1e-4, 8: 1e-4}
-"""Greatest error of Winograd, relative to the greatest magnitude of the result, by span of a tile."""
+"""Greatest error of Winograd over the greatest magnitude of the result, by span of a tile."""
 FFT_SPANS = (8, 16, 32)
 LARGEST_SPAN = 1024
 """Most inputs of a tile; larger ones would not fit into the stack's cache lines."""
@@ -102,7 +102,7 @@ def _reasons_of_transform(problem: Problem, variant: Variant) -> Iterator[str]:
         if taps == 1 and span > 1:
             yield "a dimension in which the kernel is one pixel needs tiles of one output"
         elif variant.algorithm == "winograd" and span not in TOLERANCES:
-            yield f"a tile that spans {span} pixels loses too many digits; at most {max(TOLERANCES)}"
+            yield f"a span of {span} pixels loses too many digits; allowed are {max(TOLERANCES)}"
         elif variant.algorithm == "fft" and taps > 1 and span not in FFT_SPANS:
             yield f"a tile that spans {span} pixels is none of {FFT_SPANS}"
     if math.prod(spans) > LARGEST_SPAN:
@@ -127,7 +127,7 @@ def candidates(problem: Problem, *, threads: int = 1, isa: str = "") -> tuple[Va
         threads: OpenMP threads.
         isa: Instruction set; empty for the widest there is.
     """
-    found = [Variant(algorithm) for algorithm in gathered.MODES]
+    found = [Variant("direct"), Variant("im2col"), Variant("mec")]
     for m in (2, 3, 4, 5, 6):
         tile = tuple(m if r > 1 else 1 for r in problem.kernel)
         found.append(Variant("winograd", tile))
@@ -238,7 +238,7 @@ class Plan:
                 self.isa.width,
             )
         return gathered.scratch_floats(
-            gathered.MODES[gathered.MODES.index(variant.algorithm)],  # type: ignore[arg-type]
+            variant.algorithm,
             self.channels,
             problem.groups,
             self.spread(problem.size, 1),
@@ -250,7 +250,6 @@ class Plan:
     def arguments(self) -> NDArray[np.int64]:
         """What the C function reads, in the order of :data:`microkernels.FIELDS`."""
         problem, variant = self.problem, self.variant
-        algorithm = variant.algorithm
         values = {
             "batch": problem.batch,
             "channels": self.channels,
@@ -260,7 +259,7 @@ class Plan:
             "block": self.block,
             "panels": self.panels,
             "splits": min(variant.splits, self.panels_in_all),
-            "mode": 0 if variant.is_transformed else [*gathered.MODES].index(algorithm),  # type: ignore[arg-type]
+            "mode": 0 if variant.is_transformed else gathered.MODES.index(variant.algorithm),
         }
         for name, sizes, neutral in (
             ("in", problem.size, 1),

@@ -1,0 +1,121 @@
+"""Whatever goes wrong with compilers, caches and kernels is a value that says what."""
+
+import os
+import stat
+
+import pytest
+
+from hardware_sim.kernels import KernelError, Outcome, Plan, Problem, Variant, compiler, verify
+from hardware_sim.kernels.checking import run_trial
+
+PROBLEM = Problem(3, 4, (8, 8), 3, padding=1)
+VARIANT = Variant("direct", isa="portable")
+HEAD = "int run(const float *x, const float *u, const float *b, float *y, float *s, const long *g)"
+
+
+def fake_compiler(tmp_path, monkeypatch, body):
+    """Makes ``CC`` a shell script that says its version and does what the body says."""
+    script = tmp_path / "cc"
+    script.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo fake && exit 0\n{body}\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("CC", str(script))
+
+
+def test_no_compiler(monkeypatch):
+    monkeypatch.setenv("CC", "no-such-compiler")
+    outcome = verify(PROBLEM, VARIANT)
+    assert outcome.status == "no compiler"
+    assert "install a C compiler or set CC" in outcome.detail
+
+
+@pytest.mark.parametrize("body", ["echo unknown option >&2; exit 1", "exit 0"])
+def test_a_compiler_that_makes_nothing(tmp_path, monkeypatch, body):
+    fake_compiler(tmp_path, monkeypatch, body)
+    assert verify(PROBLEM, VARIANT).status == "compile failed"
+
+
+def test_a_program_that_cannot_run_as_a_compiler(tmp_path, monkeypatch):
+    fake_compiler(tmp_path, monkeypatch, "")
+    (tmp_path / "cc").write_bytes(b"\x00\x01")
+    assert verify(PROBLEM, VARIANT).status == "compile failed"
+
+
+def test_a_compiler_that_makes_rubbish(tmp_path, monkeypatch):
+    fake_compiler(tmp_path, monkeypatch, 'while [ "$1" != -o ]; do shift; done; echo no > "$2"')
+    outcome = verify(PROBLEM, VARIANT)
+    assert outcome.status == "crashed"
+    assert "OSError" in outcome.detail
+
+
+def test_a_compiler_that_never_ends(tmp_path, monkeypatch):
+    mark = tmp_path / "pid"
+    fake_compiler(tmp_path, monkeypatch, f"echo $$ > {mark}; sleep 600 & wait")
+    outcome = verify(PROBLEM, VARIANT, compile_limit_s=1.0)
+    assert outcome.status == "compile timed out"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(mark.read_text()), 0)
+
+
+def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("GYMWORKS_KERNEL_CACHE", str(tmp_path / "file" / "cache"))
+    outcome = verify(PROBLEM, VARIANT)
+    assert outcome.status == "no cache"
+    assert "GYMWORKS_KERNEL_CACHE" in outcome.detail
+
+
+def test_a_cache_from_another_processor_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("GYMWORKS_KERNEL_CACHE", str(tmp_path))
+    source = HEAD + " { return 0; }"
+    monkeypatch.setattr(compiler.machine, "features", lambda: frozenset({"avx1024"}))
+    there = compiler.library(source, ())
+    monkeypatch.undo()
+    monkeypatch.setenv("GYMWORKS_KERNEL_CACHE", str(tmp_path))
+    here = compiler.library(source, ())
+    assert here != there
+    assert here == compiler.library(source, ())
+    assert compiler.is_intact(here)
+
+
+def test_a_torn_library_is_rebuilt():
+    source = HEAD + " { return 7; }"
+    path = compiler.library(source, ())
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    assert not compiler.is_intact(path)
+    assert compiler.library(source, ()) == path
+    assert compiler.is_intact(path)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("y[-1] = 0;", "out of bounds"),
+        ("y[1000000000] = 0;", "crashed"),
+        ("u = 0; y[0] = u[0];", "crashed"),
+        ("*(volatile float *)x = 1;", "out of bounds"),
+        ("for (volatile long i = 0; i >= 0;) ;", "hung"),
+        ("", "wrong"),
+        ("for (int i = 0; i < 256; i++) y[i] = 0;", "wrong"),
+    ],
+)
+def test_what_a_broken_kernel_does_is_an_outcome(body, status):
+    library = compiler.library(f"{HEAD} {{ {body} return 0; }}", ())
+    outcome = run_trial(library, Plan(PROBLEM, VARIANT), limit_s=3.0 if status == "hung" else 100.0)
+    assert outcome.status == status, outcome
+    assert not outcome
+
+
+def test_what_passed_is_remembered_for_its_arguments(monkeypatch):
+    first = verify(PROBLEM, VARIANT)
+    assert first == Outcome("ok", "", first.error)
+    again = verify(PROBLEM, VARIANT)
+    assert again == Outcome("ok", "checked before", first.error)
+    other = verify(Problem(3, 4, (8, 9), 3, padding=1), VARIANT)
+    assert other.detail == ""
+
+
+def test_errors_carry_their_outcome():
+    error = KernelError(Outcome("hung", "too long"))
+    assert str(error) == "hung: too long"
+    assert error.outcome.status == "hung"
