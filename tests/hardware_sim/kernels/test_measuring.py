@@ -12,11 +12,6 @@ SMALL = Problem(20, 24, (13, 11), (3, 3), padding=(1,))
 VARIANTS = (Variant("direct"), Variant("winograd", (4, 4)), Variant("winograd", (4, 4), block=3))
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("GYMWORKS_KERNEL_CACHE", str(tmp_path_factory.getbasetemp() / "kernels"))
-
-
 @pytest.fixture(scope="module")
 def bench():
     return Bench(SMALL, limit_s=0.01)
