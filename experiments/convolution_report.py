@@ -27,7 +27,17 @@ from experiments import statistics
 from experiments.svg import themed_svg
 from hardware_sim.files import write_json, write_text
 
-AGENTS = ("random", "annealing", "tpe", "greedy", "roofline", "cost-model", "pretrained", "oracle")
+AGENTS = (
+    "random",
+    "annealing",
+    "tpe",
+    "greedy",
+    "roofline",
+    "cost-model",
+    "adaptive",
+    "pretrained",
+    "oracle",
+)
 ENV_ID = "envs:ConvTuning-v0"
 LEAST_GAIN = 0.05
 SHOWN = (1, 2, 4, 8, 16, 32)

@@ -17,6 +17,7 @@ BASELINES: dict[str, dict[str, str]] = {
         "tpe": "agents.baselines.convolution:Tpe",
         "roofline": "agents.baselines.convolution:Roofline",
         "cost-model": "agents.critics.convolution:CostModelAgent",
+        "adaptive": "agents.critics.convolution:AdaptiveAgent",
         "pretrained": "agents.policies.tuner:TuningAgent",
         "oracle": "agents.baselines.convolution:Oracle",
     },

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from agents.baselines.convolution import Ranked
+from agents.baselines.convolution import Open, Ranked, Search
 from agents.policies.weights import load_weights, pretrained
 from hardware_sim.kernels import machine, roofline, space
 from hardware_sim.kernels.convolution import Problem
@@ -26,6 +26,8 @@ NAME = "convolution-model"
 MEMBERS = 8
 HIDDEN = 48
 FEATURES = 28 + len(space.METHODS)
+ROOFLINE = 26
+"""Place of the roofline's log speed-up among the features; networks say how far it is off."""
 
 
 class CostModel(nn.Module):
@@ -57,7 +59,8 @@ class CostModel(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Log speed-ups ``(members, N)`` of features ``(N, FEATURES)``."""
         scaled = (features - self.mean) / self.scale
-        return torch.stack([network(scaled)[:, 0] for network in self.networks])
+        corrections = torch.stack([network(scaled)[:, 0] for network in self.networks])
+        return features[:, ROOFLINE] + corrections
 
 
 def features(problem: Problem, variant: Variant, method: int) -> NDArray[np.float32]:
@@ -145,3 +148,44 @@ class CostModelAgent(Ranked):
     def predict(self, layer: str) -> NDArray[np.float64]:
         """The pretrained model's log speed-ups."""
         return predict(find(layer).problem)
+
+
+class AdaptiveAgent(CostModelAgent):
+    """Corrects the pretrained model's words by what it measures, and tries the most promising.
+
+    What the model is off by is a Gaussian process over the choices: alike for variants of a method,
+    the more so for neighbouring blocks. The next variant is the one with the greatest upper
+    confidence bound (Srinivas et al., ICML 2010).
+    """
+
+    spread, noise, confidence = 0.2, 0.03, 0.5
+
+    def search(self, open_: Open, layer: str) -> Search:
+        """The most promising of the variants that were not tried."""
+        words = self.predict(layer)
+        found = [choices[0] for choices in space.choices(find(layer).problem).values()]
+        prior = np.array([words[choice] for choice in found])
+        covariance = self.spread**2 * likeness(np.array(found, np.float64))
+        tried: list[int] = []
+        errors: list[float] = []
+        while len(tried) < len(found):
+            mean, deviation = prior, np.sqrt(covariance.diagonal())
+            if tried:
+                known = covariance[np.ix_(tried, tried)] + self.noise**2 * np.eye(len(tried))
+                gain = np.linalg.solve(known, covariance[tried]).T
+                mean = prior + gain @ np.array(errors)
+                left = covariance.diagonal() - np.einsum("ij,ji->i", gain, covariance[tried])
+                deviation = np.sqrt(left.clip(min=0.0))
+            bound = mean + self.confidence * deviation
+            bound[tried] = -np.inf
+            best = int(bound.argmax())
+            speed = yield found[best]
+            tried.append(best)
+            errors.append(speed - prior[best])
+
+
+def likeness(choices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correlation of what a model is off by between choices ``(N, 4)``, float64 ``(N, N)``."""
+    method, block, panels, width = (np.abs(column[:, None] - column) for column in choices.T)
+    near = np.exp(-0.1 * block**2 - 0.1 * panels**2 - 0.1 * width)
+    return 0.3 + 0.7 * (method == 0) * near

@@ -28,7 +28,16 @@ from hardware_sim.kernels import space
 from hardware_sim.kernels.layers import find
 
 ENV_ID = "envs:ConvTuning-v0"
-SEARCHES = ("random", "greedy", "annealing", "roofline", "cost-model", "pretrained", "oracle")
+SEARCHES = (
+    "random",
+    "greedy",
+    "annealing",
+    "roofline",
+    "cost-model",
+    "adaptive",
+    "pretrained",
+    "oracle",
+)
 
 
 def play(name, layer, seed=0, budget=32):
