@@ -2,8 +2,8 @@
 
 Every different variant of every named layer is timed against oneDNN with packed weights, one
 thread, in turn, by processor time; what it computes is compared with the float64 definition. The
-table is written after each layer, so a run that was stopped goes on where it was. ``--again``
-measures the fastest of each layer once more, all in turn with one another, for longer; run that on
+table is written after each layer, so a run that was stopped goes on where it was; layers on which a
+check ran out of time are measured anew. ``--again`` measures the fastest of each layer once more, all in turn with one another, for longer; run that on
 a machine that does nothing else. It prints how many variants a minute were measured.
 """
 
@@ -113,6 +113,11 @@ def _flat(values: np.ndarray[Any, Any]) -> list[float | None]:
     return [None if np.isnan(each) else round(each, 4) for each in values.ravel().tolist()]
 
 
+def was_stopped(row: Row) -> bool:
+    """Whether a check ran out of time, as happens on a machine that is too busy."""
+    return any(reason.startswith("hung") for reason in row["failures"].values())
+
+
 def again(layer: Layer, row: Row, limit_s: float) -> None:
     """Measures the fastest variants of a layer again and corrects its entry."""
     choices = space.choices(layer.problem)
@@ -179,7 +184,7 @@ def main(
         began = time.perf_counter()
         if repeat:
             again(LAYERS[name], rows[name], 4 * limit_s)
-        elif name not in rows:
+        elif name not in rows or was_stopped(rows[name]):
             rows[name] = measured(LAYERS[name], limit_s)
         else:
             continue

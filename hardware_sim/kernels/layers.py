@@ -2,8 +2,8 @@
 
 VGG-16 (Simonyan and Zisserman 2015), AlexNet in one column (Krizhevsky 2014), Inception-v3 (Szegedy
 et al. 2016), ResNet-18 (He et al. 2016), OverFeat, the fast model (Sermanet et al. 2014), and C3D
-(Tran et al. 2015); batch 1. ResNet and OverFeat are for testing as a whole, and so is the last
-stage of C3D: no layer of the test split has a shape of the other.
+(Tran et al. 2015); batch 1. ResNet, OverFeat and C3D, which has the only volumes, are for testing:
+no layer of the test split has a shape of the other.
 """
 
 from dataclasses import dataclass
@@ -56,7 +56,6 @@ _TRAIN = {
     "Inception2b": _square(32, 147, 64, 3, 1),
     "Inception5x5": _square(48, 35, 64, 5, 2),
     "Inception6a": _square(288, 35, 384, 3, 0, 2),
-    "C3D4a": _volume(256, 4, 14, 512),
 }
 _TEST = {
     "ResNet1": _square(3, 224, 64, 7, 3, 2),
@@ -69,6 +68,7 @@ _TEST = {
     "OverFeat2": _square(96, 24, 256, 5),
     "OverFeat3": _square(256, 12, 512, 3, 1),
     "OverFeat4": _square(512, 12, 1024, 3, 1),
+    "C3D4a": _volume(256, 4, 14, 512),
     "C3D5a": _volume(512, 2, 7, 512),
 }
 LAYERS: dict[str, Layer] = {
