@@ -140,7 +140,7 @@ def test_layers_are_drawn_from_the_split_that_is_asked_for():
         drawn = {env.reset(seed=seed, options=options)[1]["layer"] for seed in range(20)}
         assert len(drawn) > 3
         assert {LAYERS[name].split for name in drawn} == {split}
-    assert env.reset(options={"layer": "C3D5a"})[1] == {"layer": "C3D5a"}
+    assert env.reset(options={"layer": "OverFeat1"})[1] == {"layer": "OverFeat1"}
     env.close()
 
 

@@ -33,8 +33,8 @@ def test_what_is_timed_is_the_convolution(bench):
     exact = torch.from_numpy(bench.exact)
     for variant in VARIANTS:
         result = bench._load(variant).call(variant, bench.x)()
-        assert torch.allclose(result.double(), exact, atol=1e-4)
-    assert torch.allclose(opponents.eager(SMALL, bench.weight)(bench.x).double(), exact, atol=1e-4)
+        assert torch.allclose(result.double(), exact, atol=2e-3)
+    assert torch.allclose(opponents.eager(SMALL, bench.weight)(bench.x).double(), exact, atol=2e-3)
 
 
 def test_a_wrong_result_a_failed_compilation_and_a_masked_variant_are_values(bench, monkeypatch):
