@@ -142,7 +142,7 @@ def test_no_two_files_share_a_name() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("chess", "--agents", "heft"), "'chess' is none of all, placement, web, nor a list"),
+        (("chess", "--agents", "heft"), "'chess' is none of all, convolution, placement, web, nor"),
         ((BERT, "--agents", "heft,hefty"), "unknown agent 'hefty'"),
         ((BERT, "--agents", "heft,heft"), "agent 'heft' is named 2 times"),
         ((BERT, "--agents", "heft,"), "agent '' is named"),
