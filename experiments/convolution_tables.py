@@ -3,8 +3,9 @@
 Every different variant of every named layer is timed against oneDNN with packed weights, one
 thread, in turn, by processor time; what it computes is compared with the float64 definition. The
 table is written after each layer, so a run that was stopped goes on where it was; layers on which a
-check ran out of time are measured anew. ``--again`` measures the fastest of each layer once more, all in turn with one another, for longer; run that on
-a machine that does nothing else. It prints how many variants a minute were measured.
+check ran out of time are measured anew. ``--again`` measures the fastest of each layer once more,
+all in turn with one another, for longer; run that on a machine that does nothing else. It prints
+how many variants a minute were measured.
 """
 
 import json

@@ -87,7 +87,7 @@ class ConvTuningEnv(gym.Env[Observation, NDArray[np.int64]]):
     - `render_mode`: `"rgb_array"` or `"ansi"`.
 
     >>> import gymnasium as gym
-    >>> env = gym.make("envs:ConvTuning-ResNet4-v0")
+    >>> env = gym.make("envs:ConvTuning-ResNet2-v0")
     >>> observation, info = env.reset(seed=0)
     >>> observation["methods"].shape
     (13, 12)

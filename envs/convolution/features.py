@@ -112,4 +112,4 @@ def method_features(table: Table, head: dict[str, Any]) -> NDArray[np.float32]:
 
 def peak_flops(tables: Sequence[Table]) -> float:
     """The greatest FLOP/s that oneDNN reaches on any of the layers: about the machine's peak."""
-    return max(table.sizes["flops"] / table.library_s for table in tables)
+    return max(float(table.sizes["flops"]) / table.library_s for table in tables)

@@ -61,9 +61,11 @@ class Table:
     @property
     def masks(self) -> list[NDArray[np.bool_]]:
         """What is open in each dimension of the space."""
-        offered = ~np.isnan(self.speedup)
-        axes = range(offered.ndim)
-        return [offered.any(axis=tuple(a for a in axes if a != axis)) for axis in axes]
+        offered = np.argwhere(~np.isnan(self.speedup))
+        masks = [np.zeros(size, np.bool_) for size in self.speedup.shape]
+        for mask, index in zip(masks, offered.T, strict=True):
+            mask[index] = True
+        return masks
 
 
 @cache

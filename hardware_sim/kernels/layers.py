@@ -1,9 +1,8 @@
 """Named convolution layers of published networks, divided into those to train on and those to test.
 
 VGG-16 (Simonyan and Zisserman 2015), AlexNet in one column (Krizhevsky 2014), Inception-v3 (Szegedy
-et al. 2016), ResNet-18 (He et al. 2016), OverFeat, the fast model (Sermanet et al. 2014), and C3D
-(Tran et al. 2015); batch 1. ResNet, OverFeat and C3D, which has the only volumes, are for testing:
-no layer of the test split has a shape of the other.
+et al. 2016), ResNet-18 (He et al. 2016) and OverFeat, the fast model (Sermanet et al. 2014); batch
+1. ResNet and OverFeat are for testing: no layer of the test split has a shape of the other.
 """
 
 from dataclasses import dataclass
@@ -37,10 +36,6 @@ def _square(
     return Problem(channels, outputs, (size, size), (kernel, kernel), (stride,), (padding,))
 
 
-def _volume(channels: int, depth: int, size: int, outputs: int) -> Problem:
-    return Problem(channels, outputs, (depth, size, size), (3, 3, 3), padding=(1,))
-
-
 _TRAIN = {
     "VGG1.1": _square(3, 224, 64, 3, 1),
     "VGG1.2": _square(64, 224, 64, 3, 1),
@@ -68,8 +63,6 @@ _TEST = {
     "OverFeat2": _square(96, 24, 256, 5),
     "OverFeat3": _square(256, 12, 512, 3, 1),
     "OverFeat4": _square(512, 12, 1024, 3, 1),
-    "C3D4a": _volume(256, 4, 14, 512),
-    "C3D5a": _volume(512, 2, 7, 512),
 }
 LAYERS: dict[str, Layer] = {
     **{name: Layer(name, problem, "train") for name, problem in _TRAIN.items()},
