@@ -220,7 +220,7 @@ def tuning_references(env_id: str) -> dict[str, Any]:
         "oracle": "the best variant in the table",
     }
     told = f"{budget} measurements, mean of {len(TUNING_SEEDS)} seeds a layer"
-    table = {
+    table: dict[str, dict[str, Any]] = {
         name: {"score": float(score), "source": f"{sources[name]}, {told}"}
         for name, score in scores.items()
     }
