@@ -14,7 +14,7 @@ from hardware_sim.errors import InputError, choose
 Observation = dict[str, NDArray[Any]]
 
 
-class ConvTuningEnv(gym.Env[Observation, NDArray[np.int64]]):
+class ConvTuningEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
     """Finds the fastest way to compute a convolution, one measured variant a step.
 
     ## Description
@@ -143,7 +143,7 @@ class ConvTuningEnv(gym.Env[Observation, NDArray[np.int64]]):
         return self._observation(), {"layer": self.core.names[table]}
 
     def step(
-        self, action: NDArray[np.int64]
+        self, action: NDArray[np.integer[Any]]
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Measures a variant.
 
