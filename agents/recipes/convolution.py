@@ -65,7 +65,7 @@ def fit(tables: list[Table], seed: int, updates: int = UPDATES) -> CostModel:
         rows = torch.randint(len(x), (BATCH,))
         loss = (weight[rows] * (model(x[rows]) - y[rows]) ** 2).mean()
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         schedule.step()
     return model

@@ -121,7 +121,8 @@ class ConvTuningEnv(gym.Env[Observation, NDArray[np.int64]]):
         self.render_mode = render_mode
         settings = Settings(budget, memory_weight, compile_weight, penalty)
         self.core = TuningBatch(layers, split, backend, model, settings, batch=1)
-        self.observation_space, self.action_space = self.core.spaces()
+        self.observation_space, actions = self.core.spaces()
+        self.action_space: gym.spaces.MultiDiscrete = actions  # type: ignore[assignment]
         self._ended = True
 
     def reset(

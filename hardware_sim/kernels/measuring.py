@@ -79,9 +79,9 @@ class Bench:
             key = (variant.algorithm, variant.tile, Plan(self.problem, variant).isa.name)
             families.setdefault(key, []).append(variant)
         found: dict[Variant, Measurement] = {}
-        for key, members in families.items():
+        for family, members in families.items():
             found |= self._family(members)
-            self._loaded.pop(key, None)
+            self._loaded.pop(family, None)
         return found
 
     def together(self, variants: Iterable[Variant], limit_s: float) -> dict[Variant, Measurement]:

@@ -158,7 +158,8 @@ def masks(problem: Problem) -> list[NDArray[np.bool_]]:
 def choices(problem: Problem) -> dict[Variant, list[Choice]]:
     """The different variants of a problem, each with the choices that mean it."""
     found: dict[Variant, list[Choice]] = {}
-    for choice in product(*(np.flatnonzero(mask).tolist() for mask in masks(problem))):
+    a, b, c, d = (np.flatnonzero(mask).tolist() for mask in masks(problem))
+    for choice in product(a, b, c, d):
         made = variant(problem, choice)
         plan = Plan(problem, made)
         panels = plan.panels if made.is_transformed else 0
