@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table as Printed
-from scipy.stats import spearmanr
 
 from agents.critics import convolution as critic
 from envs.convolution.tables import Table, replay
@@ -30,7 +29,14 @@ def compared(table: Table, words: NDArray[np.float64]) -> tuple[float, float]:
     truth, said = np.log(np.maximum(table.speedup[index], 1e-3)), words[index]
     best = truth.max()
     share = float(max(truth[said.argmax()], 0.0) / best) if best > 0 else 1.0
-    return float(spearmanr(truth, said).statistic), share
+    return float(np.corrcoef(ranks(truth), ranks(said))[0, 1]), share
+
+
+def ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Places of values in their order, float64 ``(N,)``; equal ones share the mean place."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    shared: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return shared
 
 
 def main(

@@ -188,4 +188,5 @@ def likeness(choices: NDArray[np.float64]) -> NDArray[np.float64]:
     """Correlation of what a model is off by between choices ``(N, 4)``, float64 ``(N, N)``."""
     method, block, panels, width = (np.abs(column[:, None] - column) for column in choices.T)
     near = np.exp(-0.1 * block**2 - 0.1 * panels**2 - 0.1 * width)
-    return np.asarray(0.3 + 0.7 * (method == 0) * near)
+    alike: NDArray[np.float64] = 0.3 + 0.7 * (method == 0) * near
+    return alike
