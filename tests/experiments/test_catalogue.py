@@ -28,7 +28,7 @@ def test_the_json_has_everything_about_every_id() -> None:
     for row in rows:
         env = gym.make(f"envs:{row['id']}")
         assert row["observation"] == describe(env.observation_space)
-        assert row["action"] == str(env.action_space)
+        assert row["action"] == describe(env.action_space)
         assert row["domain"] == find(row["id"]).domain
         if row["id"] in ENTRIES:
             assert row["references"]["reference"]["source"]
@@ -60,3 +60,7 @@ def test_spaces_in_words() -> None:
     assert describe(spaces.Box(0, 1, (3,), np.float32)) == "float32 (3,)"
     assert describe(spaces.MultiDiscrete([2, 3])) == "MultiDiscrete([2, 3])"
     assert describe(spaces.Dict({"a": spaces.Discrete(2)})) == {"a": "Discrete(2)"}
+
+
+def test_actions_of_several_choices_are_written_as_they_are_made() -> None:
+    assert describe(gym.spaces.MultiDiscrete([13, 5])) == "MultiDiscrete([13, 5])"
