@@ -85,6 +85,19 @@ def _softmax(name: str, summary: str) -> Entry:
     )
 
 
+def _tuning(name: str, summary: str, **kwargs: Any) -> Entry:
+    return Entry(
+        name="-".join(filter(None, ("ConvTuning", name))),
+        version=0,
+        domain="convolution",
+        entry_point="envs.convolution.env:ConvTuningEnv",
+        vector_entry_point="envs.convolution.vector:ConvTuningVectorEnv",
+        backend="replayed measurements",
+        summary=summary,
+        kwargs=kwargs or {"layers": [name]},
+    )
+
+
 def _flights(name: str, summary: str) -> Entry:
     return _web(name, f"envs.web.sites.task:FlightTask:{name.lower()}", summary)
 
@@ -158,6 +171,14 @@ ENTRIES: dict[str, Entry] = {
             backend="replay table",
             summary="channels to keep of each feature map of a network, for speed and accuracy",
         ),
+        _tuning("", "tune the kernel of a drawn layer's convolution", layers=None, split="train"),
+        _tuning("VGG1.2", "tune a convolution kernel: large image, few channels"),
+        _tuning("VGG4.1", "tune a convolution kernel: many channels"),
+        _tuning("AlexNet2", "tune a convolution kernel: 5x5"),
+        _tuning("ResNet2", "tune a convolution kernel: the first stage of ResNet"),
+        _tuning("ResNet5", "tune a convolution kernel: the last stage of ResNet, 7x7 pixels"),
+        _tuning("OverFeat2", "tune a convolution kernel: 5x5, no padding"),
+        _tuning("OverFeat4", "tune a convolution kernel: weights that exceed the cache"),
         _flights("United", "book a flight: radio buttons, calendar, selects"),
         _flights("Alaska", "book a flight: calendar, stepper, select, real instructions"),
         _flights("AA", "book a flight: calendar, lists, real instructions"),

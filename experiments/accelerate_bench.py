@@ -25,7 +25,7 @@ from experiments.networks import resnet50, vgg16
 from hardware_sim.files import write_json
 from hardware_sim.kernels import interleaved, machine
 from hardware_sim.kernels.accelerate import accelerate, summary
-from hardware_sim.kernels.layers import convolutions
+from hardware_sim.kernels.model_layers import convolutions
 from hardware_sim.kernels.network_plan import NetworkPlan
 from hardware_sim.kernels.tuning import plan_for, tune
 

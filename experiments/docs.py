@@ -43,6 +43,7 @@ SHOWN_AGENT = {
     "loops": "hand",
     "softmax": "oracle",
     "compact": "oracle",
+    "convolution": "greedy",
     "web": "expert",
 }
 SHOWN_BEFORE_THE_END = ("web",)

@@ -178,7 +178,7 @@ def command(
     ] = Path("plan.json"),
 ) -> None:
     """Finds the fastest kernel for each convolution of a network on this machine."""
-    from hardware_sim.kernels.layers import convolutions
+    from hardware_sim.kernels.model_layers import convolutions
     from hardware_sim.kernels.tuning import pending, plan_for, tune
 
     console = Console()

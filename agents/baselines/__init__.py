@@ -30,6 +30,16 @@ BASELINES: dict[str, dict[str, str]] = {
         "greedy": "agents.baselines.compact:Greedy",
         "oracle": "agents.baselines.compact:Oracle",
     },
+    "convolution": {
+        "greedy": "agents.baselines.convolution:Greedy",
+        "annealing": "agents.baselines.convolution:Annealing",
+        "tpe": "agents.baselines.convolution:Tpe",
+        "roofline": "agents.baselines.convolution:Roofline",
+        "cost-model": "agents.critics.convolution:CostModelAgent",
+        "adaptive": "agents.critics.convolution:AdaptiveAgent",
+        "pretrained": "agents.policies.tuner:TuningAgent",
+        "oracle": "agents.baselines.convolution:Oracle",
+    },
     "web": {
         "expert": "agents.baselines.web:Expert",
         "pretrained": "agents.policies.web:WebAgent",

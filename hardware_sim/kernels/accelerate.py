@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from hardware_sim.errors import InputError
 from hardware_sim.kernels.accelerated import AcceleratedConvolution
-from hardware_sim.kernels.layers import Convolution, unsupported
+from hardware_sim.kernels.model_layers import Convolution, unsupported
 from hardware_sim.kernels.network_plan import NetworkPlan
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)

@@ -11,7 +11,7 @@ from torch import nn
 from hardware_sim.errors import InputError
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.kernel import build
-from hardware_sim.kernels.layers import Convolution, padding_of
+from hardware_sim.kernels.model_layers import Convolution, padding_of
 from hardware_sim.kernels.network_plan import NetworkPlan
 from hardware_sim.kernels.outcome import KernelError
 from hardware_sim.kernels.reference import CONVOLUTIONS

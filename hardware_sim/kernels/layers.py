@@ -1,115 +1,94 @@
-"""The convolution layers of a PyTorch model, as problems."""
+"""Named convolution layers of published networks, divided into those to train on and those to test.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+VGG-16 (Simonyan and Zisserman 2015), AlexNet in one column (Krizhevsky 2014), Inception-v3 (Szegedy
+et al. 2016), ResNet-18 (He et al. 2016) and OverFeat, the fast model (Sermanet et al. 2014); batch
+1. ResNet and OverFeat are for testing: no layer of the test split has a shape of the other.
+"""
 
-import torch
-from torch import nn
+from dataclasses import dataclass
+from typing import Literal
 
-from hardware_sim.errors import InputError
+from hardware_sim.errors import InputError, choose
 from hardware_sim.kernels.convolution import Problem
 
-Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, ...] = ("train", "test")
 
 
-@dataclass
-class Layers:
-    """What a model convolves with one input.
+@dataclass(frozen=True)
+class Layer:
+    """A layer of a network.
 
     Attributes:
-        names: Names of the layers that have a problem, in the order of their calls.
-        unsupported: Why other convolution layers are left to PyTorch, by name.
+        name: Network and place in it, such as ``"VGG4.2"``.
+        problem: Its convolution.
+        split: ``train`` or ``test``.
     """
 
-    names: dict[Problem, list[str]] = field(default_factory=dict)
-    unsupported: dict[str, str] = field(default_factory=dict)
+    name: str
+    problem: Problem
+    split: Split
 
 
-def unsupported(layer: Convolution) -> str:
-    """Why no kernel computes a layer; empty if some may."""
-    if layer.padding_mode != "zeros":
-        return f"padding mode {layer.padding_mode!r}; kernels pad with zeros"
-    if layer.weight.dtype != torch.float32 or layer.weight.device.type != "cpu":
-        return f"kernels take float32 on cpu, not {layer.weight.dtype} on {layer.weight.device}"
-    if isinstance(layer, nn.modules.lazy.LazyModuleMixin):
-        return "its weights are not there before it has run once"
-    if layer.padding == "same" and any(
-        d * (k - 1) % 2 for d, k in zip(layer.dilation, layer.kernel_size, strict=True)
-    ):
-        return "padding 'same' of an even kernel differs on both sides"
-    return ""
+def _square(
+    channels: int, size: int, outputs: int, kernel: int, padding: int = 0, stride: int = 1
+) -> Problem:
+    return Problem(channels, outputs, (size, size), (kernel, kernel), (stride,), (padding,))
 
 
-def padding_of(layer: Convolution) -> tuple[int, ...]:
-    """Zeros on both sides in each dimension, of a layer that is not :func:`unsupported`."""
-    if layer.padding == "valid":
-        return (0,) * len(layer.kernel_size)
-    if layer.padding == "same":
-        sizes = zip(layer.dilation, layer.kernel_size, strict=True)
-        return tuple(d * (k - 1) // 2 for d, k in sizes)
-    return tuple(int(each) for each in layer.padding)
+_TRAIN = {
+    "VGG1.1": _square(3, 224, 64, 3, 1),
+    "VGG1.2": _square(64, 224, 64, 3, 1),
+    "VGG2.1": _square(64, 112, 128, 3, 1),
+    "VGG3.1": _square(128, 56, 256, 3, 1),
+    "VGG3.2": _square(256, 56, 256, 3, 1),
+    "VGG4.1": _square(256, 28, 512, 3, 1),
+    "VGG5.1": _square(512, 14, 512, 3, 1),
+    "AlexNet1": _square(3, 224, 64, 11, 2, 4),
+    "AlexNet2": _square(64, 27, 192, 5, 2),
+    "AlexNet3": _square(192, 13, 384, 3, 1),
+    "AlexNet5": _square(256, 13, 256, 3, 1),
+    "Inception2b": _square(32, 147, 64, 3, 1),
+    "Inception5x5": _square(48, 35, 64, 5, 2),
+    "Inception6a": _square(288, 35, 384, 3, 0, 2),
+}
+_TEST = {
+    "ResNet1": _square(3, 224, 64, 7, 3, 2),
+    "ResNet2": _square(64, 56, 64, 3, 1),
+    "ResNet3a": _square(64, 56, 128, 3, 1, 2),
+    "ResNet3": _square(128, 28, 128, 3, 1),
+    "ResNet4": _square(256, 14, 256, 3, 1),
+    "ResNet5": _square(512, 7, 512, 3, 1),
+    "OverFeat1": _square(3, 231, 96, 11, 0, 4),
+    "OverFeat2": _square(96, 24, 256, 5),
+    "OverFeat3": _square(256, 12, 512, 3, 1),
+    "OverFeat4": _square(512, 12, 1024, 3, 1),
+}
+LAYERS: dict[str, Layer] = {
+    **{name: Layer(name, problem, "train") for name, problem in _TRAIN.items()},
+    **{name: Layer(name, problem, "test") for name, problem in _TEST.items()},
+}
+"""By name."""
 
 
-def problem_of(layer: Convolution, shape: Sequence[int]) -> Problem:
-    """The problem that a layer solves for an input.
-
-    Args:
-        layer: A layer that is not :func:`unsupported`.
-        shape: Of the input, ``(N, C, *size)``.
+def find(name: str) -> Layer:
+    """The layer of that name.
 
     Raises:
-        InputError: The kernel does not fit into the input.
+        InputError: There is none; the message lists them.
     """
-    return Problem(
-        layer.in_channels,
-        layer.out_channels,
-        tuple(shape[2:]),
-        layer.kernel_size,
-        layer.stride,
-        padding_of(layer),
-        layer.dilation,
-        layer.groups,
-        shape[0],
-    )
+    return LAYERS[choose("layer", name, [*LAYERS])]
 
 
-def convolutions(model: nn.Module, example: tuple[torch.Tensor, ...]) -> Layers:
-    """Runs a model once and notes its convolutions.
-
-    Args:
-        model: Any model; it is put into evaluation mode meanwhile.
-        example: Its inputs.
+def named(names: str | list[str]) -> list[Layer]:
+    """The layers of a split, or those that are named.
 
     Raises:
-        InputError: The model does not run on them.
+        InputError: A name is none of a layer, or there is no name.
     """
-    found = Layers()
-
-    def note(name: str, layer: Convolution, x: torch.Tensor) -> None:
-        reason = unsupported(layer)
-        if reason:
-            found.unsupported[name] = reason
-            return
-        batched = x if x.dim() == len(layer.kernel_size) + 2 else x[None]
-        names = found.names.setdefault(problem_of(layer, batched.shape), [])
-        if name not in names:
-            names.append(name)
-
-    hooks = [
-        layer.register_forward_pre_hook(lambda layer, x, name=name: note(name, layer, x[0]))
-        for name, layer in model.named_modules()
-        if isinstance(layer, Convolution)
-    ]
-    training = {layer: layer.training for layer in model.modules()}
-    try:
-        with torch.no_grad():
-            model.eval()(*example)
-    except (RuntimeError, TypeError, IndexError) as error:
-        shapes = ", ".join(str(tuple(each.shape)) for each in example)
-        raise InputError(f"the model does not run on inputs of {shapes}: {error}") from error
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for layer, mode in training.items():
-            layer.training = mode
-    return found
+    if isinstance(names, str):
+        choose("split", names, [*SPLITS])
+        return [layer for layer in LAYERS.values() if layer.split == names]
+    if not names:
+        raise InputError("layers is empty; allowed: a split, or at least one layer")
+    return [find(name) for name in names]

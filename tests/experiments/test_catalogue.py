@@ -60,3 +60,7 @@ def test_spaces_in_words() -> None:
     assert describe(spaces.Box(0, 1, (3,), np.float32)) == "float32 (3,)"
     assert describe(spaces.MultiDiscrete([2, 3])) == "MultiDiscrete([2, 3])"
     assert describe(spaces.Dict({"a": spaces.Discrete(2)})) == {"a": "Discrete(2)"}
+
+
+def test_actions_of_several_choices_are_written_as_they_are_made() -> None:
+    assert describe(gym.spaces.MultiDiscrete([13, 5])) == "MultiDiscrete([13, 5])"

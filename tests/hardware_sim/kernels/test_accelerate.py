@@ -11,7 +11,7 @@ from hardware_sim.errors import InputError
 from hardware_sim.kernels import Variant
 from hardware_sim.kernels.accelerate import accelerate, summary
 from hardware_sim.kernels.accelerated import AcceleratedConvolution
-from hardware_sim.kernels.layers import convolutions
+from hardware_sim.kernels.model_layers import convolutions
 from hardware_sim.kernels.network_plan import Measurement, NetworkPlan
 from hardware_sim.kernels.tuning import plan_for, ranked
 

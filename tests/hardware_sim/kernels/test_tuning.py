@@ -11,7 +11,7 @@ from torch import nn
 
 from hardware_sim.errors import InputError
 from hardware_sim.kernels import Problem, Variant, candidates
-from hardware_sim.kernels.layers import convolutions
+from hardware_sim.kernels.model_layers import convolutions
 from hardware_sim.kernels.network_plan import GAIN, Entry, Measurement, NetworkPlan
 from hardware_sim.kernels.tuning import pending, plan_for, ranked, tune
 

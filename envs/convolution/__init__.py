@@ -1,0 +1,1 @@
+"""Tuning real convolution kernels."""

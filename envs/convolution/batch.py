@@ -1,0 +1,371 @@
+"""Many layers being tuned at once: the core that both environment classes wrap."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from envs.convolution import tables
+from envs.convolution.features import (
+    LAYER_FEATURES,
+    LIMIT,
+    METHOD_FEATURES,
+    layer_features,
+    machine_features,
+    method_features,
+    peak_flops,
+)
+from hardware_sim.errors import InputError, choose
+
+BACKENDS = ("replay", "measured", "model")
+SPLITS = ("all", "train", "test")
+ROOFLINE = "hardware_sim.kernels.roofline:predict"
+TRIES = 8
+"""Last tries that are seen."""
+SUCCESS = 0.95
+"""Share of the greatest gain that counts as success."""
+MIB = 2.0**20
+FAILED = -LIMIT
+"""What a failure shows in place of a log speed-up."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Weights of the reward and length of an episode.
+
+    Attributes:
+        budget: Measurements of an episode.
+        memory_weight: Log speed-up that a doubling of scratch memory must bring, where it is much
+            more than a MiB.
+        compile_weight: Cost of a second of the compiler's time.
+        penalty: Cost of a choice that is masked out or fails.
+
+    Raises:
+        InputError: The budget is below 1, or a weight is negative.
+    """
+
+    budget: int = 32
+    memory_weight: float = 0.01
+    compile_weight: float = 0.001
+    penalty: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.budget < 1:
+            raise InputError(f"budget is {self.budget}; allowed: at least 1")
+        for name in ("memory_weight", "compile_weight", "penalty"):
+            value = getattr(self, name)
+            if not 0 <= value < np.inf:
+                raise InputError(f"{name} is {value}; allowed: from 0 up")
+
+
+@dataclass
+class State:
+    """Where ``B`` rows are.
+
+    Attributes:
+        table: int64 ``(B,)``, the layer.
+        step: int64 ``(B,)``, measurements spent.
+        speed: float64 ``(B,)``, log speed-up of the kept variant; 0 while oneDNN is kept.
+        memory: float64 ``(B,)``, its term for scratch memory, not positive.
+        kept: int64 ``(B, 4)``, its choice; -1 while oneDNN is kept.
+        compiled: bool ``(B, M, W)``, whose library has been paid for.
+        tried: float32 ``(B, M)``, tries of each method.
+        reached: float32 ``(B, M)``, best log speed-up of each method; 0 where not tried.
+        choices: int64 ``(B, budget, 4)``, all tries, oldest first.
+        speeds: float32 ``(B, budget)``, their log speed-ups, :data:`FAILED` for failures.
+    """
+
+    table: NDArray[np.int64]
+    step: NDArray[np.int64]
+    speed: NDArray[np.float64]
+    memory: NDArray[np.float64]
+    kept: NDArray[np.int64]
+    compiled: NDArray[np.bool_]
+    tried: NDArray[np.float32]
+    reached: NDArray[np.float32]
+    choices: NDArray[np.int64]
+    speeds: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one step of ``B`` rows brought; rows that did not step hold zeros.
+
+    Attributes:
+        reward: By component, float64 ``(B,)``: ``speed``, ``memory``, ``compile``, ``penalty``.
+        terminated: bool ``(B,)``.
+        tried: float64 ``(B,)``, speed-up of the variant that was tried; 0 for a failure.
+    """
+
+    reward: dict[str, NDArray[np.float64]]
+    terminated: NDArray[np.bool_]
+    tried: NDArray[np.float64]
+
+
+class TuningBatch:
+    """``B`` layers being tuned.
+
+    Args:
+        layers: Names of layers, or None for all.
+        split: Draw layers of ``train`` or ``test``, or of ``all`` that are named.
+        backend: ``replay``, ``measured`` or ``model``.
+        model: What the backend ``model`` asks, see :func:`envs.convolution.tables.predicted`.
+        settings: Weights and budget.
+        batch: Number of rows.
+
+    Raises:
+        InputError: An argument is none of those.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[str] | None,
+        split: str,
+        backend: str,
+        model: str | Callable[..., Any],
+        settings: Settings,
+        batch: int,
+    ) -> None:
+        self.backend, self.settings, self.batch = (
+            choose("backend", backend, BACKENDS),
+            settings,
+            batch,
+        )
+        self.tables = tables.layers(layers)
+        self.split = self._checked_split(split)
+        judge = tables.found_model(model)
+        if backend == "model":
+            self.tables = tables.predicted(self.tables, judge)
+        self.names = [table.name for table in self.tables]
+        self.shape = self.tables[0].speedup.shape
+        self.offsets = np.concatenate([[0], np.cumsum(self.shape)[:-1]])
+        self._stack()
+        self.state = self._fresh(np.zeros(batch, np.int64))
+
+    def _checked_split(self, split: str) -> str:
+        choose("split", split, SPLITS)
+        if split != "all" and all(table.split != split for table in self.tables):
+            raise InputError(
+                f"split is {split!r}, of which no layer is among those named; allowed: all"
+            )
+        return split
+
+    def _stack(self) -> None:
+        """What never changes, by layer."""
+        head, peak = tables.shipped(), peak_flops(list(tables.replay().values()))
+        speedup = np.stack([table.speedup for table in self.tables])
+        scratch = np.stack([table.scratch_bytes for table in self.tables])
+        with np.errstate(divide="ignore"):
+            self.speed = np.log(speedup)
+        self.scratch, self.speedup = scratch, speedup
+        self.memory = self.memory_term(scratch)
+        self.compile_s = np.stack([table.compile_s for table in self.tables])
+        value = np.where(np.isfinite(self.speed), self.speed + self.memory, -np.inf)
+        self.greatest: NDArray[np.float64] = value.reshape(len(value), -1).max(axis=1).clip(min=0)
+        self.masks = np.stack([np.concatenate(table.masks) for table in self.tables])
+        self.layer = np.stack([layer_features(table, peak) for table in self.tables])
+        self.methods = np.stack([method_features(table, head) for table in self.tables])
+        self.machine = machine_features(head, peak)
+
+    def memory_term(self, scratch_bytes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What scratch memory takes from a log speed-up, not positive."""
+        return -self.settings.memory_weight * np.log2(1 + scratch_bytes / MIB)
+
+    def spaces(self) -> tuple[spaces.Dict, spaces.MultiDiscrete]:
+        """Observation and action space of one row."""
+        actions, methods = int(sum(self.shape)), self.shape[0]
+
+        def box(*shape: int, low: float = -LIMIT, high: float = LIMIT) -> spaces.Box:
+            return spaces.Box(low, high, shape, np.float32)
+
+        observation = spaces.Dict(
+            {
+                "layer": box(len(LAYER_FEATURES)),
+                "machine": box(len(self.machine)),
+                "methods": box(methods, len(METHOD_FEATURES) + 2),
+                "history": box(TRIES, actions + 2),
+                "progress": box(3),
+                "action_mask": spaces.Box(0, 1, (actions,), np.int8),
+            }
+        )
+        return observation, spaces.MultiDiscrete(list(self.shape))
+
+    def draw(self, random: np.random.Generator, options: dict[str, Any] | None) -> int:
+        """The number of the layer of a new episode.
+
+        Raises:
+            InputError: An option is none of ``layer`` and ``split``, or no layer has them.
+        """
+        options = {key: value for key, value in (options or {}).items() if key != "reset_mask"}
+        for key in options:
+            choose("option", key, ["layer", "split"])
+        if "layer" in options:
+            return self.names.index(choose("layer", options["layer"], self.names))
+        split = self._checked_split(options.get("split", self.split))
+        open_ = [i for i, table in enumerate(self.tables) if split in ("all", table.split)]
+        return open_[int(random.integers(len(open_)))] if len(open_) > 1 else open_[0]
+
+    def _fresh(self, table: NDArray[np.int64]) -> State:
+        rows, (methods, *_, widths) = len(table), self.shape
+        return State(
+            table=table,
+            step=np.zeros(rows, np.int64),
+            speed=np.zeros(rows),
+            memory=np.zeros(rows),
+            kept=np.full((rows, len(self.shape)), -1),
+            compiled=np.zeros((rows, methods, widths), np.bool_),
+            tried=np.zeros((rows, methods), np.float32),
+            reached=np.zeros((rows, methods), np.float32),
+            choices=np.zeros((rows, self.settings.budget, len(self.shape)), np.int64),
+            speeds=np.zeros((rows, self.settings.budget), np.float32),
+        )
+
+    def begin(self, rows: NDArray[np.bool_], table: NDArray[np.int64]) -> None:
+        """Starts an episode in the given rows, with the numbers of their layers."""
+        fresh = self._fresh(table)
+        for name, values in vars(fresh).items():
+            getattr(self.state, name)[rows] = values
+
+    def check(self, actions: NDArray[Any]) -> NDArray[np.int64]:
+        """The actions as int64 ``(B, 4)``.
+
+        Raises:
+            InputError: They have another shape, are no integers, or are out of range.
+        """
+        given = np.asarray(actions)
+        if given.shape != (self.batch, len(self.shape)) or given.dtype.kind not in "iu":
+            raise InputError(
+                f"actions are {given.dtype} {given.shape}; expected integers "
+                f"{(self.batch, len(self.shape))}"
+            )
+        outside = (given < 0) | (given >= np.array(self.shape))
+        if outside.any():
+            row = given[outside.any(axis=1)][0]
+            raise InputError(f"action is {row.tolist()}; allowed: from 0 to below {self.shape}")
+        return given.astype(np.int64)
+
+    def step(self, rows: NDArray[np.bool_], actions: NDArray[Any]) -> Outcome:
+        """Measures a variant in each of the given rows.
+
+        Raises:
+            InputError: As for :meth:`check`.
+        """
+        choice, state = self.check(actions), self.state
+        open_ = np.take_along_axis(self.masks[state.table], choice + self.offsets, axis=1)
+        legal = rows & open_.all(axis=1)
+        speed, memory, compile_s = self._look_up(legal, choice)
+        works = legal & np.isfinite(speed)
+        method, width = choice[:, 0], choice[:, -1]
+        every = np.arange(self.batch)
+        new = legal & ~state.compiled[every, method, width]
+        state.compiled[every[legal], method[legal], width[legal]] = True
+        better = works & (speed + memory > state.speed + state.memory)
+        gain = np.where(better, speed - state.speed, 0.0)
+        memory_gain = np.where(better, memory - state.memory, 0.0)
+        state.speed[better], state.memory[better] = speed[better], memory[better]
+        state.kept[better] = choice[better]
+        self._remember(rows, works, choice, speed)
+        return Outcome(
+            reward={
+                "speed": gain,
+                "memory": memory_gain,
+                "compile": np.where(new, -self.settings.compile_weight * compile_s, 0.0),
+                "penalty": np.where(rows & ~works, -self.settings.penalty, 0.0),
+            },
+            terminated=rows & (state.step >= self.settings.budget),
+            tried=np.where(works, np.exp(np.where(works, speed, 0.0)), 0.0),
+        )
+
+    def _look_up(
+        self, legal: NDArray[np.bool_], choice: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Log speed-up, memory term and seconds of the compiler of each row's choice."""
+        if self.backend == "measured":
+            return self._measure(legal, choice)
+        index = (self.state.table, *choice.T)
+        compile_s = self.compile_s[self.state.table, choice[:, 0], choice[:, -1]]
+        return self.speed[index], self.memory[index], compile_s
+
+    def _measure(
+        self, legal: NDArray[np.bool_], choice: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        from envs.convolution.measured import measure  # a compiler and torch are at work there
+
+        speed, scratch, compile_s = np.full(self.batch, -np.inf), *np.zeros((2, self.batch))
+        for row in np.flatnonzero(legal):
+            found = measure(self.names[self.state.table[row]], choice[row].tolist())
+            if found.outcome:
+                speed[row], scratch[row] = np.log(found.speedup), found.scratch_bytes
+            compile_s[row] = found.compile_s
+        return speed, self.memory_term(scratch), compile_s
+
+    def _remember(
+        self,
+        rows: NDArray[np.bool_],
+        works: NDArray[np.bool_],
+        choice: NDArray[np.int64],
+        speed: NDArray[np.float64],
+    ) -> None:
+        """Notes the tries of the rows and counts them as measurements."""
+        state, index = self.state, np.flatnonzero(rows)
+        log_speed = np.where(works, speed, FAILED).clip(-LIMIT, LIMIT).astype(np.float32)[index]
+        state.choices[index, state.step[index]] = choice[index]
+        state.speeds[index, state.step[index]] = log_speed
+        method = choice[index, 0]
+        first = state.tried[index, method] == 0
+        before = np.where(first, np.float32(-LIMIT), state.reached[index, method])
+        state.reached[index, method] = np.maximum(before, log_speed)
+        state.tried[index, method] += 1
+        state.step[index] += 1
+
+    def _history(self) -> NDArray[np.float32]:
+        """The last tries, newest first, see the environment's ``history``."""
+        state, actions = self.state, int(sum(self.shape))
+        place = state.step[:, None] - 1 - np.arange(TRIES)
+        there = place >= 0
+        place = place.clip(0, self.settings.budget - 1)
+        rows = np.arange(self.batch)[:, None]
+        at = state.choices[rows, place] + self.offsets
+        history = np.zeros((self.batch, TRIES, actions + 2), np.float32)
+        np.put_along_axis(history, at, 1.0, axis=2)
+        history[:, :, -2] = state.speeds[rows, place]
+        history[:, :, -1] = 1.0
+        history *= there[:, :, None]
+        return history
+
+    def observe(self) -> dict[str, NDArray[Any]]:
+        """The observations of all rows, as new arrays."""
+        state, table = self.state, self.state.table
+        tried = np.minimum(state.tried / np.float32(4), np.float32(LIMIT))
+        now = np.stack([state.reached, tried], axis=2)
+        left = 1 - state.step / self.settings.budget
+        value = state.speed + state.memory
+        kept = (state.kept[:, 0] >= 0).astype(np.float64)
+        return {
+            "layer": self.layer[table],
+            "machine": np.broadcast_to(self.machine, (self.batch, len(self.machine))).copy(),
+            "methods": np.concatenate([self.methods[table], now], axis=2),
+            "history": self._history(),
+            "progress": np.stack([value, left, kept], axis=1).astype(np.float32),
+            "action_mask": self.masks[table].astype(np.int8),
+        }
+
+    def score(self) -> NDArray[np.float64]:
+        """Times as fast as oneDNN, of what each row keeps, float64 ``(B,)``."""
+        return np.exp(self.state.speed)
+
+    def share(self) -> NDArray[np.float64]:
+        """Share of the greatest gain that each row has reached; 1 where nothing is to be gained."""
+        greatest = self.greatest[self.state.table]
+        value = self.state.speed + self.state.memory
+        return np.where(greatest > 0, value / np.where(greatest > 0, greatest, 1.0), 1.0)
+
+    def is_success(self) -> NDArray[np.bool_]:
+        """Whether each row has reached :data:`SUCCESS` of the greatest gain.
+
+        Where speed is measured now, the greatest gain is that of the shipped table.
+        """
+        return self.share() >= SUCCESS

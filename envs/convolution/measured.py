@@ -1,0 +1,22 @@
+"""Variants compiled, checked and timed now, on this machine."""
+
+from functools import lru_cache
+
+from hardware_sim.kernels import space
+from hardware_sim.kernels.layers import find
+from hardware_sim.kernels.measuring import Bench, Measurement
+
+LIMIT_S = 0.4
+"""Wall time of timing a variant, in seconds."""
+
+
+@lru_cache(2)
+def _bench(layer: str) -> Bench:
+    return Bench(find(layer).problem, limit_s=LIMIT_S)
+
+
+def measure(layer: str, choice: list[int]) -> Measurement:
+    """Compiles, checks and times a choice on a layer; a failure is a value."""
+    bench = _bench(layer)
+    method, block, panels, width = choice
+    return bench.one(space.variant(bench.problem, (method, block, panels, width)))

@@ -1,0 +1,180 @@
+"""What every choice brings on a layer: measured once and replayed, or predicted by a model.
+
+The shipped table was measured by ``python -m experiments.convolution_tables``; its head names the
+machine. A model is any function from a problem to the log speed-up of every choice.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from pkgutil import resolve_name
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware_sim.errors import InputError, choose
+
+FILE = "convolution/replay.json"
+"""The shipped table, in the folder of the environments."""
+WORK = (
+    "products",
+    "transforms",
+    "weight_bytes",
+    "weight_traffic",
+    "block_bytes",
+    "block_traffic",
+    "scratch_bytes",
+)
+"""What is known of a method by default, see :class:`hardware_sim.kernels.roofline.Work`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """What the choices of one layer bring; arrays have the shape ``(M, B, P, W)`` of the space.
+
+    Attributes:
+        name: The layer.
+        split: ``train`` or ``test``.
+        sizes: ``in_channels``, ``out_channels``, ``output``, ``kernel``, ``stride``, ``flops``.
+        library_s: Time of oneDNN with packed weights, in seconds.
+        work: float64 ``(M, len(WORK))``, 0 for methods that are not offered.
+        estimate: float64 ``(M,)``, speed-up by the roofline, 0 likewise.
+        speedup: float64, times as fast as oneDNN; 0 for a failure, NaN where not offered.
+        scratch_bytes: float64, scratch memory.
+        compile_s: float64 ``(M, W)``, processor time of the compiler.
+    """
+
+    name: str
+    split: str
+    sizes: dict[str, Any]
+    library_s: float
+    work: NDArray[np.float64]
+    estimate: NDArray[np.float64]
+    speedup: NDArray[np.float64]
+    scratch_bytes: NDArray[np.float64]
+    compile_s: NDArray[np.float64]
+
+    @property
+    def masks(self) -> list[NDArray[np.bool_]]:
+        """What is open in each dimension of the space."""
+        offered = np.argwhere(~np.isnan(self.speedup))
+        masks = [np.zeros(size, np.bool_) for size in self.speedup.shape]
+        for mask, index in zip(masks, offered.T, strict=True):
+            mask[index] = True
+        return masks
+
+
+@cache
+def shipped() -> dict[str, Any]:
+    """The shipped table as JSON.
+
+    Raises:
+        InputError: There is none, or it is damaged.
+    """
+    path = files("envs").joinpath(FILE)
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"the table {path} cannot be read: {error}") from error
+    return found
+
+
+@cache
+def replay() -> dict[str, Table]:
+    """The measured tables by layer."""
+    head = shipped()
+    return {name: _table(name, row, head) for name, row in head["layers"].items()}
+
+
+def _table(name: str, row: dict[str, Any], head: dict[str, Any]) -> Table:
+    shape = tuple(head["sizes"])
+    work, estimate = np.zeros((shape[0], len(WORK))), np.zeros(shape[0])
+    speedup, scratch = np.full(shape, np.nan), np.zeros(shape)
+    compile_s = np.zeros((shape[0], shape[-1]))
+    for method, one in row["methods"].items():
+        i = head["methods"].index(method)
+        work[i] = [one["work"][key] for key in WORK]
+        estimate[i] = one["estimate"]
+        speedup[i] = np.array(one["speedup"], np.float64).reshape(shape[1:])
+        scratch[i] = np.array(one["scratch_bytes"]).reshape(shape[1:])
+        compile_s[i] = one["compile_s"]
+    return Table(
+        name,
+        row["split"],
+        row["sizes"],
+        row["library_s"],
+        work,
+        estimate,
+        speedup,
+        scratch,
+        compile_s,
+    )
+
+
+def layers(names: Sequence[str] | None) -> list[Table]:
+    """The measured tables of layers, in their order; all for None.
+
+    Raises:
+        InputError: A name is none of a layer, or there is no name.
+    """
+    tables = replay()
+    if names is None:
+        return list(tables.values())
+    if isinstance(names, str) or not len(names):
+        raise InputError(f"layers is {names!r}; allowed: a list of layers, or None for all")
+    return [tables[choose("layer", name, [*tables])] for name in names]
+
+
+Model = Callable[..., Any]
+"""From a problem to the log speed-up of every choice, NaN where it is not offered."""
+
+
+def found_model(name: str | Model) -> Model:
+    """A model, or the one of the name ``"module:attribute"``, which is imported when it is called.
+
+    Raises:
+        InputError: It is no such name; or, from the model, there is nothing of the name.
+    """
+    if not isinstance(name, str):
+        return name
+    if not re.fullmatch(r"[\w.]+:[\w.]+", name):
+        raise InputError(f"model is {name!r}; allowed: a function or 'module:attribute'")
+
+    def call(problem: Any) -> Any:
+        try:
+            function = resolve_name(name)
+        except (ImportError, AttributeError) as error:
+            raise InputError(f"model {name!r} cannot be found: {error}") from error
+        return function(problem)
+
+    return call
+
+
+def predicted(tables: Sequence[Table], model: Model) -> list[Table]:
+    """The tables with a model's word in place of measurements; what it is silent of is not offered.
+
+    Args:
+        tables: Measured tables of named layers.
+        model: The model.
+
+    Raises:
+        InputError: It gives an array of another shape, or offers nothing.
+    """
+    from hardware_sim.kernels.layers import find  # torch is slow to import
+
+    found = []
+    for table in tables:
+        words = np.asarray(model(find(table.name).problem), np.float64)
+        if words.shape != table.speedup.shape:
+            raise InputError(
+                f"the model gives an array {words.shape} for {table.name}; "
+                f"expected {table.speedup.shape}"
+            )
+        if np.isnan(words).all():
+            raise InputError(f"the model offers no choice for {table.name}")
+        found.append(replace(table, speedup=np.exp(words)))
+    return found
