@@ -13,6 +13,12 @@ VARIANTS = (Variant("direct"), Variant("winograd", (4, 4)), Variant("winograd", 
 
 
 @pytest.fixture(scope="module")
+def session_cache(tmp_path_factory):
+    """A cache of this module's own, so that it is here that compilers run."""
+    return tmp_path_factory.mktemp("kernels")
+
+
+@pytest.fixture(scope="module")
 def bench():
     return Bench(SMALL, limit_s=0.01)
 
