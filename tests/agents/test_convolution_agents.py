@@ -1,6 +1,5 @@
 """Searches and learned agents on the tuning environment, and both engines on it."""
 
-import importlib.util
 import math
 import sys
 from pathlib import Path
@@ -79,7 +78,6 @@ def test_every_agent_of_the_domain_is_tried_here():
     assert {*BASELINES["convolution"]} | {"random"} == {*SEARCHES, "tpe"}
 
 
-@pytest.mark.skipif(importlib.util.find_spec("optuna") is None, reason="Optuna is an extra")
 def test_tpe_searches_with_optuna():
     chosen, info = play("tpe", "ResNet2", budget=12)
     assert len(set(chosen)) > 4

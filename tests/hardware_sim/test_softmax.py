@@ -3,6 +3,7 @@
 import gzip
 import lzma
 
+import msgpack
 import numpy as np
 import pytest
 import torch
@@ -92,7 +93,6 @@ def test_counts_are_read_and_sorted(tmp_path):
 
 
 def test_binned_lists_are_read(tmp_path):
-    msgpack = pytest.importorskip("msgpack")
     path = tmp_path / "list.msgpack.gz"
     bins = [{"format": "cB", "version": 1}, [], ["the"], ["of", "and"]]
     path.write_bytes(gzip.compress(msgpack.packb(bins)))
