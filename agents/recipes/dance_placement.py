@@ -20,7 +20,6 @@ from torch.nn import functional
 
 from agents.policies.dance_onsets import (
     LEVELS,
-    NETWORKS,
     RADIUS,
     OnsetNetwork,
     authors_network,
@@ -49,13 +48,16 @@ AUTHORS = "weights/ddc_onset_placement_cnn.npz"
 BEAT_MODELS = {"beat": "both", "beat-authors": "authors", "beat-spectra": "spectra"}
 """Our networks and their ears."""
 
-MODELS = ("authors", *BEAT_MODELS, *NETWORKS)
+MODELS = ("authors", "beat", "cnn", "logreg", "beat-spectra", "c-lstm", "mlp", "beat-authors")
+"""In the order of training."""
 
-LEFT_OUT = {"beat": 1, "authors": 1, "logreg": 1}
-"""Songs left out at a time; two of the models not named, which costs half as many trainings."""
+ONE_LEFT_OUT = ("beat", "authors")
+"""Models tested on one song at a time; the others on two, which costs half as many trainings."""
 
-EPOCHS = {"beat": 20, "beat-authors": 20, "beat-spectra": 20}
-UPDATES = {"logreg": 600, "mlp": 500, "cnn": 500, "c-lstm": 250}
+EPOCHS = 15
+UPDATES = {"logreg": 300, "mlp": 250, "cnn": 350, "c-lstm": 120}
+"""About as many as a minute of one core allows, which is what our networks take too."""
+
 RATE = {"logreg": 2e-3, "mlp": 1e-3, "cnn": 1e-3, "c-lstm": 2e-3}
 GAP_S = 0.035
 """Least seconds between two steps found by our networks."""
@@ -241,7 +243,7 @@ def varied(heard: Heard, random: np.random.Generator) -> Heard:
 def trained(name: str, songs: list[Example], seed: int, folder: str | Path | None) -> Find:
     """A model trained on songs, as what finds candidates in others."""
     if name in BEAT_MODELS:
-        beats = train_beats(BEAT_MODELS[name], songs, EPOCHS[name], seed)
+        beats = train_beats(BEAT_MODELS[name], songs, EPOCHS, seed)
         return lambda song: slot_candidates(beats, song)
     if name == "authors":
         onsets: OnsetNetwork = authors_network(data_folder(folder) / AUTHORS)
@@ -296,7 +298,7 @@ def thresholds(songs: list[Example], found: list[Candidates], style: str) -> NDA
 
 def left_out(name: str, songs: list[Example]) -> Iterator[list[Example]]:
     """The songs that a model is tested on together; the two pad songs never are."""
-    if LEFT_OUT.get(name) == 1:
+    if name in ONE_LEFT_OUT:
         yield from ([song] for song in songs)
     else:
         half = (len(songs) + 1) // 2
@@ -357,7 +359,7 @@ def final(
     songs = examples(data)
     if not songs:
         raise InputError("there is no song to learn from")
-    save_weights(train_beats(ears, songs, EPOCHS["beat"], seed), output)
+    save_weights(train_beats(ears, songs, EPOCHS, seed), output)
 
 
 if __name__ == "__main__":
