@@ -6,15 +6,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.dance.chart import HEAD, OFF, PANELS, TAIL, TAP, rows_of
+from envs.dance.chart import HEAD, OFF, PANELS, TAIL, TAP, Chart, rows_of, states
 from envs.dance.timing import TICKS
 from hardware_sim.errors import InputError
 
 MEASURE = 4 * TICKS
 """Ticks a measure."""
 
-ROWS_A_MEASURE = (4, 8, 12, 16, 24, 32, 48, 64, 96, 192)
-"""How many rows a written measure may have: quarter notes to 192nds."""
+ROWS_A_MEASURE = (4, 8, 12, 16, 24, 32, 48, 64, 192)
+"""How many rows a written measure may have: the note types that StepMania knows."""
 
 TAPS, IGNORED = "1L", "0FKAS"
 """Taps and lifts; nothing, fakes, keysounds, attacks."""
@@ -112,3 +112,26 @@ def _closed(notes: dict[tuple[int, int], str], repair: bool) -> dict[tuple[int, 
 
 def _where(notes: dict[tuple[int, int], str], character: str) -> NDArray[np.int64]:
     return np.array([key for key, c in notes.items() if c == character], np.int64).reshape(-1, 2)
+
+
+def text(chart: Chart) -> str:
+    """Notes as games read them, each measure with as few rows as hold its notes.
+
+    Args:
+        chart: Its holds are closed.
+
+    Returns:
+        Measures joined by commas, from the first to the last with a note; at least one.
+    """
+    last = max(chart.ticks[-1] if len(chart.ticks) else 0, chart.mines[:, 0].max(initial=0))
+    grid = np.full(((last // MEASURE + 1) * MEASURE, len(PANELS)), "0")
+    grid[chart.ticks] = np.array(["0", "1", "2", "3"])[states(chart.rows)]
+    grid[tuple(chart.rolls.T)] = "4"
+    grid[tuple(chart.mines.T)] = "M"
+    return ",\n".join(_measure(grid[at : at + MEASURE]) for at in range(0, len(grid), MEASURE))
+
+
+def _measure(grid: NDArray[np.str_]) -> str:
+    used = np.flatnonzero((grid != "0").any(1))
+    step = next(MEASURE // n for n in ROWS_A_MEASURE if not (used % (MEASURE // n)).any())
+    return "".join("".join(row) + "\n" for row in grid[::step])
