@@ -27,10 +27,12 @@ MIRRORS = {
 }
 """Which panel's arrows each panel gets."""
 
-_STATES = (np.arange(ROWS)[:, None] >> np.arange(0, 8, 2)) & 3
-_BAGS = np.eye(4, dtype=np.float32)[_STATES].reshape(ROWS, 16)
+_STATES: NDArray[np.int64] = (np.arange(ROWS)[:, None] >> np.arange(0, 8, 2)) & 3
+_BAGS: NDArray[np.float32] = np.eye(4, dtype=np.float32)[_STATES].reshape(ROWS, 16)
 _HELD = (np.arange(16)[:, None] >> np.arange(4)) & 1
-_LEGAL = np.where(_HELD[:, None] == 1, np.isin(_STATES, (OFF, TAIL)), _STATES != TAIL).all(-1)
+_LEGAL: NDArray[np.bool_] = np.where(
+    _HELD[:, None] == 1, np.isin(_STATES, (OFF, TAIL)), _STATES != TAIL
+).all(-1)
 
 
 def _no_notes() -> NDArray[np.int64]:
