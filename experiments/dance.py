@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -44,10 +44,9 @@ def data(
     with Progress(console=console) as progress:
         for name in chosen:
             task = progress.add_task(name, total=None)
-            fetching.fetch(
-                name,
-                place,
-                mirror,
-                lambda done, of, task=task: progress.update(task, completed=done, total=of),
-            )
+
+            def show(done: int, of: int, task: TaskID = task) -> None:
+                progress.update(task, completed=done, total=of)
+
+            fetching.fetch(name, place, mirror, show)
     console.print(f"They are in {place}", highlight=False, soft_wrap=True)
