@@ -8,6 +8,7 @@ once. A step can only fall on a slot, so found steps need no snapping.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -16,10 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.policies.dance_onsets import LEVELS, RADIUS, ConvolutionalNetwork
+from agents.policies.weights import load_weights, pretrained
 from envs.dance.audio import BANDS, FRAME_S, WINDOWS
 from envs.dance.grid import QUARTER, SLOTS, Grid
 from hardware_sim.errors import choose
 
+NAME = "dance-placement"
 STYLES = ("pad", "guitar")
 """What a chart is played on; the network is told."""
 
@@ -174,6 +177,40 @@ class BeatNetwork(nn.Module):
         index = STYLES.index(choose("style", style, STYLES))
         found: NDArray[np.float64] = torch.sigmoid(self(heard, index)).double().numpy()
         return found
+
+
+class Placer(nn.Module):
+    """The shipped model: the authors' network and, hearing through it, ours.
+
+    Attributes:
+        authors: What it hears by, besides the spectra.
+        beats: What decides.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.authors = ConvolutionalNetwork()
+        self.beats = BeatNetwork("both")
+
+    def predict(
+        self, features: NDArray[np.floating], grid: Grid, style: str = "pad"
+    ) -> NDArray[np.float64]:
+        """Probabilities float64 ``(5, S)`` of a step at each slot and level.
+
+        Args:
+            features: Log-mel spectra ``(T, 80, 3)``; see :func:`envs.dance.audio.log_mel`.
+            grid: The song's slots.
+            style: One of :data:`STYLES`.
+        """
+        return self.beats.predict(hear(features, grid, self.authors), style)
+
+
+@cache
+def shipped() -> Placer:
+    """The pretrained model."""
+    model = Placer()
+    load_weights(model, pretrained(NAME))
+    return model.eval()
 
 
 def chosen(

@@ -30,6 +30,7 @@ from agents.policies.dance_placement import (
     STYLES,
     BeatNetwork,
     Heard,
+    Placer,
     chosen,
     hear,
 )
@@ -39,7 +40,7 @@ from envs.dance.audio import BANDS, FRAME_S
 from envs.dance.corpus import data_folder
 from envs.dance.grid import SLOTS, Grid, grid
 from envs.dance.recordings import Recording, recordings
-from hardware_sim.errors import InputError, choose
+from hardware_sim.errors import choose
 from hardware_sim.files import write_atomic
 
 AUTHORS = "weights/ddc_onset_placement_cnn.npz"
@@ -186,14 +187,14 @@ def _update(model: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor, cl
     optimiser.step()
 
 
-def train_beats(ears: str, songs: list[Example], epochs: int, seed: int) -> BeatNetwork:
+def train_beats(ears: str, songs: list[Example], seed: int) -> BeatNetwork:
     """Our network, trained on stretches of :data:`BARS` bars of songs that are made to vary."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     model = BeatNetwork(ears)
     length = BARS * 4 * SLOTS
     slots = np.array([len(each.grid.ticks) for each in songs], np.float64)
-    updates = int(epochs * slots.sum() / length / 4)
+    updates = int(EPOCHS * slots.sum() / length / 4)
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.03)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, updates + 1)
     for _ in range(updates):
@@ -243,7 +244,7 @@ def varied(heard: Heard, random: np.random.Generator) -> Heard:
 def trained(name: str, songs: list[Example], seed: int, folder: str | Path | None) -> Find:
     """A model trained on songs, as what finds candidates in others."""
     if name in BEAT_MODELS:
-        beats = train_beats(BEAT_MODELS[name], songs, EPOCHS, seed)
+        beats = train_beats(BEAT_MODELS[name], songs, seed)
         return lambda song: slot_candidates(beats, song)
     if name == "authors":
         onsets: OnsetNetwork = authors_network(data_folder(folder) / AUTHORS)
@@ -350,16 +351,15 @@ def _keep(
 @app.command()
 def final(
     output: Annotated[Path, typer.Argument(help="File of the weights.")],
-    ears: Annotated[str, typer.Option(help="What the network hears.")] = "both",
     data: Annotated[Path | None, typer.Option(help="Folder of the data.")] = None,
     seed: Annotated[int, typer.Option(help="Seeds everything.")] = 0,
 ) -> None:
-    """Trains the shipped network on all songs."""
+    """Trains the shipped model on all songs."""
     torch.set_num_threads(1)
-    songs = examples(data)
-    if not songs:
-        raise InputError("there is no song to learn from")
-    save_weights(train_beats(ears, songs, EPOCHS, seed), output)
+    model = Placer()
+    model.authors = authors_network(data_folder(data) / AUTHORS)
+    model.beats = train_beats(model.beats.ears, examples(data), seed)
+    save_weights(model, output)
 
 
 if __name__ == "__main__":
