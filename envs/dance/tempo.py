@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
+from scipy import ndimage
 
 from envs.dance.audio import RATE, Samples
 from hardware_sim.errors import InputError
@@ -287,7 +287,7 @@ def lag(curve: Curve, times: NDArray[np.float64]) -> float:
     """
     if not len(times):
         raise InputError("the lag of a chart without steps cannot be measured")
-    smooth = gaussian_filter1d(curve, 2 * _BLUR_S * CURVE_RATE)
+    smooth = ndimage.gaussian_filter1d(curve, 2 * _BLUR_S * CURVE_RATE)
     shifts = np.arange(-GREATEST_LAG_S, GREATEST_LAG_S + 1e-9, _FOLD_S)
     places = (times[None] - shifts[:, None] - _LEAD_S) * CURVE_RATE
     found = np.interp(places, np.arange(len(smooth)), smooth, left=0.0, right=0.0)
