@@ -37,7 +37,7 @@ WHOLE = 0.9
 """Share of the agreement that must remain for a whole number of beats a minute to be taken."""
 
 ACCENT = 4.0
-"""Weight of the difference between every other beat in the search for the beat; set by ten songs."""
+"""Weight of the difference between every other beat in finding the beat; set on ten songs."""
 
 BAR = 4
 GREATEST_LAG_S = 0.1
