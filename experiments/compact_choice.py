@@ -8,6 +8,7 @@ test pictures have no part in it.
 import numpy as np
 
 from envs.compact.table import ReplayTable, load_table
+from hardware_sim.errors import InputError
 
 Kept = tuple[int, ...]
 
@@ -23,6 +24,9 @@ def chosen(speed_up: float, batch: int, whole: bool, table: ReplayTable | None =
 
     Returns:
         Channels of each map.
+
+    Raises:
+        InputError: No design is that fast.
     """
     table = table or load_table()
     layers, choices = table.kept.shape
@@ -36,6 +40,8 @@ def chosen(speed_up: float, batch: int, whole: bool, table: ReplayTable | None =
     fits = ratio >= speed_up
     if whole:
         fits &= (grid > 0).all(axis=1)
+    if not fits.any():
+        raise InputError(f"no design is {speed_up:g} times as fast; allowed: less")
     lost = np.where(fits, table.lost.reshape(-1), np.inf)
     best = grid[int(lost.argmin())]
     return tuple(table.kept[np.arange(layers), best].tolist())

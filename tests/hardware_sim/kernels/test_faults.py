@@ -58,9 +58,7 @@ def test_a_compiler_that_only_prints_garbage(tmp_path, monkeypatch, body):
 
 def test_a_compiler_that_makes_another_library(tmp_path, monkeypatch):
     other = compiler.library("int main_thing(void) { return 1; }", ())
-    fake_compiler(
-        tmp_path, monkeypatch, f'while [ "$1" != -o ]; do shift; done; cp {other} "$2"'
-    )
+    fake_compiler(tmp_path, monkeypatch, f'while [ "$1" != -o ]; do shift; done; cp {other} "$2"')
     outcome = verify(PROBLEM, VARIANT)
     assert outcome.status == "crashed"
     assert "undefined symbol: run" in outcome.detail
