@@ -87,6 +87,7 @@ class AcceleratedConvolution(nn.Module):
 
     def _prepare(self, shape: torch.Size) -> tuple[Run, tuple[int, ...]]:
         run: Run | None
+        output: tuple[int, ...]
         try:
             problem = self._problem(shape)
         except InputError as error:  # no images, or too many numbers; PyTorch may know better

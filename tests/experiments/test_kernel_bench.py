@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import pytest
 import torch
@@ -9,11 +10,18 @@ from torch import nn
 from typer import Typer
 from typer.testing import CliRunner
 
-from experiments import accelerate_bench, kernel_bench, kernel_neon, kernel_sanitize
+from experiments import (
+    accelerate_bench,
+    kernel_bench,
+    kernel_neon,
+    kernel_sanitize,
+    tuning_bench,
+)
 from experiments.accelerate_bench import Network
 from experiments.kernel_bench import Suite
 from hardware_sim.errors import InputError
-from hardware_sim.kernels import Plan, Problem, Variant, machine
+from hardware_sim.kernels import Plan, Problem, Variant, machine, tuning
+from hardware_sim.kernels.layers import Layer
 
 TINY = Problem(5, 9, (11, 10), (3, 3), padding=(1,))
 HEAD = (
@@ -138,3 +146,18 @@ def test_networks_are_timed_in_turn_and_compared_with_float64(tmp_path, monkeypa
         assert row["speedup"] == pytest.approx(rows["eager"]["ms"] / row["ms"])
     assert "0 + relu 1x3x12x12" in found["layers"]
     assert json.loads((tmp_path / "vgg16-1.json").read_text())["convolutions"]
+
+
+def test_rates_of_tuning_count_all_that_was_done(monkeypatch):
+    layer = Layer("Tiny", TINY, "train")
+    monkeypatch.setattr(tuning_bench, "named", lambda names: [layer])
+    few = [Variant("direct", isa="portable"), Variant("winograd", (2, 2), isa="portable")]
+    monkeypatch.setattr(tuning, "candidates", lambda problem, threads: few)
+    choices = {each: [] for each in few}
+    monkeypatch.setattr(tuning_bench.space, "choices", lambda problem: choices)
+    before = os.environ["GYMWORKS_KERNEL_CACHE"]
+    for row in tuning_bench.rates(["Tiny"], 0.01):
+        assert (row["variants"], row["libraries"], row["failed"]) == (2, 2, 0)
+        assert row["variants_per_minute"] == pytest.approx(120 / row["seconds"])
+        assert "2 variants of Tiny" in tuning_bench.say(row)
+    assert os.environ["GYMWORKS_KERNEL_CACHE"] == before
