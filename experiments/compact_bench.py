@@ -49,7 +49,7 @@ ALL = chosen(AIM, batch=32, whole=True)
 LARGE = chosen(AIM, batch=32, whole=False)
 """Channels of the five maps: all compact, and the large ones alone."""
 
-ORIGINAL_EPOCHS = 16
+ORIGINAL_EPOCHS = 12
 ORIGINAL_RATE = 0.1
 TUNING_EPOCHS = 8
 TUNING_RATE = 0.1
