@@ -105,18 +105,32 @@ def load_model(name: str, shape: str | None) -> tuple[Any, tuple[Any, ...]]:
     return model, example if isinstance(example, tuple) else (example,)
 
 
-def resumed(path: Path, plan: Any, console: Console) -> None:
-    """Takes the measurements that an earlier run left in a file, if they hold here."""
+def resumed(path: Path, plan: Any, console: Console) -> Any:
+    """Takes the measurements that an earlier run left in a file, if they hold here.
+
+    Returns:
+        The plan to write: it shares the entries of ``plan``, and keeps those convolutions of the
+        file that are not tuned now.
+
+    Raises:
+        InputError: The file is no plan, or one for another number of threads, which this run
+            would destroy.
+    """
     from hardware_sim.kernels.network_plan import NetworkPlan
 
     if not path.exists():
-        return
+        return plan
     old = NetworkPlan.load(path)
-    reason = old.stale(plan.threads)
-    if reason:
+    if reason := old.stale(old.threads):
         console.print(f"[yellow]{path} is not used: {reason}. All is measured anew.[/yellow]")
-        return
+        return plan
+    if reason := old.stale(plan.threads):
+        raise InputError(f"{path} is kept: {reason}; name another file by --output")
+    whole = plan.beside(old)
     console.print(f"{path} has {plan.take(old)} measurements already")
+    if others := len(whole.entries) - len(plan.entries):
+        console.print(f"{path} keeps {others} more convolutions, of other models")
+    return whole
 
 
 def table(plan: Any) -> Table:
@@ -174,10 +188,17 @@ def command(
     budget: Annotated[str, typer.Option(help="Time to spend: 60s, 2m.")] = "60s",
     threads: Annotated[int, typer.Option(min=1, help="Threads to run with.")] = 1,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The plan; an earlier run is resumed from it.")
+        Path,
+        typer.Option(
+            "--output", "-o", help="The plan; an earlier run is resumed, other models' are kept."
+        ),
     ] = Path("plan.json"),
 ) -> None:
-    """Finds the fastest kernel for each convolution of a network on this machine."""
+    """Finds the fastest kernel for each convolution of a network on this machine.
+
+    One plan may serve several models: convolutions that it already has are kept. A run that was
+    killed loses the measurement under way; run again to go on.
+    """
     from hardware_sim.kernels.model_layers import convolutions
     from hardware_sim.kernels.tuning import pending, plan_for, tune
 
@@ -195,9 +216,9 @@ def command(
     else:
         problems = [(parse_conv(text), []) for text in conv or []]
     plan = plan_for(problems, threads)
-    resumed(output, plan, console)
+    whole = resumed(output, plan, console)
     left = len(pending(plan))
-    plan.save(output)
+    whole.save(output)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -209,7 +230,7 @@ def command(
         bar = progress.add_task("measuring", total=left)
 
         def note(entry: Any, measurement: Any) -> None:
-            plan.save(output)
+            whole.save(output)
             progress.update(
                 bar,
                 advance=1,

@@ -199,7 +199,8 @@ def _load(path: Path) -> list[Song]:
         charts = []
         for each in plain["charts"]:
             each["timing"] = _timing(each["timing"]) if each["timing"] else None
-            charts.append(Chart(**each, **{key: parts[key][i] for key in _ARRAYS}))
+            each.update({key: parts[key][i] for key in _ARRAYS})
+            charts.append(Chart(**each))
             i += 1
         plain.update(charts=tuple(charts), timing=_timing(plain["timing"]))
         songs.append(Song(**plain))

@@ -123,15 +123,20 @@ def text(chart: Chart) -> str:
     Returns:
         Measures joined by commas, from the first to the last with a note; at least one.
     """
-    last = max(chart.ticks[-1] if len(chart.ticks) else 0, chart.mines[:, 0].max(initial=0))
-    grid = np.full(((last // MEASURE + 1) * MEASURE, len(PANELS)), "0")
-    grid[chart.ticks] = np.array(["0", "1", "2", "3"])[states(chart.rows)]
-    grid[tuple(chart.rolls.T)] = "4"
-    grid[tuple(chart.mines.T)] = "M"
-    return ",\n".join(_measure(grid[at : at + MEASURE]) for at in range(0, len(grid), MEASURE))
-
-
-def _measure(grid: NDArray[np.str_]) -> str:
-    used = np.flatnonzero((grid != "0").any(1))
-    step = next(MEASURE // n for n in ROWS_A_MEASURE if not (used % (MEASURE // n)).any())
-    return "".join("".join(row) + "\n" for row in grid[::step])
+    last = max(int(each) for each in (0, *chart.ticks[-1:], *chart.mines[-1:, 0]))
+    used = np.append(chart.ticks, chart.mines[:, 0])
+    grid = np.full(((last // MEASURE + 1) * MEASURE, len(PANELS) + 1), ord("0"), np.uint8)
+    grid[:, -1] = ord("\n")
+    grid[chart.ticks, :-1] += states(chart.rows).astype(np.uint8)
+    grid[tuple(chart.rolls.T)] = ord("4")
+    grid[tuple(chart.mines.T)] = ord("M")
+    steps = np.full(len(grid) // MEASURE, MEASURE // ROWS_A_MEASURE[-1])
+    for count in reversed(ROWS_A_MEASURE[:-1]):
+        step = MEASURE // count
+        off = np.bincount(used // MEASURE, used % step > 0, len(steps))
+        steps[off == 0] = step
+    measures = grid.reshape(len(steps), MEASURE, -1)
+    return ",\n".join(
+        measure[::step].tobytes().decode()
+        for measure, step in zip(measures, steps.tolist(), strict=True)
+    )

@@ -87,11 +87,7 @@ def recordings(
     Raises:
         InputError: A corpus or a song's audio is missing, or a song has no chart.
     """
-    return [
-        recording(song, STYLES[name])
-        for name in corpora
-        for song in corpus(name, folder)
-    ]
+    return [recording(song, STYLES[name]) for name in corpora for song in corpus(name, folder)]
 
 
 def recording(song: Song, style: str) -> Recording:

@@ -30,15 +30,18 @@ HARMONICS = (1, 2, 3, 4, 6, 8)
 USUAL_BPM, USUAL_OCTAVES = 140.0, 0.55
 """Middle and spread of the log-normal prior over tempi, for ranking only."""
 
-STEADY = 0.6
+STEADY = 0.77
 """Below this steadiness a tempo is said to vary."""
 
 WHOLE = 0.9
+"""Share of the agreement that must remain for a whole number of beats a minute to be taken."""
+
 BAR = 4
 GREATEST_LAG_S = 0.1
 _WINDOW = 512
 _LOW_BINS = 2
 _PLACES = 192
+_NEARBY = 41
 _FOLD_S, _BLUR_S = 0.001, 0.004
 _LEAD_S = 0.0019
 """How much earlier than a sharp sound its onset curve peaks."""
@@ -201,8 +204,8 @@ def agreement(curves: Onsets, bpm: float) -> float:
 def fitted(curves: Onsets, bpm: float) -> float:
     """The tempo near ``bpm`` with which the onsets agree most, to 0.001 BPM.
 
-    A whole number of beats a minute, usual where music is made on computers, is taken if at least
-    :data:`WHOLE` of the agreement remains.
+    A whole number of beats a minute, usual where music is made on computers, is taken if it is
+    almost as good; see :data:`WHOLE`.
     """
     width = 60 / (len(curves.full) / CURVE_RATE) / 2
     while width > 5e-4:
@@ -248,18 +251,25 @@ def folded(curve: Curve, period_s: float, places: int) -> Curve:
     frequency = np.fft.rfftfreq(places, period_s / places)
     blur = np.exp(-2 * (np.pi * frequency * _BLUR_S) ** 2)
     smooth = np.fft.irfft(np.fft.rfft(total) * blur, places)
-    result: Curve = smooth / np.fft.irfft(np.fft.rfft(weight) * blur, places)
+    sampled = np.fft.irfft(np.fft.rfft(weight) * blur, places)
+    result: Curve = smooth / np.maximum(sampled, 1e-3 * weight.mean())
     return result
 
 
 def steadiness(curves: Onsets, bpm: float) -> float:
-    """How far the parts of a song agree on where the beats fall, 0 to 1.
+    """How far one grid fits all parts of a song, 0 to 1.
 
-    The length of the sum of the parts' Fourier coefficients, over the sum of their lengths, for the
-    harmonic of which that is greatest.
+    The length of the sum of the parts' Fourier coefficients, over the sum of the greatest lengths
+    that each part has at a tempo up to a tenth away; for the harmonic that fits best.
     """
-    sums = coefficients(curves.both, bpm, round(_SECTION_S * CURVE_RATE))
-    return float((np.abs(sums.sum(axis=0)) / np.abs(sums).sum(axis=0)).max())
+    section = round(_SECTION_S * CURVE_RATE)
+    sums = coefficients(curves.both, bpm, section)
+    near = [
+        np.abs(coefficients(curves.both, each, section))
+        for each in bpm * np.linspace(0.9, 1.1, _NEARBY)
+    ]
+    possible = np.max(near, axis=0).sum(axis=0)
+    return float((np.abs(sums.sum(axis=0)) / (possible + 1e-12)).max())
 
 
 def lag(curve: Curve, times: NDArray[np.float64]) -> float:

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import torch
 
-from hardware_sim.kernels import opponents
+from hardware_sim.kernels import compiler, machine, opponents
 from hardware_sim.kernels.checking import verify
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.kernel import build
 from hardware_sim.kernels.network_plan import Entry, Measurement, NetworkPlan
 from hardware_sim.kernels.outcome import KernelError, Outcome
 from hardware_sim.kernels.timing import interleaved
-from hardware_sim.kernels.variant import Variant, candidates
+from hardware_sim.kernels.variant import Plan, Variant, candidates
 
 PROMISE = (
     ("winograd", 4), ("winograd", 6), ("direct", 0), ("winograd", 2), ("im2col", 0),
@@ -70,6 +70,7 @@ def measure(problem: Problem, variant: Variant, limit_s: float) -> Measurement:
             {"kernel": lambda: kernel(lines), "torch": lambda: library(given)},
             threads=variant.threads,
             limit_s=limit_s,
+            yardstick="torch",
         )
     seconds = {name: timing.best for name, timing in times.items()}
     return Measurement(
@@ -92,6 +93,12 @@ def pending(plan: NetworkPlan) -> list[tuple[Entry, Variant]]:
                 queue.append((rank, -work, entry, variant))
     queue.sort(key=lambda each: each[:2])
     return [(entry, variant) for _, _, entry, variant in queue]
+
+
+def sources(queue: Iterable[tuple[Entry, Variant]]) -> list[tuple[str, tuple[str, ...]]]:
+    """What :func:`compiler.ahead` compiles for a part of a queue."""
+    plans = (Plan(entry.problem, variant) for entry, variant in queue)
+    return [(plan.source(), plan.isa.flags) for plan in plans]
 
 
 def tune(
@@ -118,9 +125,12 @@ def tune(
     start, threads = clock(), torch.get_num_threads()
     torch.set_num_threads(plan.threads)
     try:
-        for number, (entry, variant) in enumerate(pending(plan)):
+        queue, cores = pending(plan), machine.cores()
+        for number, (entry, variant) in enumerate(queue):
             if clock() - start >= budget_s and number:
                 break
+            if number % cores == 0:  # compilers take all cores, and none while kernels are timed
+                compiler.ahead(sources(queue[number : number + cores]))
             measurement = measure(entry.problem, variant, limit_s)
             if measurement.status in NOWHERE:
                 return Outcome(measurement.status, measurement.detail)  # type: ignore[arg-type]

@@ -81,6 +81,30 @@ def test_nothing_is_measured_where_no_cache_can_be(monkeypatch, tmp_path):
     assert tune(plan_for([(SMALL, ["a"])]), budget_s=9).status == "no cache"
 
 
+def test_failures_that_may_be_cured_are_tried_again():
+    old, plan = plan_for([(SMALL, ["a"])]), plan_for([(SMALL, ["a"])])
+    first, second, third, fourth = ranked(SMALL, 1)[:4]
+    old.entries[SMALL].measured += [
+        Measurement(first, "ok", "", 0.0, 1.0, 2.0),
+        Measurement(second, "compile failed", "no space left"),
+        Measurement(third, "hung", "it did not end"),
+        Measurement(fourth, "wrong", "error"),
+    ]
+    assert plan.take(old) == 2
+    assert [each.variant for each in plan.entries[SMALL].measured] == [first, fourth]
+    assert [variant for _, variant in pending(plan)][:2] == [second, third]
+
+
+def test_a_plan_keeps_what_only_an_earlier_one_has():
+    old = plan_for([(SMALL, ["a"]), (LARGE, ["b"])])
+    plan = plan_for([(LARGE, ["c"])])
+    whole = plan.beside(old)
+    assert [*whole.entries] == [SMALL, LARGE]
+    assert whole.entries[SMALL] is old.entries[SMALL]
+    assert whole.entries[LARGE] is plan.entries[LARGE]
+    assert [*plan.entries] == [LARGE]
+
+
 @given(
     st.lists(
         st.tuples(st.floats(1e-6, 1), st.floats(1e-6, 1)),
