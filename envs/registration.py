@@ -179,6 +179,7 @@ ENTRIES: dict[str, Entry] = {
         _tuning("ResNet5", "tune a convolution kernel: the last stage of ResNet, 7x7 pixels"),
         _tuning("OverFeat2", "tune a convolution kernel: 5x5, no padding"),
         _tuning("OverFeat4", "tune a convolution kernel: weights that exceed the cache"),
+        _tuning("C3D4b", "tune a convolution kernel in three dimensions"),
         _flights("United", "book a flight: radio buttons, calendar, selects"),
         _flights("Alaska", "book a flight: calendar, stepper, select, real instructions"),
         _flights("AA", "book a flight: calendar, lists, real instructions"),

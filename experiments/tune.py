@@ -196,11 +196,13 @@ def command(
 ) -> None:
     """Finds the fastest kernel for each convolution of a network on this machine.
 
+    The fastest kernels are measured again at the end, so that none wins by luck.
+
     One plan may serve several models: convolutions that it already has are kept. A run that was
     killed loses the measurement under way; run again to go on.
     """
     from hardware_sim.kernels.model_layers import convolutions
-    from hardware_sim.kernels.tuning import pending, plan_for, tune
+    from hardware_sim.kernels.tuning import pending, plan_for, tune, unconfirmed
 
     console = Console()
     limit_s = seconds(budget)
@@ -217,7 +219,6 @@ def command(
         problems = [(parse_conv(text), []) for text in conv or []]
     plan = plan_for(problems, threads)
     whole = resumed(output, plan, console)
-    left = len(pending(plan))
     whole.save(output)
     with Progress(
         TextColumn("{task.description}"),
@@ -227,7 +228,8 @@ def command(
         console=console,
         transient=True,
     ) as progress:
-        bar = progress.add_task("measuring", total=left)
+        again = sum(not (each.best and each.best.again) for each in plan.entries.values())
+        bar = progress.add_task("measuring", total=len(pending(plan)) + again)
 
         def note(entry: Any, measurement: Any) -> None:
             whole.save(output)
@@ -245,9 +247,9 @@ def command(
             "The plan leaves every layer to torch.[/red]"
         )
         raise typer.Exit(1)
-    left = len(pending(plan))
+    left = len(pending(plan)) + len(unconfirmed(plan))
     if left:
-        console.print(f"{left} variants were not reached in {budget}; run again to go on")
+        console.print(f"{left} measurements were not reached in {budget}; run again to go on")
     console.print(f"wrote {output}; use it: {saving(plan)}")
 
 

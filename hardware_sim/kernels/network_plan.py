@@ -35,6 +35,8 @@ class Measurement:
         error: Greatest error, relative to the greatest magnitude of the float64 result.
         kernel_s: Least time of the kernel in seconds, or None if it did not run.
         torch_s: Least time of PyTorch's best in the same seconds, or None.
+        again: Whether these are the times of a second, longer measurement, as winners get one: the
+            fastest of many is often one that was lucky.
     """
 
     variant: Variant
@@ -43,6 +45,7 @@ class Measurement:
     error: float | None = None
     kernel_s: float | None = None
     torch_s: float | None = None
+    again: bool = False
 
     @property
     def speedup(self) -> float:

@@ -232,9 +232,9 @@ class Transform:
             real = real.reshape(math.prod(self.spectrum), -1)
             return real, np.zeros_like(real)
         each = np.eye(math.prod(self.kernel)).reshape(-1, *self.kernel)
-        wide = np.fft.rfftn(each, self.span, axes=(1, 2, 3)).reshape(len(each), -1).T
-        wide = np.conj(wide) / math.prod(self.span)
-        return wide.real, wide.imag
+        spectra = np.fft.rfftn(each, self.span, axes=(1, 2, 3)).reshape(len(each), -1).T
+        wide = np.conj(spectra) / math.prod(self.span)
+        return np.ascontiguousarray(wide.real), np.ascontiguousarray(wide.imag)
 
     def scratch_floats(
         self, channels: int, outputs: int, block: int, panels: int, threads: int, width: int

@@ -103,7 +103,7 @@ def test_sanitizing_fails_if_a_kernel_does(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "tile"), [("direct", ()), ("mec", ()), ("winograd", (2, 2)), ("fft", (6, 6))]
+    ("algorithm", "tile"), [("direct", ()), ("winograd", (2, 2)), ("fft", (6, 6))]
 )
 def test_neon_kernels_are_right_on_this_processor_too(algorithm, tile):
     """GCC's vectors are portable: the text that is cross-compiled for ARM runs here as well."""
