@@ -7,12 +7,17 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from experiments import dance_figures
+
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
     """Dance charts: fetch human ones, judge and show any."""
+
+
+app.command("quantiles")(dance_figures.command)
 
 
 @app.command("data")
