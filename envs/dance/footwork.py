@@ -39,7 +39,8 @@ for _stance in STANCES[1:]:
     _X[_stance] = np.array([0.0, 1.0, 1.0, 2.0])[_on].mean()
     _Y[_stance] = np.array([1.0, 0.0, 2.0, 1.0])[_on].mean()
 _COUNT = np.array([bin(mask).count("1") for mask in range(16)])
-_START = (int(_INDEX[LEFT]) * 9 + int(_INDEX[RIGHT])) * 6 + NO_FOOT
+START = (int(_INDEX[LEFT]) * 9 + int(_INDEX[RIGHT])) * 6 + NO_FOOT
+"""The state at the start: the left foot on left, the right one on right, none has stepped."""
 
 
 class Technique(IntFlag):
@@ -289,7 +290,7 @@ def forward(rows: Rows, prices: Prices) -> tuple[Any, Any, Any]:
     """Cheapest cost of every state after the last row, and how each state was come by."""
     count = len(rows.pressed)
     best = np.full(STATES, np.inf)
-    best[_START] = 0.0
+    best[START] = 0.0
     came_from = np.zeros((count, STATES), np.int64)
     taken = np.zeros((count, STATES), np.int64)
     for i in range(count):
