@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
 from envs.dance.chart import DIFFICULTIES
 from envs.dance.feet import QUANTILES, rates
+from envs.dance.playability import estimate_meter, meter_features
 
 METER_RATES = (
     "steps_per_s",
@@ -37,11 +37,6 @@ RIDGE = 1.0
 """Weight of the squared coefficients of standardised rates, against squared errors."""
 
 
-def meter_features(found: dict[str, float]) -> NDArray[np.float64]:
-    """What the meter model sees of rates: their logarithms, (F,) float64."""
-    return np.log1p([found[name] for name in METER_RATES])
-
-
 def command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="JSON file; by default the shipped one.")
@@ -63,14 +58,14 @@ def command(
     levels = {
         level: _quantiles([row[4] for row in used if row[2] == level]) for level in DIFFICULTIES
     }
-    meters = [(row[0], row[3], meter_features(row[4])) for row in table if row[1] != "stepmania5"]
+    meters = [(row[0], row[3], row[4]) for row in table if row[1] != "stepmania5"]
     model = _fit([m for m in meters if m[0] == "train"])
     report = {part: _errors(model, meters, part) for part in ("train", "valid", "test")}
     made = {
         "charts": "In The Groove, training part, and StepMania 5; rates as of envs.dance.feet",
         "quantiles": list(QUANTILES),
         "levels": levels,
-        "meter": {"rates": list(METER_RATES), **model, "mean_absolute_error": report},
+        "meter": {**model, "mean_absolute_error": report},
     }
     path = output or Path(feet.__file__).with_name("quantiles.json")
     write_json(path, made)
@@ -90,14 +85,15 @@ def _quantiles(found: list[dict[str, float]]) -> dict[str, list[float]]:
     }
 
 
-def _fit(rows: list[tuple[str, int, NDArray[np.float64]]]) -> dict[str, Any]:
+def _fit(rows: list[tuple[str, int, dict[str, float]]]) -> dict[str, Any]:
     """Ridge regression of the meter on standardised features."""
-    features = np.stack([row[2] for row in rows])
+    features = np.stack([meter_features(row[2], list(METER_RATES)) for row in rows])
     meters = np.array([row[1] for row in rows], np.float64)
     mean, scale = features.mean(0), features.std(0) + 1e-9
     x = (features - mean) / scale
     weights = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ (meters - meters.mean()))
     return {
+        "rates": list(METER_RATES),
         "mean": mean.round(5).tolist(),
         "scale": scale.round(5).tolist(),
         "weights": weights.round(5).tolist(),
@@ -105,16 +101,10 @@ def _fit(rows: list[tuple[str, int, NDArray[np.float64]]]) -> dict[str, Any]:
     }
 
 
-def estimate_meter(model: dict[str, Any], features: NDArray[np.float64]) -> float:
-    """The meter of a chart with :func:`meter_features`, by the shipped model."""
-    x = (features - np.array(model["mean"])) / np.array(model["scale"])
-    return float(model["intercept"] + x @ np.array(model["weights"]))
-
-
 def _errors(
-    model: dict[str, Any], rows: list[tuple[str, int, NDArray[np.float64]]], part: str
+    model: dict[str, Any], rows: list[tuple[str, int, dict[str, float]]], part: str
 ) -> tuple[float, float, int]:
     mine = [row for row in rows if row[0] == part]
-    error = [abs(estimate_meter(model, row[2]) - row[1]) for row in mine]
+    error = [abs(estimate_meter(row[2], model) - row[1]) for row in mine]
     constant = [abs(model["intercept"] - row[1]) for row in mine]
     return round(float(np.mean(error)), 3), round(float(np.mean(constant)), 3), len(mine)

@@ -277,7 +277,7 @@ class Rows(NamedTuple):
         """Rows of a chart, its mines included."""
         at = np.searchsorted(chart.ticks, chart.mines[:, 0], "right") - 1
         bits = _BIT[chart.mines[:, 1]]
-        same = (at >= 0) & (chart.ticks[np.maximum(at, 0)] == chart.mines[:, 0])
+        same = np.isin(chart.mines[:, 0], chart.ticks)
         mines, after = np.zeros((2, len(chart.rows)), np.int64)
         np.bitwise_or.at(mines, at[same], bits[same])
         late = ~same & (at >= 0)
