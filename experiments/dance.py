@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from experiments import dance_figures
+from experiments import dance_figures, dance_judge
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -17,6 +17,7 @@ def _group() -> None:
     """Dance charts: fetch human ones, judge and show any."""
 
 
+app.command("judge")(dance_judge.command)
 app.command("quantiles")(dance_figures.command)
 
 
