@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from experiments import dance_figures, dance_judge
+from experiments import dance_figures, dance_judge, dance_picture
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -18,6 +18,7 @@ def _group() -> None:
 
 
 app.command("judge")(dance_judge.command)
+app.command("picture")(dance_picture.command)
 app.command("quantiles")(dance_figures.command)
 
 
