@@ -43,7 +43,7 @@ MARKS = {
 BACKGROUND, LANE, LINE, BAR = (16, 18, 24), (25, 28, 37), (40, 45, 58), (78, 86, 106)
 INK, FAINT = (236, 239, 244), (140, 149, 168)
 HOLD, ROLL, MINE = (76, 190, 120), (205, 120, 60), (225, 60, 70)
-LEFT_INK, RIGHT_INK = (10, 20, 45), (10, 20, 45)
+FOOT_INK = (10, 20, 45)
 
 _FINE = 4
 """Arrows are drawn this much larger and shrunk, for smooth edges."""
@@ -66,7 +66,7 @@ class Layout:
     """
 
     measures: int = 8
-    beat: int = 34
+    beat: int = 40
     arrow: int = 26
     number: int = 34
     mark: int = 22
@@ -172,6 +172,8 @@ def _head(
     for kind in (kind for kind in COLOURS if kind in shown):
         draw.rounded_rectangle((x, y + 4, x + 12, y + 16), 3, COLOURS[kind])
         x = _label(draw, x + 18, y, f"{kind}{'nd' if kind in (32, 192) else 'th'}")
+    draw.text((x + 6, y + 1), "L R", INK, font=_font(14, True))
+    x = _label(draw, x + 40, y, "foot")
     named = set()
     for technique, (name, letter, colour) in MARKS.items():
         if path.count(technique) and name not in named:
@@ -250,9 +252,8 @@ def _rows(
             x, y = place.at(tick, panel)
             sprite = _arrow(PANELS[panel], COLOURS[kinds[i]], size)
             canvas.paste(sprite, (round(x - size / 2), round(y - size / 2)), sprite)
-            by_left = bool(int(path.left[i]) >> panel & 1)
-            ink = LEFT_INK if by_left else RIGHT_INK
-            draw.text((x, y), "L" if by_left else "R", ink, font=letters, anchor="mm")
+            foot = "L" if int(path.left[i]) >> panel & 1 else "R"
+            draw.text((x, y), foot, FOOT_INK, font=letters, anchor="mm")
         for technique, (_, letter, colour) in MARKS.items():
             if path.techniques[i] & technique:
                 x, y = place.at(tick, len(PANELS))

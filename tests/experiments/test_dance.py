@@ -5,9 +5,12 @@ import re
 import shutil
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from envs.dance.chart import DIFFICULTIES
+from envs.dance.feet import quantiles
+from envs.dance.playability import meter_model
 from experiments.cli import app
 from hardware_sim.errors import InputError
 
@@ -79,3 +82,23 @@ def test_files_that_cannot_be_judged_are_refused(tmp_path):
     short = tmp_path / "short.sm"
     short.write_text("#BPMS:0=120;#NOTES:dance-single:me:Hard:1:0:1000\n0000\n0000\n0000;")
     assert "Too short to judge (under 10 rows): Hard" in run("judge", short).output
+
+
+def test_a_picture_is_a_png_beside_the_chart(chart):
+    told = run("picture", chart, "--difficulty", "easy").output
+    path = chart.with_name("goin_under-easy.png")
+    assert str(path) in told.replace("\n", "")
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        assert image.width > 1000
+    with pytest.raises(InputError, match="unknown difficulty 'Expert'"):
+        raise run("picture", chart, "--difficulty", "expert").exception
+
+
+def test_quantiles_made_anew_are_those_that_are_shipped(dance_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("GYMWORKS_DANCE_DATA", str(dance_data))
+    result = run("quantiles", "--output", tmp_path / "made.json")
+    assert "meter, test: mean absolute error 0.39 over 82 charts" in result.output
+    made = json.loads((tmp_path / "made.json").read_bytes())
+    assert made["levels"] == quantiles()
+    assert made["meter"]["mean_absolute_error"] == meter_model()["mean_absolute_error"]

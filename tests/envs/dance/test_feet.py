@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -161,3 +162,11 @@ def test_human_quantiles_ascend_and_cover_every_rate():
             assert len(values) == len(QUANTILES)
             assert values == sorted(values)
     assert found["Challenge"]["steps_per_s"][4] > 2 * found["Beginner"]["steps_per_s"][4]
+
+
+@pytest.mark.parametrize(
+    "name", ["TestCrossoverLFront", "TestFootSwap", "TestInversion", "TestBracketHoldRoll"]
+)
+def test_shipped_samples_are_stepped_as_their_author_says(name):
+    song = simfiles.read(Path(__file__).with_name("samples") / f"{name}.sm")
+    assert assigned(feet_of(song.charts[0])) == FEET[name]
