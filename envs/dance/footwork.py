@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from envs.dance.chart import HEAD, TAIL, TAP, Chart, held_before, states
 
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 LEFT, DOWN, UP, RIGHT = 1, 2, 4, 8
 """Bits of the panels."""
@@ -117,7 +117,7 @@ JUMP_S, JACK_S, DOUBLE_S = 0.2, 0.3, 0.4
 """Seconds between steps at which a jump, a jack and a double step have their stated prices."""
 
 
-@_compiled
+@compiled
 def step(
     state: int,
     by_left: int,
@@ -285,7 +285,7 @@ class Rows(NamedTuple):
         return cls.of(chart.rows, chart.times, mines, after)
 
 
-@_compiled
+@compiled
 def forward(rows: Rows, prices: Prices) -> tuple[Any, Any, Any]:
     """Cheapest cost of every state after the last row, and how each state was come by."""
     count = len(rows.pressed)
@@ -323,7 +323,7 @@ def forward(rows: Rows, prices: Prices) -> tuple[Any, Any, Any]:
     return best, came_from, taken
 
 
-@_compiled
+@compiled
 def backward(rows: Rows, prices: Prices, best: Any, came_from: Any, taken: Any) -> Any:
     """The cheapest path: by-left panels, stances, techniques, travel and cost of each row."""
     count = len(rows.pressed)

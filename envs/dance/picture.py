@@ -160,7 +160,7 @@ class _Place:
 def _head(
     draw: ImageDraw.ImageDraw, layout: Layout, chart: Chart, title: str, path: FootPath
 ) -> None:
-    x, y = layout.margin + 4, layout.margin
+    x, y = layout.margin + 4.0, layout.margin
     steps = int(path.stepped.sum())
     draw.text((x, y), title or "Chart", INK, font=_font(24, True))
     about = f"{chart.difficulty} {chart.meter}   {steps} steps"
