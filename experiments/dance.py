@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
+
+from experiments import dance_figures, dance_judge, dance_picture
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -13,6 +15,11 @@ app = typer.Typer(no_args_is_help=True)
 @app.callback()
 def _group() -> None:
     """Dance charts: fetch human ones, judge and show any."""
+
+
+app.command("judge")(dance_judge.command)
+app.command("picture")(dance_picture.command)
+app.command("quantiles")(dance_figures.command)
 
 
 @app.command("data")
@@ -44,10 +51,9 @@ def data(
     with Progress(console=console) as progress:
         for name in chosen:
             task = progress.add_task(name, total=None)
-            fetching.fetch(
-                name,
-                place,
-                mirror,
-                lambda done, of, task=task: progress.update(task, completed=done, total=of),
-            )
+
+            def show(done: int, of: int, task: TaskID = task) -> None:
+                progress.update(task, completed=done, total=of)
+
+            fetching.fetch(name, place, mirror, show)
     console.print(f"They are in {place}", highlight=False, soft_wrap=True)

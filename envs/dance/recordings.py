@@ -64,8 +64,11 @@ class Recording:
         return times
 
     def targets(self) -> NDArray[np.float32]:
-        """Where steps are, float32 ``(5, T)``: 1 at a step's frame, 0 elsewhere, NaN where no
-        chart speaks: at levels without one, before its first and after its last step."""
+        """Where steps are, float32 ``(5, T)``.
+
+        1 at a step's frame, 0 elsewhere, NaN where no chart speaks: at levels without one, before
+        its first and after its last step.
+        """
         found = np.full((len(DIFFICULTIES), len(self.features)), np.nan, np.float32)
         for level in self.charts:
             frames = np.rint(self.times(level) / FRAME_S).astype(int)

@@ -4,10 +4,10 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.envs.dance.sounds import drums
 
 from envs.dance import audio
 from hardware_sim.errors import InputError
+from tests.envs.dance.sounds import drums
 
 
 def noise(seconds, rate=audio.RATE, channels=1, seed=0):

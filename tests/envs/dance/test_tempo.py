@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.envs.dance.sounds import drums
 
 from envs.dance import tempo
 from envs.dance.audio import RATE
 from hardware_sim.errors import InputError
+from tests.envs.dance.sounds import drums
 
 
 def error_ms(found_s, true_s, period_s):
