@@ -1,0 +1,1 @@
+"""Chart files of Dance With Intensity (``.dwi``)."""
