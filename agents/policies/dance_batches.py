@@ -28,6 +28,7 @@ class Steps:
         rows: (N,) uint8 codes.
         before: (N,) uint8, the row before each; 0 before a chart's start.
         ticks: (N,) int64.
+        times: (N,) float64, seconds.
         between: (N,) int64, ticks since the row before.
         seconds: (N, 2) float32, since the row before and until the next; :data:`FIRST_S` where
             there is none.
@@ -39,6 +40,7 @@ class Steps:
     rows: NDArray[np.uint8]
     before: NDArray[np.uint8]
     ticks: NDArray[np.int64]
+    times: NDArray[np.float64]
     between: NDArray[np.int64]
     seconds: NDArray[np.float32]
     level: int
@@ -50,7 +52,7 @@ class Steps:
 
     def parts(self, size: int) -> "Iterator[Steps]":
         """Consecutive parts of up to ``size`` places."""
-        names = ("rows", "before", "ticks", "between", "seconds", "looks")
+        names = ("rows", "before", "ticks", "times", "between", "seconds", "looks")
         for start in range(0, len(self), size):
             cut = slice(start, start + size)
             found = {name: getattr(self, name) for name in names}
@@ -87,6 +89,7 @@ def steps(
         codes,
         np.append(np.uint8(0), codes[:-1]).astype(np.uint8),
         np.asarray(ticks, np.int64),
+        np.asarray(times, np.float64),
         between,
         around.astype(np.float32),
         level,
@@ -94,29 +97,42 @@ def steps(
     )
 
 
-def chart_steps(charts: Sequence[Chart], corpus: str, looks: bool) -> list[Steps]:
-    """What networks see of human charts.
+def chart_steps(charts: Sequence[Chart], corpus: str) -> list[Steps]:
+    """What networks see of charts of a coarse level each, without looks."""
+    return [steps(each.ticks, each.times, each.level, each.rows, corpus) for each in charts]
 
-    Args:
-        charts: Of a coarse level each.
-        corpus: Where they are from.
-        looks: Whether to look for repeats and the like, which takes a while.
-    """
-    found = [steps(each.ticks, each.times, each.level, each.rows, corpus) for each in charts]
-    if not looks:
-        return found
-    order = sorted(range(len(charts)), key=lambda i: len(found[i]))
+
+def with_looks(charts: Sequence[Steps]) -> list[Steps]:
+    """The charts with the facts of :mod:`agents.policies.dance_history` at every place."""
+    found = list(charts)
+    order = sorted(range(len(charts)), key=lambda i: len(charts[i]))
     for start in range(0, len(order), 32):
         group = order[start : start + 32]
-        size = max(len(found[i]) for i in group)
         rows, ticks, times = (
-            np.stack([_padded(getattr(charts[i], name), size) for i in group])
-            for name in ("rows", "ticks", "times")
+            piled(getattr(charts[i], name) for i in group) for name in ("rows", "ticks", "times")
         )
         seen = look_back(rows, ticks, times)
         for i, chart in enumerate(group):
-            found[chart] = replace(found[chart], looks=seen[i, : len(found[chart])])
+            found[chart] = replace(charts[chart], looks=seen[i, : len(charts[chart])])
     return found
+
+
+def piled(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
+    """Arrays (N, ...) of several lengths as one (B, N, ...), padded with zeros."""
+    found = list(parts)
+    size = max(len(part) for part in found)
+    widths = [[(0, size - len(part))] + [(0, 0)] * (part.ndim - 1) for part in found]
+    return np.stack([np.pad(part, width) for part, width in zip(found, widths, strict=True)])
+
+
+def tensor(array: NDArray[Any]) -> Tensor:
+    """Shares the array's memory, but for codes and lengths, which become int64 to index by."""
+    return torch.from_numpy(array.astype(np.int64) if array.dtype == np.uint8 else array)
+
+
+def look_tensors(looks: Looks) -> dict[str, Tensor]:
+    """The fields of looks, by name."""
+    return {field.name: tensor(getattr(looks, field.name)) for field in fields(Looks)}
 
 
 @dataclass(frozen=True)
@@ -162,23 +178,20 @@ def exchange(scores: Tensor, mirror: int) -> Tensor:
 
 def collate(charts: Sequence[Steps]) -> Batch:
     """Charts as one batch, padded to the longest."""
-    size = max(len(each) for each in charts)
-
-    def pile(parts: Iterable[NDArray[Any]]) -> Tensor:
-        found = np.stack([_padded(part, size) for part in parts])
-        return torch.from_numpy(found.astype(np.int64) if found.dtype == np.uint8 else found)
-
     looks = None
     if charts[0].looks is not None:
-        looks = {f.name: pile(getattr(each.looks, f.name) for each in charts) for f in fields(Looks)}
+        looks = {
+            field.name: tensor(piled(getattr(each.looks, field.name) for each in charts))
+            for field in fields(Looks)
+        }
     return Batch(
         *(
-            pile(getattr(each, name) for each in charts)
+            tensor(piled(getattr(each, name) for each in charts))
             for name in ("rows", "before", "ticks", "between", "seconds")
         ),
         torch.tensor([each.level for each in charts]),
         torch.tensor([each.corpus for each in charts]),
-        pile(np.ones(len(each), np.bool_) for each in charts),
+        tensor(piled(np.ones(len(each), np.bool_) for each in charts)),
         looks,
     )
 
@@ -208,6 +221,3 @@ def batches(
         rng.shuffle(found)  # type: ignore[arg-type]
     return found
 
-
-def _padded(part: NDArray[Any], size: int) -> NDArray[Any]:
-    return np.pad(part, [(0, size - len(part))] + [(0, 0)] * (part.ndim - 1))

@@ -88,6 +88,7 @@ class History:
     Attributes:
         rows: (B, N) uint8, codes, 0 from place ``now`` on.
         now: Rows so far.
+        held: (B, 4) bool, panels held.
 
     Raises:
         InputError: The arrays are not of one shape.
@@ -107,7 +108,7 @@ class History:
         self._mirrored = np.zeros((charts, 4, size), np.uint8)
         self._length = np.zeros((charts, 4, size + 1), np.uint8)
         self._even = np.zeros((charts, 4, size + 1), np.uint8)
-        self._held = np.zeros((charts, 4), np.bool_)
+        self.held = np.zeros((charts, 4), np.bool_)
         self._last_s = np.full((charts, 4), -np.inf)
         self._last = np.full((charts, 4), -ROWS)
         self._copied = np.zeros((charts, len(LAGS)), np.uint8)
@@ -119,9 +120,9 @@ class History:
         repeat, length, even = self._repeats()
         source = self._source[:, :, now]
         copy = np.where(source >= 0, self.rows[charts[:, None], source], 0)
-        since = np.log(self.times[:, now, None] - self._last_s + 0.02).clip(-4, 2)
+        since = np.log((self.times[:, now, None] - self._last_s).clip(0) + 0.02).clip(max=2)
         return Looks(
-            self._held.copy(),
+            self.held.copy(),
             since.astype(np.float32),
             np.log((now - self._last).clip(1, 64)).astype(np.float32),
             repeat,
@@ -159,7 +160,7 @@ class History:
         self.rows[:, now] = rows
         self._mirrored[:, :, now] = MIRRORED[:, rows].T
         panel = states(rows)
-        self._held = np.where(panel == OFF, self._held, panel == HEAD)
+        self.held = np.where(panel == OFF, self.held, panel == HEAD)
         self._last_s = np.where(panel == OFF, self._last_s, self.times[:, now, None])
         self._last = np.where(panel == OFF, self._last, now)
         self.now += 1

@@ -11,6 +11,7 @@ import io
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -20,8 +21,9 @@ import torch.nn.functional as F
 import typer
 from torch import Tensor, nn
 
-from agents.policies.dance_batches import Batch, Steps, batches, chart_steps, collate
+from agents.policies.dance_batches import Batch, Steps, batches, chart_steps, collate, with_looks
 from agents.policies.dance_paper import PAPER, Selector, paper_network
+from agents.policies.dance_selection import RepeatNet
 from agents.policies.weights import save_weights
 from envs.dance.chart import Chart
 from envs.dance.corpus import corpus, split
@@ -47,16 +49,17 @@ class Recipe(NamedTuple):
 
     network: Callable[[], Selector]
     corpora: tuple[str, ...] = ("itg",)
-    updates: int = 600
+    updates: int = 1500
     places: int = 4096
     rate: float = 3e-3
     checks: int = 10
     decay: float = 0.01
 
 
-RECIPES: dict[str, Recipe] = {
-    name: Recipe(lambda name=name: paper_network(name))  # type: ignore[misc]
-    for name in PAPER
+RECIPES = {
+    **{name: Recipe(partial(paper_network, name)) for name in PAPER},
+    "ours": Recipe(RepeatNet, ("itg", "thumbsy"), 6000, 1024, 2e-3, decay=0.02),
+    "judge": Recipe(partial(paper_network, "lstm64+dt+beat"), ("arcade",)),
 }
 
 
@@ -228,13 +231,14 @@ def main(
     """Trains a network and writes its weights, in half precision."""
     torch.set_num_threads(1)
     recipe = RECIPES[choose("recipe", name, tuple(RECIPES))]
-    looks = recipe.network().needs_looks
     train = [
         each
         for corpus_name in recipe.corpora
-        for each in chart_steps(human_charts(corpus_name, "train"), corpus_name, looks)
+        for each in chart_steps(human_charts(corpus_name, "train"), corpus_name)
     ]
-    valid = chart_steps(human_charts(recipe.corpora[0], "valid"), recipe.corpora[0], looks)
+    valid = chart_steps(human_charts(recipe.corpora[0], "valid"), recipe.corpora[0])
+    if recipe.network().needs_looks:
+        train, valid = with_looks(train), with_looks(valid)
     training = Training(recipe, seed, train, valid)
     checkpoint = output.with_suffix(".checkpoint")
     if checkpoint.exists():
