@@ -184,15 +184,16 @@ def collate(charts: Sequence[Steps]) -> Batch:
             field.name: tensor(piled(getattr(each.looks, field.name) for each in charts))
             for field in fields(Looks)
         }
+    pile = {
+        name: tensor(piled(getattr(each, name) for each in charts))
+        for name in ("rows", "before", "ticks", "between", "seconds")
+    }
     return Batch(
-        *(
-            tensor(piled(getattr(each, name) for each in charts))
-            for name in ("rows", "before", "ticks", "between", "seconds")
-        ),
-        torch.tensor([each.level for each in charts]),
-        torch.tensor([each.corpus for each in charts]),
-        tensor(piled(np.ones(len(each), np.bool_) for each in charts)),
-        looks,
+        **pile,
+        level=torch.tensor([each.level for each in charts]),
+        corpus=torch.tensor([each.corpus for each in charts]),
+        mask=tensor(piled(np.ones(len(each), np.bool_) for each in charts)),
+        looks=looks,
     )
 
 
@@ -218,6 +219,5 @@ def batches(
             longest = len(chart)
         found[-1].append(chart)
     if rng is not None:
-        rng.shuffle(found)  # type: ignore[arg-type]
+        rng.shuffle(found)
     return found
-

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from envs.dance.chart import HEAD, MIRRORS, OFF, ROWS, TAP, rows_of, states
+from envs.dance.chart import HEAD, MIRRORS, OFF, ROWS, rows_of, states
 from envs.dance.timing import TICKS
 from hardware_sim.errors import InputError
 

@@ -58,7 +58,7 @@ class KneserNey:
             raise InputError(f"order {order} of an n-gram; allowed: 1 to {LONGEST}")
         self.order = order
         grams = [_grams(np.asarray(rows, np.int64), order) for rows in charts]
-        if not sum(len(each) for each in grams):
+        if not any(len(each) for each in grams):
             raise InputError("an n-gram needs at least one chart with rows")
         seen, counts = np.unique(np.concatenate(grams), return_counts=True)
         self.orders = [_counts(seen, counts)]
@@ -75,7 +75,7 @@ class KneserNey:
         Returns:
             (B, 256) float64, each row of which sums to 1.
         """
-        past = np.asarray(histories, np.int64).reshape(-1, self.order - 1)
+        past = np.asarray(histories, np.int64)
         number = past @ ROWS ** np.arange(self.order - 2, -1, -1, dtype=np.int64)
         found = np.full((len(past), ROWS), 1 / ROWS)
         for length, seen in zip(range(1, self.order + 1), reversed(self.orders), strict=True):

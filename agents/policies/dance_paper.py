@@ -6,8 +6,8 @@ beat. Rows go in as bags of arrows. They know neither the level nor which rows a
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from agents.policies.dance_batches import Batch
 from envs.dance.chart import ROWS, bag_of_arrows
@@ -58,13 +58,13 @@ class Inputs(nn.Module):
             parts.append(torch.log(batch.seconds + 0.01))
         if self.beat:
             phase = batch.ticks % TICKS * BEAT_BINS // TICKS
-            parts.append(F.one_hot(phase, BEAT_BINS).float())
+            parts.append(functional.one_hot(phase, BEAT_BINS).float())
         return torch.cat(parts, -1)
 
 
 def recent(inputs: Tensor, size: int) -> Tensor:
     """The last ``size`` inputs (B, N, size, F) up to every place; zeros before the first."""
-    padded = F.pad(inputs, (0, 0, size - 1, 0))
+    padded = functional.pad(inputs, (0, 0, size - 1, 0))
     return padded.unfold(1, size, 1).transpose(2, 3)
 
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from agents.policies.dance_batches import Steps, collate, look_tensors, piled, with_looks
 from agents.policies.dance_history import History
@@ -39,10 +39,12 @@ class Chooser:
 
     def __init__(self, network: RepeatNet, charts: Sequence[Steps]) -> None:
         self.network = network
-        self.history = History(*(piled(getattr(c, key) for c in charts) for key in ("ticks", "times")))
+        self.history = History(
+            *(piled(getattr(c, key) for c in charts) for key in ("ticks", "times"))
+        )
         with torch.no_grad():
             self._around, rhythm = network.surroundings(collate(charts))
-        self._rhythm = F.pad(rhythm, (0, 0, WINDOW, 0))
+        self._rhythm = functional.pad(rhythm, (0, 0, WINDOW, 0))
         self._codes = np.zeros((len(charts), WINDOW), np.int64)
 
     def log_probabilities(self) -> Tensor:
@@ -158,7 +160,9 @@ def sample_plainly(
                 words = torch.log_softmax(network(batch)[:, place], -1).numpy()
                 held = held_before(rows[: place + 1])[-1:]
                 allowed = possible(held, [place + 1 == len(chart)])
-                rows[place] = draw(words, allowed, numbers[place : place + 1], temperature, top_p)[0]
+                rows[place] = draw(words, allowed, numbers[place : place + 1], temperature, top_p)[
+                    0
+                ]
             found.append(rows)
     return found
 

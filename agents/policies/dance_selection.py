@@ -9,8 +9,8 @@ the same wherever it is, and all places of a chart are learned from at once.
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from agents.policies.dance_batches import CORPORA, Batch, exchange
 from agents.policies.dance_history import LAGS, LONGEST
@@ -126,14 +126,14 @@ class RepeatNet(Selector):
         """See :meth:`Selector.forward`; rows that holds forbid, and no row, get -1e9."""
         around, rhythm = self.surroundings(batch)
         # The row before goes with its own rhythm, that is, that of the place before.
-        earlier = F.pad(rhythm, (0, 0, 1, 0))[:, :-1]
+        earlier = functional.pad(rhythm, (0, 0, 1, 0))[:, :-1]
         window = recent(torch.cat([self.bags[batch.before], earlier], -1), WINDOW)
         return self.decide(around, window.flatten(2), batch.looks or {})
 
     def surroundings(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """What does not depend on rows: the rhythm around (B, N, width), of places (B, N, F)."""
         rhythm: Tensor = self.rhythm(batch)
-        around = self.around(F.pad(rhythm.transpose(1, 2), (PAST, AHEAD))).transpose(1, 2)
+        around = self.around(functional.pad(rhythm.transpose(1, 2), (PAST, AHEAD))).transpose(1, 2)
         return around, rhythm
 
     def decide(self, around: Tensor, window: Tensor, looks: dict[str, Tensor]) -> Tensor:
@@ -151,11 +151,11 @@ class RepeatNet(Selector):
         )
         repeat = self.bags[looks["repeat"]]
         even = looks["even"][..., None] / LONGEST
-        length = F.one_hot(looks["length"], LONGEST + 1)
+        length = functional.one_hot(looks["length"], LONGEST + 1)
         features = features + self.repeats(
             torch.cat([repeat, repeat * even, length], -1).flatten(-2)
         )
-        copied = F.one_hot(looks["copied"], LONGEST + 1)
+        copied = functional.one_hot(looks["copied"], LONGEST + 1)
         features = features + self.copies(
             torch.cat([self.bags[looks["copy"]], copied], -1).flatten(-2)
         )
@@ -181,8 +181,7 @@ def log_probabilities(
     with torch.no_grad():
         for mirror in mirrors:
             seen = batch.mirrored(torch.full((len(batch.rows),), mirror)) if mirror else batch
-            for network in networks:
-                found.append(exchange(torch.log_softmax(network(seen), -1), mirror))
+            found += [exchange(torch.log_softmax(each(seen), -1), mirror) for each in networks]
     if len(found) == 1:
         return found[0]
     return torch.logsumexp(torch.stack(found), 0) - torch.log(torch.tensor(len(found)))

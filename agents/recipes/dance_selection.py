@@ -17,9 +17,9 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 import typer
 from torch import Tensor, nn
+from torch.nn import functional
 
 from agents.policies.dance_batches import Batch, Steps, batches, chart_steps, collate, with_looks
 from agents.policies.dance_paper import PAPER, Selector, paper_network
@@ -49,16 +49,16 @@ class Recipe(NamedTuple):
 
     network: Callable[[], Selector]
     corpora: tuple[str, ...] = ("itg",)
-    updates: int = 1500
-    places: int = 4096
-    rate: float = 3e-3
+    updates: int = 3000
+    places: int = 2048
+    rate: float = 4e-3
     checks: int = 10
     decay: float = 0.01
 
 
 RECIPES = {
     **{name: Recipe(partial(paper_network, name)) for name in PAPER},
-    "ours": Recipe(RepeatNet, ("itg", "thumbsy"), 6000, 1024, 2e-3, decay=0.02),
+    "ours": Recipe(RepeatNet, ("itg", "thumbsy"), 7000, 1024, 2e-3, decay=0.02),
     "judge": Recipe(partial(paper_network, "lstm64+dt+beat"), ("arcade",)),
 }
 
@@ -75,9 +75,7 @@ def human_charts(name: str, part: str) -> list[Chart]:
         for song in corpus(name)
         if split(song) == part
         for chart in song.charts
-        if chart.level >= 0
-        and len(chart.rows) >= FEWEST_ROWS
-        and (np.diff(chart.times) > 0).all()
+        if chart.level >= 0 and len(chart.rows) >= FEWEST_ROWS and (np.diff(chart.times) > 0).all()
     ]
 
 
@@ -158,9 +156,9 @@ class Training:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         network.train()
-        loss = F.cross_entropy(network(batch)[batch.mask], batch.rows[batch.mask])
+        loss = functional.cross_entropy(network(batch)[batch.mask], batch.rows[batch.mask])
         self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         self.optimiser.step()
         self.done += 1
