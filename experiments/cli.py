@@ -1,4 +1,4 @@
-"""The command line: one verb a module of this package, and ``web`` with verbs of its own."""
+"""The command line: one verb a module of this package; some have verbs of their own."""
 
 import sys
 from importlib import import_module
@@ -26,6 +26,9 @@ VERBS = (
     "doctor",
 )
 
+GROUPS = ("web", "dance")
+"""Verbs that have verbs of their own."""
+
 app = typer.Typer(
     name="gymworks",
     no_args_is_help=True,
@@ -46,7 +49,8 @@ for _verb in ("doctor",) if STRANGERS else VERBS:
     app.command(_verb)(_module.command)
 
 if not STRANGERS:
-    app.add_typer(import_module("experiments.web").app, name="web")
+    for _group_name in GROUPS:
+        app.add_typer(import_module(f"experiments.{_group_name}").app, name=_group_name)
 
 
 def main() -> None:

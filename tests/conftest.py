@@ -1,5 +1,8 @@
 """What tests of several layers share."""
 
+import os
+from pathlib import Path
+
 import pytest
 from selenium import webdriver
 
@@ -26,3 +29,15 @@ def chromium(tmp_path_factory):
     driver = webdriver.Chrome(options=options, service=service)
     yield driver
     driver.quit()
+
+
+@pytest.fixture(scope="session")
+def dance_data():
+    """The folder of dance data: the variable's, or ``shared/data/dance`` beside the checkout."""
+    chosen = os.environ.get("GYMWORKS_DANCE_DATA")
+    places = [Path(chosen)] if chosen else []
+    places += [parent / "shared" / "data" / "dance" for parent in Path(__file__).parents]
+    for place in places:
+        if place.exists():
+            return place
+    pytest.fail("no dance data: run `gymworks dance data` and set GYMWORKS_DANCE_DATA")

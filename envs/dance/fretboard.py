@@ -32,7 +32,7 @@ def read(path: str | Path) -> Song:
         InputError: The file cannot be read, or the MIDI library is missing.
     """
     try:
-        import mido
+        import mido  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
         raise InputError("guitar charts need mido: pip install 'gymworks[dance]'") from error
     path = Path(path)

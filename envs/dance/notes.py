@@ -6,15 +6,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.dance.chart import HEAD, OFF, PANELS, TAIL, TAP, rows_of
+from envs.dance.chart import HEAD, OFF, PANELS, TAIL, TAP, Chart, rows_of, states
 from envs.dance.timing import TICKS
 from hardware_sim.errors import InputError
 
 MEASURE = 4 * TICKS
 """Ticks a measure."""
 
-ROWS_A_MEASURE = (4, 8, 12, 16, 24, 32, 48, 64, 96, 192)
-"""How many rows a written measure may have: quarter notes to 192nds."""
+ROWS_A_MEASURE = (4, 8, 12, 16, 24, 32, 48, 64, 192)
+"""How many rows a written measure may have: the note types that StepMania knows."""
 
 TAPS, IGNORED = "1L", "0FKAS"
 """Taps and lifts; nothing, fakes, keysounds, attacks."""
@@ -112,3 +112,31 @@ def _closed(notes: dict[tuple[int, int], str], repair: bool) -> dict[tuple[int, 
 
 def _where(notes: dict[tuple[int, int], str], character: str) -> NDArray[np.int64]:
     return np.array([key for key, c in notes.items() if c == character], np.int64).reshape(-1, 2)
+
+
+def text(chart: Chart) -> str:
+    """Notes as games read them, each measure with as few rows as hold its notes.
+
+    Args:
+        chart: Its holds are closed.
+
+    Returns:
+        Measures joined by commas, from the first to the last with a note; at least one.
+    """
+    last = max(int(each) for each in (0, *chart.ticks[-1:], *chart.mines[-1:, 0]))
+    used = np.append(chart.ticks, chart.mines[:, 0])
+    grid = np.full(((last // MEASURE + 1) * MEASURE, len(PANELS) + 1), ord("0"), np.uint8)
+    grid[:, -1] = ord("\n")
+    grid[chart.ticks, :-1] += states(chart.rows).astype(np.uint8)
+    grid[tuple(chart.rolls.T)] = ord("4")
+    grid[tuple(chart.mines.T)] = ord("M")
+    steps = np.full(len(grid) // MEASURE, MEASURE // ROWS_A_MEASURE[-1])
+    for count in reversed(ROWS_A_MEASURE[:-1]):
+        step = MEASURE // count
+        off = np.bincount(used // MEASURE, used % step > 0, len(steps))
+        steps[off == 0] = step
+    measures = grid.reshape(len(steps), MEASURE, -1)
+    return ",\n".join(
+        measure[::step].tobytes().decode()
+        for measure, step in zip(measures, steps.tolist(), strict=True)
+    )

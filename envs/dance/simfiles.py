@@ -1,16 +1,19 @@
 """Chart files of StepMania and its kin: ``.sm`` and ``.ssc``, and ``.dwi`` to read."""
 
 import io
+import re
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from envs.dance import notes
-from envs.dance.chart import DIFFICULTIES, Chart, Song
+from envs.dance import dwi, notes
+from envs.dance.chart import DIFFICULTIES, Chart, Song, check_holds
+from envs.dance.radar import groove_radar
 from envs.dance.timing import TICKS, Events, Timing
 from hardware_sim.errors import InputError
+from hardware_sim.files import write_text
 
 ENCODINGS = ("utf-8-sig", "cp1252", "cp932")
 """Tried in turn: the standard, and what old editors wrote in the West and in Japan."""
@@ -72,7 +75,94 @@ def decoded(content: bytes) -> str:
     raise InputError(f"the text is in none of the encodings {', '.join(ENCODINGS)}")
 
 
+def write_sm(song: Song, path: str | Path) -> Path:
+    """Writes a ``.sm`` file, whole or not at all.
+
+    Args:
+        song: All of its holds are closed.
+        path: The destination.
+
+    Raises:
+        InputError: The song has what the format cannot hold: warps, or charts with a timing of
+            their own (``.ssc`` can); or a chart is not sound, see :func:`chart.check_holds`.
+    """
+    if song.timing.warps or any(chart.timing for chart in song.charts):
+        raise InputError(
+            f"{song.title}: .sm holds no warps and one timing for all charts; write .ssc instead"
+        )
+    parts = [*_header(song), *_timing_tags(song.timing)[:-1]]
+    for chart in song.charts:
+        radar = ",".join(f"{value:.3f}" for value in groove_radar(chart))
+        fields = ("dance-single", chart.author, chart.difficulty, str(chart.meter), radar)
+        check_holds(chart)
+        parts.append(
+            _tag("NOTES", *(f"\n     {each}" for each in fields), "\n" + notes.text(chart))
+        )
+    return write_text(path, "\n".join(parts) + "\n")
+
+
+def write_ssc(song: Song, path: str | Path) -> Path:
+    """Writes a ``.ssc`` file, whole or not at all.
+
+    Args:
+        song: All of its holds are closed.
+        path: The destination.
+
+    Raises:
+        InputError: A chart is not sound, see :func:`chart.check_holds`.
+    """
+    parts = [_tag("VERSION", "0.83"), *_header(song), *_timing_tags(song.timing)]
+    for chart in song.charts:
+        check_holds(chart)
+        radar = ",".join(f"{value:.3f}" for value in groove_radar(chart))
+        parts += [
+            _tag("NOTEDATA", ""),
+            _tag("STEPSTYPE", "dance-single"),
+            _tag("DESCRIPTION", chart.author),
+            _tag("DIFFICULTY", chart.difficulty),
+            _tag("METER", str(chart.meter)),
+            _tag("RADARVALUES", radar),
+            _tag("CREDIT", chart.author),
+            *(_timing_tags(chart.timing) if chart.timing else []),
+            _tag("NOTES", "\n" + notes.text(chart)),
+        ]
+    return write_text(path, "\n".join(parts) + "\n")
+
+
+def _header(song: Song) -> list[str]:
+    texts = {"TITLE": song.title, "ARTIST": song.artist, "MUSIC": song.music}
+    for name, text in [*texts.items(), *(("author", chart.author) for chart in song.charts)]:
+        if text != " ".join(text.split()):
+            raise InputError(f"{name} is {text!r}; allowed: one line without space around it")
+    return [_tag(name, text) for name, text in texts.items()]
+
+
+def _timing_tags(timing: Timing) -> list[str]:
+    def events(pairs: Events) -> str:
+        return ",".join(f"{beat:.6f}={_decimal(value)}" for beat, value in pairs)
+
+    return [
+        _tag("OFFSET", _decimal(timing.offset_s)),
+        _tag("BPMS", events(timing.bpms)),
+        _tag("STOPS", events(timing.stops)),
+        _tag("DELAYS", events(timing.delays)),
+        _tag("WARPS", events(timing.warps)),
+    ]
+
+
+def _decimal(value: float) -> str:
+    """The shortest decimals that mean the same number, without an exponent."""
+    return np.format_float_positional(value, min_digits=3)
+
+
+def _tag(name: str, *values: str) -> str:
+    escaped = (re.sub(r"[\\:;]|//|#", r"\\\g<0>", value) for value in values)
+    return f"#{name}:{':'.join(escaped)};"
+
+
 def _song(text: str, suffix: str, repair: bool) -> Song:
+    if suffix == ".dwi":
+        return dwi.song(text, repair)
     library = _library()
     try:
         kind = library.ssc.SSCSimfile if suffix == ".ssc" else library.sm.SMSimfile
@@ -84,9 +174,9 @@ def _song(text: str, suffix: str, repair: bool) -> Song:
     timing = _timing(parsed)
     singles = [chart for chart in parsed.charts if chart.stepstype == "dance-single"]
     return Song(
-        title=parsed.get("TITLE") or "",
-        artist=parsed.get("ARTIST") or "",
-        music=parsed.get("MUSIC") or "",
+        title=_line(parsed, "TITLE"),
+        artist=_line(parsed, "ARTIST"),
+        music=_line(parsed, "MUSIC"),
         timing=timing,
         charts=tuple(_chart(each, parsed, timing, repair) for each in singles),
     )
@@ -103,9 +193,20 @@ def _library() -> Any:
     return simfile
 
 
-def _timing(tags: Any) -> Timing:
+def _line(tags: Any, name: str) -> str:
+    """A tag's text on one line; empty if there is no such tag."""
+    return " ".join((tags.get(name) or "").split())
+
+
+def _timing(tags: Any, offset_s: float = 0.0) -> Timing:
+    """The timing that tags state; the offset is the other one if they have none."""
+    offset = (tags.get("OFFSET") or "").strip()
+    try:
+        offset_s = float(offset) if offset else offset_s
+    except ValueError as error:
+        raise InputError(f"#OFFSET is {offset!r}; allowed: seconds") from error
     return Timing.of_gimmicks(
-        float(tags.get("OFFSET") or 0),
+        offset_s,
         _events(tags, "BPMS"),
         _events(tags, "STOPS") or _events(tags, "FREEZES"),
         _events(tags, "DELAYS"),
@@ -128,25 +229,19 @@ def _events(tags: Any, name: str) -> Events:
 
 def _chart(chart: Any, song: Any, song_timing: Timing, repair: bool) -> Chart:
     difficulty = _difficulty(chart.difficulty or "")
-    own = "BPMS" in chart and chart is not song
-    timing = _timing(chart) if own else song_timing
+    own = "BPMS" in chart
+    timing = _timing(chart, song_timing.offset_s) if own else song_timing
     try:
         found = notes.parse(chart.notes or "", repair)
         found = _hittable(found, timing, _events(chart if own else song, "FAKES"))
         ticks, rows, mines, rolls = notes.placed(found, repair)
+        meter = _meter(chart.meter or "1")
     except InputError as error:
         raise InputError(f"{difficulty}: {error}") from error
-    return Chart(
-        ticks,
-        rows,
-        timing.time_at(ticks / TICKS),
-        difficulty,
-        _meter(chart.meter or "1"),
-        (chart.get("CREDIT") if own else None) or chart.description or "",
-        mines,
-        rolls,
-        timing if timing != song_timing else None,
-    )
+    author = _line(chart, "CREDIT") or _line(chart, "DESCRIPTION")
+    times = timing.time_at(ticks / TICKS)
+    kept = timing if timing != song_timing else None
+    return Chart(ticks, rows, times, difficulty, meter, author, mines, rolls, kept)
 
 
 def _hittable(

@@ -83,16 +83,15 @@ class Timing:
 
         Where time would run back, the chart skips ahead to the beat at which the time is made up.
         """
+        values = np.array([each for event in (*bpms, *stops) for each in event])
+        if not np.isfinite(values).all() or any(bpm == 0 for _, bpm in bpms):
+            raise InputError("a tempo is 0, or a tempo or stop is not finite")
         if all(bpm > 0 for _, bpm in bpms) and all(seconds >= 0 for _, seconds in stops):
             return cls(offset_s, bpms, stops, delays, warps)
-        skipped = _backward_spans(bpms, stops)
-        return cls(
-            offset_s,
-            _forward(bpms),
-            tuple((beat, seconds) for beat, seconds in stops if seconds > 0),
-            delays,
-            tuple(sorted((*warps, *skipped))),
-        )
+        if max(bpms, default=(0.0, 1.0))[1] < 0:
+            raise InputError("the last tempo is below 0: the song never goes on")
+        skipped, pauses = _made_up(bpms, stops)
+        return cls(offset_s, _forward(bpms), pauses, delays, tuple(sorted((*warps, *skipped))))
 
     @cached_property
     def _knots(self) -> _Knots:
@@ -214,28 +213,31 @@ def _forward(bpms: Events) -> Events:
     return ((0.0, forward[0][1]), *forward[1:]) if forward else ()
 
 
-def _backward_spans(bpms: Events, stops: Events) -> list[tuple[float, float]]:
-    """Warps, as beat and length, over which a clock that ran back makes up its time."""
-    events = sorted(
-        [(beat, 0, bpm) for beat, bpm in bpms] + [(beat, 1, seconds) for beat, seconds in stops]
-    )
-    spans: list[tuple[float, float]] = []
-    bpm = events[0][2]
-    debt_s, since, last = 0.0, 0.0, 0.0
-    for beat, is_stop, value in [*events, (np.inf, 0, 0.0)]:
-        owed = debt_s - (beat - last) * 60 / bpm
-        if debt_s > 0 and owed <= 0:
-            spans.append((since, last + debt_s * bpm / 60 - since))
-        if owed > 0 >= debt_s:
+def _made_up(bpms: Events, stops: Events) -> tuple[Events, Events]:
+    """Warps over which a clock that ran back makes up its time, and what stops are left.
+
+    The clock owes time from where it first turns back until it is where it was then.
+    """
+    events = [(beat, 0, bpm) for beat, bpm in bpms] + [
+        (beat, 1, seconds) for beat, seconds in stops
+    ]
+    spans, pauses = [], []
+    owed_s, since, last, bpm = 0.0, 0.0, 0.0, bpms[0][1]
+    for beat, is_stop, value in [*sorted(events), (np.inf, 0, bpm)]:
+        passed_s = (beat - last) * 60 / bpm
+        if 0 < owed_s <= passed_s:
+            spans.append((since, last + owed_s * bpm / 60 - since))
+        elif owed_s == 0 and passed_s < 0:
             since = last
-        debt_s, last = max(owed, 0.0), beat
-        if is_stop:
-            if value < 0 and debt_s == 0:
-                since = beat
-            owed = debt_s - value
-            if debt_s > 0 >= owed:
-                spans.append((since, beat - since))
-            debt_s = max(owed, 0.0)
-        else:
+        owed_s, last = max(owed_s - passed_s, 0.0), beat
+        if not is_stop:
             bpm = value
-    return spans
+            continue
+        if value > owed_s:
+            pauses.append((beat, value - owed_s))
+            if owed_s > 0:
+                spans.append((since, beat - since))
+        elif owed_s == 0:
+            since = beat
+        owed_s = max(owed_s - value, 0.0)
+    return tuple(spans), tuple(pauses)

@@ -1,0 +1,52 @@
+"""``gymworks dance``: charts of steps to songs, one verb a module or function."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Dance charts: fetch human ones, judge and show any."""
+
+
+@app.command("data")
+def data(
+    corpora: Annotated[
+        list[str] | None, typer.Argument(help="Which to fetch; all of them by default.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where to; by default $GYMWORKS_DANCE_DATA or ~/.cache/gymworks/dance."),
+    ] = None,
+    mirror: Annotated[
+        str, typer.Option(help="A server with the same paths as the public ones.")
+    ] = "",
+) -> None:
+    """Fetches human charts from their public sources, and says under which licences they are."""
+    from envs.dance import fetching
+    from envs.dance.corpus import CORPORA, data_folder
+    from hardware_sim.errors import choose
+
+    console = Console()
+    place = data_folder(folder)
+    chosen = [choose("corpus", name, CORPORA) for name in corpora or CORPORA]
+    for name in chosen:
+        source = fetching.sources()[name]
+        home = f"{source['home']} @ {source.get('commit', 'bookworm')}"
+        console.print(f"[bold]{name}[/bold]: {home}", highlight=False, soft_wrap=True)
+        console.print(f"  licence: {source['licence']}", highlight=False, soft_wrap=True)
+    with Progress(console=console) as progress:
+        for name in chosen:
+            task = progress.add_task(name, total=None)
+
+            def show(done: int, of: int, task: TaskID = task) -> None:
+                progress.update(task, completed=done, total=of)
+
+            fetching.fetch(name, place, mirror, show)
+    console.print(f"They are in {place}", highlight=False, soft_wrap=True)
