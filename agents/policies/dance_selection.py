@@ -7,6 +7,7 @@ the same wherever it is, and all places of a chart are learned from at once.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,11 @@ from torch.nn import functional
 from agents.policies.dance_batches import CORPORA, Batch, exchange
 from agents.policies.dance_history import LAGS, LONGEST
 from agents.policies.dance_paper import ARROWS, Selector, recent
+from agents.policies.weights import load_weights, pretrained
 from envs.dance.chart import MIRRORS, ROWS, bag_of_arrows, legal_rows
 from envs.dance.timing import TICKS
+
+NAME = "dance-selection"
 
 RHYTHM = 48
 """Features of a place's rhythm."""
@@ -185,3 +189,11 @@ def log_probabilities(
     if len(found) == 1:
         return found[0]
     return torch.logsumexp(torch.stack(found), 0) - torch.log(torch.tensor(len(found)))
+
+
+@cache
+def shipped() -> RepeatNet:
+    """The pretrained network, in evaluation mode."""
+    network = RepeatNet()
+    load_weights(network, pretrained(NAME))
+    return network.eval()
