@@ -70,7 +70,7 @@ def write(chart_file: Path, page: Path, music: Path | None = None) -> None:
 
 def _chart(chart: Any, song: Any, duration_s: float) -> dict[str, Any]:
     """A chart's name, its notes and the seconds at which measures begin."""
-    from envs.dance.chart import TICKS
+    from envs.dance.timing import TICKS
 
     timing = chart.timing or song.timing
     beats = np.arange(0, float(timing.beat_at(duration_s)), 4)
@@ -111,7 +111,7 @@ def notes(chart: Any) -> list[list[float]]:
 
 def note_kind(tick: int) -> int:
     """The coarsest part of a measure on which a tick lies, as 4 for quarter notes."""
-    from envs.dance.chart import TICKS
+    from envs.dance.timing import TICKS
 
     return next((kind for kind in NOTE_KINDS if tick % (4 * TICKS // kind) == 0), OTHER)
 
@@ -120,7 +120,8 @@ def _waveform(samples: NDArray[np.float32], rate: int) -> list[int]:
     """Peaks, 0 to 100."""
     width = rate // WAVES_PER_S
     peaks = np.abs(samples[: len(samples) // width * width]).reshape(-1, width).max(axis=1)
-    return np.rint(100 * peaks / max(float(peaks.max()), 1e-9)).astype(int).tolist()
+    found: list[int] = np.rint(100 * peaks / max(float(peaks.max()), 1e-9)).astype(int).tolist()
+    return found
 
 
 def _uri(path: Path) -> str:

@@ -17,10 +17,10 @@ import typer
 from numpy.typing import NDArray
 
 from envs.dance import audio
-from envs.dance.chart import DIFFICULTIES, TICKS
+from envs.dance.chart import DIFFICULTIES
 from envs.dance.corpus import corpus
 from envs.dance.recordings import recording
-from envs.dance.timing import Timing
+from envs.dance.timing import TICKS, Timing
 from envs.dance.tracks import ONSET_CRITIC, SLOTS, spectra
 from hardware_sim.files import write_atomic, write_text
 

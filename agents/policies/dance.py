@@ -31,6 +31,11 @@ class DanceNetwork(nn.Module):
     supervised one.
     """
 
+    bag: Tensor
+    legal: Tensor
+    presses: Tensor
+    bits: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.rows = RowNetwork().requires_grad_(False)
@@ -45,10 +50,11 @@ class DanceNetwork(nn.Module):
         self.trunk = nn.Sequential(
             nn.Linear(width, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU()
         )
-        self.change = nn.ModuleDict({str(n): nn.Linear(HIDDEN, n) for n in (2, 256)})
-        for head in self.change.values():
+        heads = {2: nn.Linear(HIDDEN, 2), 256: nn.Linear(HIDDEN, 256)}
+        for head in heads.values():
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
+        self.change = nn.ModuleDict({str(actions): head for actions, head in heads.items()})
         self.value = nn.Linear(HIDDEN, 1)
 
     def forward(self, observation: dict[str, Tensor]) -> tuple[Tensor, Tensor]:

@@ -11,10 +11,10 @@ from agents.policies import dance_selection
 from agents.policies.dance_batches import Steps, steps
 from agents.policies.dance_charting import place
 from agents.policies.dance_sampling import sample
-from envs.dance.chart import DIFFICULTIES, HEAD, TAIL, TICKS, Chart, held_before, rows_of, states
+from envs.dance.chart import DIFFICULTIES, HEAD, TAIL, Chart, held_before, rows_of, states
 from envs.dance.feet import feet, rates
 from envs.dance.playability import estimate_meter
-from envs.dance.timing import Timing
+from envs.dance.timing import TICKS, Timing
 
 DRAWS = 8
 """Charts drawn for each level, of which the best is kept."""

@@ -19,8 +19,9 @@ from torch import Tensor
 from agents.critics.dance_rows import RowNetwork, losses, seen
 from agents.policies.weights import save_weights
 from envs.dance.batch import HISTORY, LONGEST_S
-from envs.dance.chart import MIRRORS, TICKS, Chart, mirrored
+from envs.dance.chart import MIRRORS, Chart, mirrored
 from envs.dance.corpus import corpus, split
+from envs.dance.timing import TICKS
 
 BATCH = 2048
 EPOCHS = 14

@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from envs.dance.chart import DIFFICULTIES, PANELS, TICKS
+from envs.dance.chart import DIFFICULTIES, PANELS
 from envs.dance.episodes import CONTEXT, OUTLOOK, Episodes, Task
 from envs.dance.footwork import LEFT_FOOT, RIGHT_FOOT, STANCES
 from envs.dance.levels import (
@@ -19,6 +19,7 @@ from envs.dance.levels import (
     WITHIN_LEVEL,
 )
 from envs.dance.rewards import PARTS, RowCritic, Worth, centred, conditional
+from envs.dance.timing import TICKS
 from envs.dance.tracking import FootTracker
 from envs.dance.tracks import ABSENT, UNKNOWN
 from hardware_sim.errors import InputError, choose
@@ -109,7 +110,7 @@ class DanceBatch:
         self.begin(~self.ended, self.episode)
         self.ended[:] = True
 
-    def spaces(self) -> tuple[spaces.Dict, spaces.Discrete]:
+    def spaces(self) -> tuple[spaces.Dict, spaces.Discrete[np.int64]]:
         """Observation and action space of one row."""
 
         def box(low: float, high: float, *shape: int) -> spaces.Box:

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from envs.dance.batch import DanceBatch
-from envs.dance.chart import HEAD, OFF, PANELS, TAIL, TICKS, states
+from envs.dance.chart import HEAD, OFF, PANELS, TAIL, states
+from envs.dance.timing import TICKS
 
 WIDTH, HEIGHT = 480, 560
 LANE, TOP = 52, 40
@@ -127,10 +128,10 @@ def _pad(draw: ImageDraw.ImageDraw, core: DanceBatch, row: int) -> None:
     for foot in range(2):
         on = [PAD[panel] for panel in range(len(PANELS)) if stance[foot] >> panel & 1]
         if on and core.task != "placement":
-            x, y = (left + cell * (np.mean([place[k] for place in on]) + 0.45) for k in range(2))
-            y += top - left
-            draw.ellipse([(x - 9, y - 15), (x + 9, y + 15)], FOOT[foot])
-            draw.text((x, y), "LR"[foot], BACKGROUND, anchor="mm")
+            u, v = np.mean(on, axis=0).tolist()
+            across, down = left + cell * (u + 0.45), top + cell * (v + 0.45)
+            draw.ellipse([(across - 9, down - 15), (across + 9, down + 15)], FOOT[foot])
+            draw.text((across, down), "LR"[foot], BACKGROUND, anchor="mm")
 
 
 def _words(draw: ImageDraw.ImageDraw, core: DanceBatch, row: int) -> None:

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.dance import audio
-from envs.dance.chart import DIFFICULTIES, TICKS, Song
+from envs.dance.chart import DIFFICULTIES, Song
 from envs.dance.corpus import cache_folder, split
-from envs.dance.timing import Timing
+from envs.dance.timing import TICKS, Timing
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_atomic
 
