@@ -260,12 +260,13 @@ def dance_references(env_id: str) -> dict[str, Any]:
         "rules": "steps where the onset critic finds them likeliest, feet that take turns",
         "cloned": "drawn from the supervised critics",
     }
+    scores = {name: _mean_score(env, name, DANCE_EPISODES) for name in sources}
+    env.close()
     table = {
-        name: {"score": _mean_score(env, name, DANCE_EPISODES), "source": f"{source}, {told}"}
+        name: {"score": scores[name], "source": f"{source}, {told}"}
         for name, source in sources.items()
     }
-    env.close()
-    best = max(("rules", "cloned"), key=lambda name: table[name]["score"])
+    best = max(("rules", "cloned"), key=lambda name: scores[name])
     reference = table[best] | {"source": f"the best of the others, {best}: {table[best]['source']}"}
     unit = "F1" if env_id.startswith("StepPlacement") else "nats a time"
     return {"unit": unit, "better": "higher", "reference": reference, **table}
