@@ -125,7 +125,8 @@ def test_agents_play_by_the_rules_and_repeat(name, task):
             if ended:
                 break
         charts.append(env.unwrapped.chart()[2].tolist())
-    assert charts[0] == charts[1] and charts[0]
+    assert charts[0] == charts[1]
+    assert charts[0]
 
 
 def test_likeliest_times_keep_their_distance():

@@ -126,7 +126,8 @@ def test_an_illegal_row_ends_the_episode():
     observation, _ = env.reset(seed=0)
     illegal = int(np.flatnonzero(observation["action_mask"] == 0)[0])
     _, reward, terminated, _, info = env.step(np.int64(illegal))
-    assert terminated and reward == ILLEGAL_REWARD == info["reward"]["illegal"]
+    assert terminated
+    assert reward == ILLEGAL_REWARD == info["reward"]["illegal"]
     with pytest.raises(InputError, match="has ended"):
         env.step(np.int64(0))
 
@@ -159,7 +160,8 @@ def test_what_a_critic_expects_given_presses_is_a_distribution(seed):
     pressing = np.array([True, True, False, False])
     found = np.exp(conditional(log_probs, pressing))
     assert found.sum(axis=1) == pytest.approx(1.0)
-    assert (found[:2, PRESSES == 0] == 0).all() and (found[2:, PRESSES > 0] == 0).all()
+    assert (found[:2, PRESSES == 0] == 0).all()
+    assert (found[2:, PRESSES > 0] == 0).all()
 
 
 def test_shipped_songs_are_split_and_their_times_are_heard():
@@ -194,9 +196,9 @@ def test_the_vector_class_paid_what_single_ones_pay_is_fast_enough_to_count():
 @pytest.fixture
 def folder(tmp_path, dance_data):
     """A folder with one song of eight seconds and a human chart."""
-    from tests.envs.dance.sounds import drums
-
     import soundfile
+
+    from tests.envs.dance.sounds import drums
 
     place = tmp_path / "songs" / "clicks"
     place.mkdir(parents=True)
@@ -219,7 +221,9 @@ def test_songs_of_ones_own(folder):
     for row in np.resize([1, 4, 16, 64], 16):
         observation, _, ended, _, info = env.step(np.int64(row))
         total += info["reward"]["imitation"]
-    assert ended and total == 16.0 and info["f1"] == 1.0
+    assert ended
+    assert total == 16.0
+    assert info["f1"] == 1.0
 
 
 def test_bad_arguments(tmp_path):
