@@ -203,8 +203,8 @@ def _print(console: Console, song: Song, judged: list[Judgement]) -> None:
     console.print(table)
     error = meter_model()["mean_absolute_error"]["test"][0]
     console.print(
-        f"Estimated: on In The Groove's scale; mean error on held-out songs {error:.1f}. Human: the "
-        "median chart of the level.",
+        f"Estimated: on In The Groove's scale, mean error on held-out songs {error:.1f}. Human: "
+        "the median chart of the level.",
         highlight=False,
         soft_wrap=True,
     )
