@@ -28,8 +28,6 @@ _AFTER_CONV = 7
 _CONV_FEATURES = 160
 """Bands (8) times filters (20) that the convolutions leave of a frame."""
 
-_EVALUATED = 2048
-
 
 class OnsetNetwork(nn.Module):
     """What the paper's networks share: normalised spectra in, log-odds of all levels out.
@@ -41,6 +39,8 @@ class OnsetNetwork(nn.Module):
 
     mean: Tensor
     scale: Tensor
+    part = 2048
+    """Frames evaluated at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,8 +73,8 @@ class OnsetNetwork(nn.Module):
         padded = torch.cat([self.mean.expand(RADIUS, -1, -1), whole])
         padded = torch.cat([padded, self.mean.expand(RADIUS, -1, -1)])
         parts = [
-            torch.sigmoid(self(padded[None, start : start + _EVALUATED + 2 * RADIUS]))[0]
-            for start in range(0, len(whole), _EVALUATED)
+            torch.sigmoid(self(padded[None, start : start + self.part + 2 * RADIUS]))[0]
+            for start in range(0, len(whole), self.part)
         ]
         found: NDArray[np.float32] = torch.cat(parts, dim=1).numpy()
         return found
@@ -176,6 +176,8 @@ class ConvolutionalNetwork(OnsetNetwork):
 
 class RecurrentNetwork(OnsetNetwork):
     """Convolutions, two LSTM layers of 200 and two hidden layers; the paper's ``C-LSTM``."""
+
+    part = 1 << 15
 
     def __init__(self) -> None:
         super().__init__()
