@@ -1,11 +1,11 @@
 """Step placement on songs never trained on: ``python -m experiments.dance_placement_report RUN``.
 
 Scores what ``python -m agents.recipes.dance_placement folds RUN`` found. For every model, level and
-song: average precision (the area under precision over recall) and F-scores at 20 ms, once with the
-threshold that is best on the songs trained on, once with the best threshold for the song itself, as
-the paper quotes it, and for networks whose heights are probabilities once more with the number of
-steps of the greatest expected F-score, for which no truth is needed. The lag between a song's
-charts and its audio is removed for all models.
+song: average precision (the area under precision over recall) and F-scores at 20 ms. Which
+candidates are steps is decided in four ways: by the threshold that is best on the songs trained on;
+for networks whose heights are probabilities, by the greatest expected F-score; by taking as many as
+the chart has, as if the density were asked for; and by the threshold that is best for the chart
+itself, as the paper does. The lag between a song's charts and its audio is removed for all models.
 """
 
 from collections.abc import Iterable
@@ -28,11 +28,12 @@ from envs.dance.recordings import Recording, recordings
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
 
-MEASURES = ("precision", "f_trained", "f_expected", "f_best")
+MEASURES = ("precision", "f_trained", "f_expected", "f_count", "f_best")
 TITLES = {
     "precision": "average precision",
     "f_trained": "F, threshold of the songs trained on",
     "f_expected": "F, most expected",
+    "f_count": "F, as many steps as the chart has",
     "f_best": "F, best threshold",
 }
 GROUPS = {"pad": "2 songs for pads", "guitar": "8 songs for guitars"}
@@ -50,13 +51,15 @@ def scored(found: Any, level: int, true: NDArray[np.float64], is_likely: bool) -
     every = found[f"times_{level}"], found[f"heights_{level}"].astype(np.float64)
     times, heights = within(*every, true)
     right = scoring.hits(times, heights, true)
+    ranked = np.sort(heights)[::-1]
     limits = {
         "f_trained": float(found["thresholds"][level]),
+        "f_count": float(ranked[min(len(true), len(ranked)) - 1]),
         "f_best": scoring.best_threshold(heights, right, len(true)),
     }
     if is_likely:
-        ranked = np.sort(every[1])[::-1]
-        limits["f_expected"] = float(ranked[expected_count(ranked) - 1])
+        whole = np.sort(every[1])[::-1]
+        limits["f_expected"] = float(whole[expected_count(whole) - 1])
     result = {"precision": scoring.average_precision(heights, right, len(true))}
     for name, limit in limits.items():
         taken = times[heights >= limit]

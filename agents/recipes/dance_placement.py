@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from torch.nn import functional
 from agents.policies.dance_onsets import (
     LEVELS,
     RADIUS,
+    ConvolutionalNetwork,
     OnsetNetwork,
     authors_network,
     network,
@@ -116,7 +117,7 @@ def examples(folder: str | Path | None = None) -> list[Example]:
     return [_example(each, authors) for each in recordings(folder=folder)]
 
 
-def _example(recording: Recording, authors: OnsetNetwork) -> Example:
+def _example(recording: Recording, authors: ConvolutionalNetwork) -> Example:
     beats = grid(recording.song.timing, len(recording.features) * FRAME_S, recording.lag_s)
     slots = torch.full((LEVELS, len(beats.ticks)), torch.nan)
     for level, chart in recording.charts.items():
@@ -341,7 +342,7 @@ def _keep(
     limits: NDArray[np.float64],
     spent_s: float,
 ) -> None:
-    arrays = {"thresholds": limits, "spent_s": np.array(spent_s)}
+    arrays: dict[str, Any] = {"thresholds": limits, "spent_s": np.array(spent_s)}
     for level, (times, heights) in enumerate(found):
         arrays[f"times_{level}"] = times
         arrays[f"heights_{level}"] = heights.astype(np.float32)

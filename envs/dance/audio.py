@@ -181,7 +181,8 @@ def blackman_harris(size: int) -> Samples:
     """
     angle = 2 * np.pi * np.arange(size) / (size - 1)
     window = 0.44959 - 0.49364 * np.cos(angle) + 0.05677 * np.cos(2 * angle)
-    return (2 * window / window.sum()).astype(np.float32)
+    scaled: Samples = (2 * window / window.sum()).astype(np.float32)
+    return scaled
 
 
 @cache
@@ -190,10 +191,11 @@ def mel_bank(size: int) -> Samples:
 
     Triangles with corners equally spaced in mel = 2595 log10(1 + Hz / 700), each of sum 1.
     """
-    mels = 2595 * np.log10(1 + np.array([LOWEST_HZ, HIGHEST_HZ]) / 700)
-    corners = 700 * (10 ** (np.linspace(*mels, BANDS + 2) / 2595) - 1)
+    lowest, highest = (2595 * math.log10(1 + hertz / 700) for hertz in (LOWEST_HZ, HIGHEST_HZ))
+    corners = 700 * (10 ** (np.linspace(lowest, highest, BANDS + 2) / 2595) - 1)
     bins = np.linspace(0, RATE / 2, size // 2 + 1)
     low, middle, high = (corners[i : i + BANDS, None] for i in range(3))
     rising, falling = (bins - low) / (middle - low), (high - bins) / (high - middle)
     triangles = np.minimum(rising, falling).clip(min=0)
-    return (triangles / triangles.sum(axis=1, keepdims=True)).astype(np.float32)
+    bank: Samples = (triangles / triangles.sum(axis=1, keepdims=True)).astype(np.float32)
+    return bank

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +111,7 @@ def recording(song: Song, style: str) -> Recording:
     kept = cache_folder() / "spectra" / f"{digest[:16]}.npz"
     if not kept.exists():
         samples, rate = audio.load(path)
-        found = {
+        found: dict[str, Any] = {
             "features": audio.log_mel(samples, rate).astype(np.float16),
             "lag_s": np.array(tempo.lag(tempo.onsets(samples).full, steps)),
         }

@@ -5,6 +5,8 @@ window of five frames, local maxima are candidates, and a candidate within 20 ms
 not taken is right.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,17 +19,18 @@ _SLACK_S = 1e-6
 Floats = NDArray[np.float64]
 
 
-def peaks(scores: NDArray[np.floating]) -> tuple[Floats, Floats]:
+def peaks(scores: NDArray[Any]) -> tuple[Floats, Floats]:
     """Times in seconds ``(N,)`` and heights ``(N,)`` of the smoothed scores' local maxima.
 
     Args:
         scores: One a frame, ``(T,)``.
     """
     window = np.hamming(SMOOTHING)
-    smooth = np.convolve(scores, window / window.sum(), "same")
+    smooth: Floats = np.convolve(scores, window / window.sum(), "same")
     padded = np.pad(smooth, 1, constant_values=-np.inf)
     top = np.flatnonzero((smooth > padded[:-2]) & (smooth >= padded[2:]))
-    return top * FRAME_S, smooth[top]
+    times: Floats = top * FRAME_S
+    return times, smooth[top]
 
 
 def matches(found: Floats, true: Floats, tolerance_s: float = TOLERANCE_S) -> int:
