@@ -161,7 +161,7 @@ def test_what_cannot_be_placed_is_refused(level, density, message):
 
 def test_a_song_gets_steps_on_its_grid():
     tempo = Tempo(150.0, 0.35, 1.0, 1.0)
-    found = place(spectra(1500), timing(tempo), "Medium", model=Placer().eval())
+    (found,) = place(spectra(1500), timing(tempo), ["Medium"], model=Placer().eval())
     np.testing.assert_allclose(found.times, 0.35 + found.ticks / 48 * 60 / 150)
     assert found.times[-1] < 15
 
