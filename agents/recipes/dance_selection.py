@@ -63,20 +63,27 @@ RECIPES = {
 }
 
 
-def human_charts(name: str, part: str) -> list[Chart]:
-    """Charts of a corpus with a level, times that rise and at least :data:`FEWEST_ROWS` rows.
+def human_songs(name: str, part: str) -> dict[str, list[Chart]]:
+    """Songs of a corpus, by name, with the charts that networks learn from or are judged on.
+
+    These have a level, times that rise and at least :data:`FEWEST_ROWS` rows.
 
     Args:
         name: See :func:`envs.dance.corpus.corpus`.
         part: See :func:`envs.dance.corpus.split`.
     """
-    return [
-        chart
-        for song in corpus(name)
-        if split(song) == part
-        for chart in song.charts
-        if chart.level >= 0 and len(chart.rows) >= FEWEST_ROWS and (np.diff(chart.times) > 0).all()
-    ]
+
+    def sound(chart: Chart) -> bool:
+        rising = bool((np.diff(chart.times) > 0).all())
+        return chart.level >= 0 and len(chart.rows) >= FEWEST_ROWS and rising
+
+    songs = [song for song in corpus(name) if split(song) == part]
+    return {song.name: [chart for chart in song.charts if sound(chart)] for song in songs}
+
+
+def human_charts(name: str, part: str) -> list[Chart]:
+    """The charts of :func:`human_songs`, song by song."""
+    return [chart for charts in human_songs(name, part).values() for chart in charts]
 
 
 class Score(NamedTuple):
