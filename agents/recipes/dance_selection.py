@@ -58,7 +58,7 @@ class Recipe(NamedTuple):
 
 RECIPES = {
     **{name: Recipe(partial(paper_network, name)) for name in PAPER},
-    "ours": Recipe(RepeatNet, ("itg", "thumbsy"), 7000, 1024, 2e-3, decay=0.02),
+    "ours": Recipe(RepeatNet, ("itg", "thumbsy"), 5000, 1024, 2e-3, decay=0.02),
     "judge": Recipe(partial(paper_network, "lstm64+dt+beat"), ("arcade",)),
 }
 
