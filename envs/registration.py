@@ -98,6 +98,19 @@ def _tuning(name: str, summary: str, **kwargs: Any) -> Entry:
     )
 
 
+def _dance(name: str, task: str, summary: str) -> Entry:
+    return Entry(
+        name=name,
+        version=0,
+        domain="dance",
+        entry_point="envs.dance.env:DanceEnv",
+        vector_entry_point="envs.dance.vector:DanceVectorEnv",
+        backend="recorded songs and frozen critics",
+        summary=summary,
+        kwargs={"task": task},
+    )
+
+
 def _flights(name: str, summary: str) -> Entry:
     return _web(name, f"envs.web.sites.task:FlightTask:{name.lower()}", summary)
 
@@ -179,6 +192,12 @@ ENTRIES: dict[str, Entry] = {
         _tuning("ResNet5", "tune a convolution kernel: the last stage of ResNet, 7x7 pixels"),
         _tuning("OverFeat2", "tune a convolution kernel: 5x5, no padding"),
         _tuning("OverFeat4", "tune a convolution kernel: weights that exceed the cache"),
+        _tuning("C3D4b", "tune a convolution kernel in three dimensions"),
+        _dance(
+            "Choreography", "choreography", "write a dance chart as the song goes: when and where"
+        ),
+        _dance("StepPlacement", "placement", "say when to step in a song"),
+        _dance("StepSelection", "selection", "choose the panels of steps at the times of a chart"),
         _flights("United", "book a flight: radio buttons, calendar, selects"),
         _flights("Alaska", "book a flight: calendar, stepper, select, real instructions"),
         _flights("AA", "book a flight: calendar, lists, real instructions"),

@@ -136,9 +136,10 @@ def main(
     out: Annotated[Path | None, typer.Option(help="Also write the figures here, as JSON")] = None,
 ) -> None:
     """Prints a table for each network and number of threads."""
-    from torch._inductor import config
+    if compiled:
+        from torch._inductor import config
 
-    config.freezing = True
+        config.freezing = True
     console = Console()
     results = []
     with torch.no_grad():

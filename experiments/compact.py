@@ -26,17 +26,23 @@ def command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where torch.save puts the new network.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the projections.")] = 0,
+    tune: Annotated[
+        float,
+        typer.Option(min=0.0, help="Passes over the inputs to train it to say what it said."),
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of projections and of training.")] = 0,
 ) -> None:
     """Re-configures a trained network to compact feature maps and says what it gains.
 
-    Its outputs are kept as well as the least squares can; tune the result for a few epochs
-    (hardware_sim.compact.tuning.fine_tune, or a loop of your own).
+    Its outputs are kept as well as the least squares can. For a classifier of pictures, --tune
+    trains the rest of the way without labels, by the scores that the original gives; with labels,
+    use hardware_sim.compact.tuning.fine_tune, or a loop of your own.
     """
     import torch
 
     from hardware_sim.compact.compaction import compact, compactable
     from hardware_sim.compact.costs import deployed, interleaved_seconds
+    from hardware_sim.compact.tuning import match
     from hardware_sim.files import write_atomic
 
     console = Console()
@@ -46,6 +52,8 @@ def command(
             console.print(f"{name}: {size} channels", highlight=False)
         return
     result = compact(model, _kept(keep), images, seed)
+    if tune:
+        match(result.model, model, images, tune, seed)
     _, channels, height, width = images.shape
     one = images[:1].to(memory_format=torch.channels_last)
     seconds = interleaved_seconds([(deployed(m), one) for m in (model, result.model)], rounds=20)

@@ -1,17 +1,20 @@
 """Measures compact feature maps: ``python -m experiments.compact_bench --data FOLDER``.
 
 A small network learns CIFAR-10, or a part of it; its feature maps are made compact by circulant
-projections (Wang et al., ICML 2017) and it is tuned for a few epochs. Beside it, at the same number
-of multiplications and with the same tuning: the network that is narrow from the start and has been
-trained for as long, channels pruned by magnitude, and low-rank convolutions. Nothing is chosen by
-the test pictures. Times are those of one core, all networks in turn in one run, normalisations
-folded, the projection's cost inside. Finished parts are kept in the run folder; a killed run
-continues there.
+projections (Wang et al., ICML 2017) and it is tuned with the original as its teacher. Two designs
+are tried, each the one with the least loss that a table of times and validation accuracies promises
+at the speed aimed at (:mod:`experiments.compact_choice`): one in which all layers are compressed,
+and one that is free to leave layers as they are. Beside them, at the same number of multiplications
+and with the same tuning: the network that is narrow from the start and has been trained for as
+long, channels pruned by magnitude, and low-rank convolutions. Nothing is chosen by the test
+pictures. Times are those of one core, all networks in turn in one run, normalisations folded, the
+projection's cost inside. Finished parts are kept in the run folder; a killed run continues there.
 """
 
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +29,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from experiments.bench import environment_rows, hardware
+from experiments.compact_choice import chosen
 from experiments.statistics import mean, stratified_bootstrap
 from hardware_sim.compact.cifar import Splits, load_splits
 from hardware_sim.compact.circulant import CirculantProjection
@@ -36,24 +40,53 @@ from hardware_sim.compact.rivals import low_rank, prune_channels
 from hardware_sim.compact.tuning import accuracy, fine_tune
 from hardware_sim.files import write_atomic, write_json
 
-KEPT = (16, 24, 32, 48, 64)
-"""Channels of the five compact maps."""
-
-ORIGINAL_EPOCHS = 8
-ORIGINAL_RATE = 0.1
-TUNING_EPOCHS = 4
-TUNING_RATE = 0.1
-CALIBRATION = 1_024
-RIVALS = {
-    "circulant": "compact maps by circulant projection",
-    "narrow": "narrow from the start",
-    "pruned": "channels pruned by magnitude",
-    "low-rank": "low-rank convolutions",
-}
-BATCHES = (1, 32)
 SPEED_TARGET = 4.0
 LOSS_TARGET = 1.0
+AIM = 1.05 * SPEED_TARGET
+"""Times as fast by the table; more than the target, as times vary from run to run."""
+
+ALL = chosen(AIM, batch=32, whole=True)
+LARGE = chosen(AIM, batch=32, whole=False)
+"""Channels of the five maps: all compact, and the large ones alone."""
+
+ORIGINAL_EPOCHS = 12
+ORIGINAL_RATE = 0.1
+TUNING_EPOCHS = 8
+TUNING_RATE = 0.1
+CALIBRATION = 1_024
+BATCHES = (1, 32)
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to a smaller network.
+
+    Attributes:
+        label: In words.
+        kept: Channels of the maps, or those of the network that multiplies as often.
+        kind: ``circulant``, ``narrow``, ``pruned`` or ``low-rank``.
+    """
+
+    label: str
+    kept: tuple[int, ...]
+    kind: str
+
+    @property
+    def compressed(self) -> list[int]:
+        """Layers that make or read a smaller map."""
+        fewer = [False, *(k < width for k, width in zip(self.kept, WIDTHS, strict=True))]
+        return [i for i in range(len(WIDTHS)) if fewer[i] or fewer[i + 1]]
+
+
+METHODS = {
+    "circulant-large": Method("compact maps of the large layers", LARGE, "circulant"),
+    "circulant": Method("compact maps of all layers", ALL, "circulant"),
+    "pruned-large": Method("channels of the large layers pruned", LARGE, "pruned"),
+    "pruned": Method("channels of all layers pruned", ALL, "pruned"),
+    "narrow": Method("narrow from the start", ALL, "narrow"),
+    "low-rank": Method("low-rank convolutions", ALL, "low-rank"),
+}
 
 
 def layers(channels: tuple[int, ...]) -> dict[str, int]:
@@ -61,20 +94,23 @@ def layers(channels: tuple[int, ...]) -> dict[str, int]:
     return {f"conv{i}": number for i, number in enumerate(channels, start=1)}
 
 
-def ranks() -> dict[str, int]:
+def ranks(kept: tuple[int, ...]) -> dict[str, int]:
     """Ranks with which each convolution multiplies as often as on compact maps."""
     found = {}
     for i, (inputs, outputs) in enumerate(zip((3, *WIDTHS), WIDTHS, strict=False)):
-        fewer = (3, *KEPT)[i]
-        found[f"conv{i + 1}"] = max(9 * fewer * KEPT[i] // (9 * inputs + outputs), 1)
+        fewer = (3, *kept)[i]
+        found[f"conv{i + 1}"] = max(9 * fewer * kept[i] // (9 * inputs + outputs), 1)
     return found
 
 
-def architecture(method: str) -> nn.Module:
-    """An untrained network of a method's shape."""
-    if method == "original":
+def architecture(name: str) -> nn.Module:
+    """An untrained network of the shape of a method, or the original's."""
+    if name == "original":
         return small_cnn()
-    return low_rank(small_cnn(), ranks()) if method == "low-rank" else small_cnn(KEPT)
+    method = METHODS[name]
+    if method.kind == "low-rank":
+        return low_rank(small_cnn(), ranks(method.kept))
+    return small_cnn(method.kept)
 
 
 def load(folder: Path, method: str, seed: int) -> nn.Module:
@@ -84,20 +120,31 @@ def load(folder: Path, method: str, seed: int) -> nn.Module:
     return model.eval()
 
 
-def start(method: str, original: nn.Module, pictures: Splits, seed: int) -> nn.Module:
+def start(method: Method, original: nn.Module, pictures: Splits, seed: int) -> nn.Module:
     """What a method makes of the original before the tuning that all methods get."""
-    if method == "circulant":
-        return compact(original, layers(KEPT), pictures.train.inputs[:CALIBRATION], seed).model
-    if method == "pruned":
-        return prune_channels(original, layers(KEPT))
-    if method == "low-rank":
-        return low_rank(original, ranks())
-    narrow = small_cnn(KEPT, seed)
+    kept = layers(method.kept)
+    if method.kind == "circulant":
+        return compact(original, kept, pictures.train.inputs[:CALIBRATION], seed).model
+    if method.kind == "pruned":
+        return prune_channels(original, kept)
+    if method.kind == "low-rank":
+        return low_rank(original, ranks(method.kept))
+    narrow = small_cnn(method.kept, seed)
     return fine_tune(narrow, pictures.train, ORIGINAL_EPOCHS, seed, rate=ORIGINAL_RATE)
 
 
-def train_one(folder: Path, method: str, seed: int, pictures: Splits) -> None:
-    """Trains one network of one seed, unless the run folder has it."""
+def train_one(
+    folder: Path, method: str, seed: int, pictures: Splits, epochs: float | None = None
+) -> None:
+    """Trains one network of one seed, unless the run folder has it.
+
+    Args:
+        folder: The run folder.
+        method: ``original``, or one of :data:`METHODS`.
+        seed: Of weights, order and augmentation.
+        pictures: To train on, choose by and report on.
+        epochs: Of the original; :data:`ORIGINAL_EPOCHS` if absent.
+    """
     report = folder / f"{method}-{seed}.json"
     if report.exists():
         return
@@ -105,10 +152,10 @@ def train_one(folder: Path, method: str, seed: int, pictures: Splits) -> None:
     row: Row = {"method": method, "seed": seed}
     if method == "original":
         model: nn.Module = small_cnn(seed=seed)
-        fine_tune(model, pictures.train, ORIGINAL_EPOCHS, seed, rate=ORIGINAL_RATE)
+        fine_tune(model, pictures.train, epochs or ORIGINAL_EPOCHS, seed, rate=ORIGINAL_RATE)
     else:
         original = load(folder, "original", seed)
-        model = start(method, original, pictures, seed)
+        model = start(METHODS[method], original, pictures, seed)
         row["validation_before_tuning"] = accuracy(model, pictures.validation)
         fine_tune(
             model, pictures.train, TUNING_EPOCHS, seed + 1_000, teacher=original, rate=TUNING_RATE
@@ -123,7 +170,7 @@ def train_one(folder: Path, method: str, seed: int, pictures: Splits) -> None:
 
 def train_all(folder: Path, seeds: int, pictures: Splits, console: Console) -> None:
     """Trains every network that the run folder lacks."""
-    jobs = [(method, seed) for seed in range(seeds) for method in ("original", *RIVALS)]
+    jobs = [(method, seed) for method in ("original", *METHODS) for seed in range(seeds)]
     for method, seed in track(jobs, "networks", console=console):
         train_one(folder, method, seed, pictures)
 
@@ -150,23 +197,32 @@ def _convolutions(method: str) -> Iterator[tuple[nn.Module, tuple[int, ...]]]:
 
 
 def times(batch: int, rounds: int, calls: int) -> dict[str, Row]:
-    """Seconds a call of each architecture: the whole network and its convolutions alone."""
-    methods = ("original", "circulant", "low-rank")
+    """Seconds a call of each architecture: the whole network, and each of its convolutions."""
+    methods = ("original", "circulant", "circulant-large", "low-rank")
     runs: list[tuple[nn.Module, torch.Tensor]] = []
-    owners = []
     for method in methods:
         inputs = torch.randn(batch, *IMAGE_SHAPE).to(memory_format=torch.channels_last)
         runs.append((deployed(architecture(method)), inputs))
-        owners.append((method, "network_s"))
         for module, shape in _convolutions(method):
             runs.append((module, torch.randn(batch, *shape).to(memory_format=torch.channels_last)))
-            owners.append((method, "convolutions_s"))
-    found: dict[str, Row] = {m: {"network_s": 0.0, "convolutions_s": 0.0} for m in methods}
-    for (method, part), seconds in zip(
-        owners, interleaved_seconds(runs, rounds, calls), strict=True
-    ):
-        found[method][part] += seconds
-    return found | dict.fromkeys(("narrow", "pruned"), found["circulant"])
+    seconds = np.reshape(interleaved_seconds(runs, rounds, calls), (len(methods), -1)).tolist()
+    found = {
+        method: {"network_s": row[0], "convolutions_s": row[1:]}
+        for method, row in zip(methods, seconds, strict=True)
+    }
+    same = {"narrow": "circulant", "pruned": "circulant", "pruned-large": "circulant-large"}
+    return found | {method: found[other] for method, other in same.items()}
+
+
+def speed_ups(method: str, seconds: dict[str, Row]) -> dict[str, float]:
+    """Times as fast as the original: the compressed layers, and the whole network."""
+    before, after = seconds["original"], seconds[method]
+    layers = METHODS[method].compressed
+    compressed = [sum(row["convolutions_s"][i] for i in layers) for row in (before, after)]
+    return {
+        "compressed layers": compressed[0] / compressed[1],
+        "whole network": before["network_s"] / after["network_s"],
+    }
 
 
 def projection_times(rounds: int = 20) -> list[Row]:
@@ -192,7 +248,7 @@ def summary(folder: Path, seeds: int) -> list[Row]:
 
     original = test("original")
     rows = []
-    for method in ("original", *RIVALS):
+    for method in ("original", *METHODS):
         scores = test(method)
         lost = np.subtract(original, scores)[:, None]
         low, high = stratified_bootstrap(lost, mean)
@@ -208,15 +264,15 @@ def show(result: Row, console: Console) -> None:
         *(f"x faster, batch {batch}" for batch in BATCHES), box=SIMPLE_HEAD,
     )  # fmt: skip
     for row in result["methods"]:
+        method = METHODS.get(row["method"])
         speed = (
-            " / ".join(
-                f"{seconds['original'][part] / seconds[row['method']][part]:.2f}"
-                for part in ("convolutions_s", "network_s")
-            )
+            " / ".join(f"{ratio:.2f}" for ratio in speed_ups(row["method"], seconds).values())
+            if method
+            else ""
             for seconds in result["times"].values()
         )
         table.add_row(
-            RIVALS.get(row["method"], "original"),
+            f"{method.label} {method.kept}" if method else "original",
             f"{np.mean(row['test']):.1f}",
             f"{row['lost']:+.2f} ({row['interval'][0]:+.2f} to {row['interval'][1]:+.2f})",
             f"{row['parameters']:,}",
@@ -225,7 +281,7 @@ def show(result: Row, console: Console) -> None:
             *speed,
         )
     console.print(table)
-    console.print("times faster: convolutions / whole network, one core")
+    console.print("times faster: compressed layers / whole network, one core")
     for row in result["projection"]:
         ratio = row["dense_s"] / row["fourier_s"]
         console.print(f"projection of {row['channels']} channels: {ratio:.1f}x the dense matrix")
@@ -239,13 +295,16 @@ def show(result: Row, console: Console) -> None:
 def targets(result: Row) -> list[Row]:
     """What was aimed at and what was reached."""
     rows = []
-    for batch, seconds in result["times"].items():
-        reached = seconds["original"]["convolutions_s"] / seconds["circulant"]["convolutions_s"]
-        name = f"convolutions {SPEED_TARGET:g} times as fast, batch {batch}"
-        rows.append({"target": name, "reached": reached, "met": reached >= SPEED_TARGET})
-    lost = next(row["lost"] for row in result["methods"] if row["method"] == "circulant")
-    name = f"at most {LOSS_TARGET:g} point of test accuracy lost"
-    return [*rows, {"target": name, "reached": lost, "met": lost <= LOSS_TARGET}]
+    for method in ("circulant-large", "circulant"):
+        label = METHODS[method].label
+        for batch, seconds in result["times"].items():
+            reached = speed_ups(method, seconds)["compressed layers"]
+            name = f"{label}: {SPEED_TARGET:g} times as fast, batch {batch}"
+            rows.append({"target": name, "reached": reached, "met": reached >= SPEED_TARGET})
+        lost = next(row["lost"] for row in result["methods"] if row["method"] == method)
+        name = f"{label}: at most {LOSS_TARGET:g} point of test accuracy lost"
+        rows.append({"target": name, "reached": lost, "met": lost <= LOSS_TARGET})
+    return rows
 
 
 def command(
@@ -263,7 +322,7 @@ def command(
     train_all(run_dir, seeds, load_splits(data), console)
     result: Row = {
         "hardware": hardware(),
-        "kept": KEPT,
+        "kept": {name: method.kept for name, method in METHODS.items()},
         "methods": summary(run_dir, seeds),
         "times": {
             str(batch): times(batch, *((60, 5) if batch == 1 else (15, 1))) for batch in BATCHES

@@ -32,6 +32,7 @@ from hardware_sim.files import write_json
 
 SHARES = (1.0, 0.75, 0.5, 0.375, 0.25)
 BATCHES = (1, 32)
+ORIGINAL_EPOCHS = 8
 HELD_OUT = 5
 """One of so many designs is held out."""
 
@@ -137,7 +138,7 @@ def command(
         Path, typer.Option(help="Folder of CIFAR-10's Python batches, or of pictures.")
     ],
     run_dir: Annotated[Path, typer.Option(help="Where finished parts are kept.")] = Path(
-        "runs/compact"
+        "runs/compact-table"
     ),
     count: Annotated[int, typer.Option("--designs", min=30, help="Choices to try.")] = 40,
     times: Annotated[bool, typer.Option(help="Measure times too; else keep the table's.")] = True,
@@ -146,7 +147,7 @@ def command(
     console = Console()
     path = Path(str(files("envs").joinpath("compact", "replay.json")))
     pictures = load_splits(data)
-    bench.train_one(run_dir, "original", 0, pictures)
+    bench.train_one(run_dir, "original", 0, pictures, ORIGINAL_EPOCHS)
     rows = accuracies(run_dir, count, pictures, console)
     whole = accuracy(bench.load(run_dir, "original", 0), pictures.validation)
     record: Row = {

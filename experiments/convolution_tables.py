@@ -191,7 +191,8 @@ def main(
             continue
         table["layers"] = {each: rows[each] for each in LAYERS if each in rows}
         write(path, table)
-        best = max(max(filter(None, one["speedup"])) for one in rows[name]["methods"].values())
+        speedups = (each for one in rows[name]["methods"].values() for each in one["speedup"])
+        best = max(filter(None, speedups), default=0.0)
         seconds = time.perf_counter() - began
         number = FINALISTS if repeat else rows[name]["variants"]
         typer.echo(

@@ -7,12 +7,21 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from experiments import dance_chart, dance_figures, dance_judge, dance_picture, dance_preview
+
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
     """Dance charts: fetch human ones, judge and show any."""
+
+
+app.command("chart")(dance_chart.command)
+app.command("preview")(dance_preview.command)
+app.command("judge")(dance_judge.command)
+app.command("picture")(dance_picture.command)
+app.command("quantiles")(dance_figures.command)
 
 
 @app.command("data")

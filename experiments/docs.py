@@ -44,6 +44,7 @@ SHOWN_AGENT = {
     "softmax": "oracle",
     "compact": "oracle",
     "convolution": "greedy",
+    "dance": "cloned",
     "web": "expert",
 }
 SHOWN_BEFORE_THE_END = ("web",)

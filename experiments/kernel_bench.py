@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.kernel_layers import MEC, NETWORKS, VOLUMES
+from experiments.tuning_bench import NAMES, rates, say
 from hardware_sim.files import write_json
 from hardware_sim.kernels import (
     Plan,
@@ -198,7 +199,7 @@ def main(
     limit_s: Annotated[float, typer.Option(help="Seconds for each pair")] = 0.5,
     out: Annotated[Path | None, typer.Option(help="Also write the figures here, as JSON")] = None,
 ) -> None:
-    """Prints a table for each suite."""
+    """Prints a table for each suite, and with all of them how fast tuning is."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     console = Console()
@@ -221,6 +222,10 @@ def main(
         report["suites"][chosen.value] = {"rows": rows, "geometric_mean": mean}
         console.print(table(chosen, rows))
         console.print(f"geometric mean of the speed-ups over the library: {mean:.2f}\n")
+    if not suite and not layer:
+        report["tuning"] = rates([*NAMES])
+        for row in report["tuning"]:
+            console.print(say(row))
     if out:
         write_json(out, report)
 

@@ -32,6 +32,7 @@ LOOP_EPISODES = 100
 SOFTMAX_EPISODES = 200
 COMPACT_EPISODES = 1_000
 TUNING_SEEDS = range(10)
+DANCE_EPISODES = 50
 
 
 def placement_references(problem: PlacementProblem) -> dict[str, dict[str, Any]]:
@@ -250,7 +251,29 @@ def _tuned(env: gym.Env[Any, Any], agent: Agent, layer: str) -> float:
     return float(np.mean(scores))
 
 
+def dance_references(env_id: str) -> dict[str, Any]:
+    """Nats a time, or F1 of times, that chance, rules and the supervised policy reach."""
+    env = gym.make(f"envs:{env_id}", split="test")
+    told = f"mean of {DANCE_EPISODES} episodes on held-out songs"
+    sources = {
+        "random": "uniform over the legal rows",
+        "rules": "steps where the onset critic finds them likeliest, feet that take turns",
+        "cloned": "drawn from the supervised critics",
+    }
+    scores = {name: _mean_score(env, name, DANCE_EPISODES) for name in sources}
+    env.close()
+    table = {
+        name: {"score": scores[name], "source": f"{source}, {told}"}
+        for name, source in sources.items()
+    }
+    best = max(("rules", "cloned"), key=lambda name: scores[name])
+    reference = table[best] | {"source": f"the best of the others, {best}: {table[best]['source']}"}
+    unit = "F1" if env_id.startswith("StepPlacement") else "nats a time"
+    return {"unit": unit, "better": "higher", "reference": reference, **table}
+
+
 REFERENCES = {
+    "dance": dance_references,
     "placement": placement_entry,
     "loops": loops_references,
     "softmax": softmax_references,

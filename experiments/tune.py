@@ -105,18 +105,32 @@ def load_model(name: str, shape: str | None) -> tuple[Any, tuple[Any, ...]]:
     return model, example if isinstance(example, tuple) else (example,)
 
 
-def resumed(path: Path, plan: Any, console: Console) -> None:
-    """Takes the measurements that an earlier run left in a file, if they hold here."""
+def resumed(path: Path, plan: Any, console: Console) -> Any:
+    """Takes the measurements that an earlier run left in a file, if they hold here.
+
+    Returns:
+        The plan to write: it shares the entries of ``plan``, and keeps those convolutions of the
+        file that are not tuned now.
+
+    Raises:
+        InputError: The file is no plan, or one for another number of threads, which this run
+            would destroy.
+    """
     from hardware_sim.kernels.network_plan import NetworkPlan
 
     if not path.exists():
-        return
+        return plan
     old = NetworkPlan.load(path)
-    reason = old.stale(plan.threads)
-    if reason:
+    if reason := old.stale(old.threads):
         console.print(f"[yellow]{path} is not used: {reason}. All is measured anew.[/yellow]")
-        return
+        return plan
+    if reason := old.stale(plan.threads):
+        raise InputError(f"{path} is kept: {reason}; name another file by --output")
+    whole = plan.beside(old)
     console.print(f"{path} has {plan.take(old)} measurements already")
+    if others := len(whole.entries) - len(plan.entries):
+        console.print(f"{path} keeps {others} more convolutions, of other models")
+    return whole
 
 
 def table(plan: Any) -> Table:
@@ -174,12 +188,21 @@ def command(
     budget: Annotated[str, typer.Option(help="Time to spend: 60s, 2m.")] = "60s",
     threads: Annotated[int, typer.Option(min=1, help="Threads to run with.")] = 1,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The plan; an earlier run is resumed from it.")
+        Path,
+        typer.Option(
+            "--output", "-o", help="The plan; an earlier run is resumed, other models' are kept."
+        ),
     ] = Path("plan.json"),
 ) -> None:
-    """Finds the fastest kernel for each convolution of a network on this machine."""
+    """Finds the fastest kernel for each convolution of a network on this machine.
+
+    The fastest kernels are measured again at the end, so that none wins by luck.
+
+    One plan may serve several models: convolutions that it already has are kept. A run that was
+    killed loses the measurement under way; run again to go on.
+    """
     from hardware_sim.kernels.model_layers import convolutions
-    from hardware_sim.kernels.tuning import pending, plan_for, tune
+    from hardware_sim.kernels.tuning import pending, plan_for, tune, unconfirmed
 
     console = Console()
     limit_s = seconds(budget)
@@ -195,9 +218,8 @@ def command(
     else:
         problems = [(parse_conv(text), []) for text in conv or []]
     plan = plan_for(problems, threads)
-    resumed(output, plan, console)
-    left = len(pending(plan))
-    plan.save(output)
+    whole = resumed(output, plan, console)
+    whole.save(output)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -206,10 +228,11 @@ def command(
         console=console,
         transient=True,
     ) as progress:
-        bar = progress.add_task("measuring", total=left)
+        again = sum(not (each.best and each.best.again) for each in plan.entries.values())
+        bar = progress.add_task("measuring", total=len(pending(plan)) + again)
 
         def note(entry: Any, measurement: Any) -> None:
-            plan.save(output)
+            whole.save(output)
             progress.update(
                 bar,
                 advance=1,
@@ -224,9 +247,9 @@ def command(
             "The plan leaves every layer to torch.[/red]"
         )
         raise typer.Exit(1)
-    left = len(pending(plan))
+    left = len(pending(plan)) + len(unconfirmed(plan))
     if left:
-        console.print(f"{left} variants were not reached in {budget}; run again to go on")
+        console.print(f"{left} measurements were not reached in {budget}; run again to go on")
     console.print(f"wrote {output}; use it: {saving(plan)}")
 
 

@@ -40,6 +40,11 @@ BASELINES: dict[str, dict[str, str]] = {
         "pretrained": "agents.policies.tuner:TuningAgent",
         "oracle": "agents.baselines.convolution:Oracle",
     },
+    "dance": {
+        "rules": "agents.baselines.dance_agents:Rules",
+        "cloned": "agents.policies.dance:Cloned",
+        "pretrained": "agents.policies.dance:Pretrained",
+    },
     "web": {
         "expert": "agents.baselines.web:Expert",
         "pretrained": "agents.policies.web:WebAgent",

@@ -35,7 +35,7 @@ class MeasuredJudge:
     Args:
         data: Folder of CIFAR-10; see :func:`hardware_sim.compact.cifar.load_splits`.
         network: Weights of the trained network, a safetensors file that
-            ``python -m experiments.compact_bench`` leaves in its run folder.
+            ``python -m experiments.compact_table`` leaves in its run folder.
 
     Raises:
         InputError: One of them is missing or is something else.
@@ -45,7 +45,7 @@ class MeasuredJudge:
         if data is None or network is None:
             raise InputError(
                 'backend="measured" needs data=FOLDER (CIFAR-10) and network=FILE (the weights '
-                "original-0.safetensors that python -m experiments.compact_bench leaves)"
+                "original-0.safetensors that python -m experiments.compact_table leaves)"
             )
         if not Path(network).is_file():
             raise InputError(f"network {network} is no file")

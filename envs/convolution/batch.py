@@ -21,7 +21,7 @@ from envs.convolution.features import (
 from hardware_sim.errors import InputError, choose
 
 BACKENDS = ("replay", "measured", "model")
-SPLITS = ("all", "train", "test")
+SPLITS = ("all", "train", "test", "volumes")
 ROOFLINE = "hardware_sim.kernels.roofline:predict"
 TRIES = 8
 """Last tries that are seen."""
@@ -110,7 +110,7 @@ class TuningBatch:
 
     Args:
         layers: Names of layers, or None for all.
-        split: Draw layers of ``train`` or ``test``, or of ``all`` that are named.
+        split: Draw layers of ``train``, ``test`` or ``volumes``, or of ``all`` that are named.
         backend: ``replay``, ``measured`` or ``model``.
         model: What the backend ``model`` asks, see :func:`envs.convolution.tables.predicted`.
         settings: Weights and budget.

@@ -69,7 +69,8 @@ class ConvTuningEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
     ## Starting State
 
     Nothing is measured but oneDNN. With several layers one is drawn; `options={"layer": name}`
-    picks it, `options={"split": "train"}`, `"test"` or `"all"` says which are drawn from.
+    picks it, `options={"split": "train"}`, `"test"`, `"volumes"` (layers in three dimensions) or
+    `"all"` says which are drawn from.
 
     ## Episode End
 
@@ -78,7 +79,7 @@ class ConvTuningEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
     ## Arguments
 
     - `layers`: names of layers of `hardware_sim.kernels.layers`, or None for all.
-    - `split`: which of them are drawn by default, `"train"`, `"test"` or `"all"`.
+    - `split`: which of them are drawn by default, `"train"`, `"test"`, `"volumes"` or `"all"`.
     - `backend`: `"replay"`, a table of measurements made once, deterministic; `"measured"`, which
       compiles, checks and times variants now and needs a C compiler; or `"model"`.
     - `model`: what the backend `"model"` asks, a function from a problem to the log speed-up of

@@ -38,7 +38,7 @@ class Table:
 
     Attributes:
         name: The layer.
-        split: ``train`` or ``test``.
+        split: ``train``, ``test`` or ``volumes``.
         sizes: ``in_channels``, ``out_channels``, ``output``, ``kernel``, ``stride``, ``flops``.
         library_s: Time of oneDNN with packed weights, in seconds.
         work: float64 ``(M, len(WORK))``, 0 for methods that are not offered.

@@ -74,6 +74,38 @@ def fine_tune(
     return model.eval()
 
 
+def match(
+    model: nn.Module,
+    original: nn.Module,
+    inputs: Tensor,
+    epochs: float,
+    seed: int,
+    progress: Callable[[], object] = lambda: None,
+) -> nn.Module:
+    """Trains a classifier in place to say what another one says of pictures without labels.
+
+    Args:
+        model: What is trained, see :func:`fine_tune`.
+        original: The other network, in evaluation mode.
+        inputs: Pictures as both take them, float32 ``(n, channels, height, width)``.
+        epochs: Passes over the pictures.
+        seed: Seeds order, flips and shifts.
+        progress: Called after every step.
+
+    Returns:
+        The model, in evaluation mode.
+
+    Raises:
+        InputError: The networks give no class scores ``(n, classes)``, or ``epochs`` is too little.
+    """
+    with torch.inference_mode():
+        scores = torch.cat([original(some) for some in inputs.split(250)])
+    if scores.ndim != 2:
+        raise InputError(f"outputs are {tuple(scores.shape)}; only (n, classes) can be matched")
+    pictures = Pictures(inputs, scores.argmax(dim=1))
+    return fine_tune(model, pictures, epochs, seed, teacher=original, progress=progress)
+
+
 @torch.inference_mode()
 def accuracy(model: nn.Module, pictures: Pictures) -> float:
     """Share of pictures that a network labels right, 0 to 1, computed in float32."""

@@ -86,18 +86,31 @@ class AcceleratedConvolution(nn.Module):
         return y.contiguous() if self._keep_layout and x.is_contiguous() else y
 
     def _prepare(self, shape: torch.Size) -> tuple[Run, tuple[int, ...]]:
+        run: Run | None
+        output: tuple[int, ...]
+        try:
+            problem = self._problem(shape)
+        except InputError as error:  # no images, or too many numbers; PyTorch may know better
+            run, said, output = self._torch, f"torch: {error}", ()
+        else:
+            output = problem.output_shape
+            run, said = self._kernel(problem)
+            if run is None:
+                run, name = self._library(problem)
+                said = f"{name}: {said}"
+        self.runs[tuple(shape)] = said
+        self._prepared[tuple(shape)] = run, output
+        return self._prepared[tuple(shape)]
+
+    def _problem(self, shape: torch.Size) -> Problem:
         stride, padding, dilation, groups = self._sizes
-        problem = Problem(
-            shape[1], len(self.weight), tuple(shape[2:]), tuple(self.weight.shape[2:]),
+        channels = self.weight.shape[1] * groups
+        if shape[1] != channels:
+            raise InputError(f"the input has {shape[1]} channels; the weights take {channels}")
+        return Problem(
+            channels, len(self.weight), tuple(shape[2:]), tuple(self.weight.shape[2:]),
             stride, padding, dilation, groups, shape[0],
         )  # fmt: skip
-        run, said = self._kernel(problem)
-        if run is None:
-            run, name = self._library(problem)
-            said = f"{name}: {said}"
-        self.runs[tuple(shape)] = said
-        self._prepared[tuple(shape)] = run, problem.output_shape
-        return self._prepared[tuple(shape)]
 
     def _kernel(self, problem: Problem) -> tuple[Run | None, str]:
         """The kernel of the plan and its name, or None and why there is none."""

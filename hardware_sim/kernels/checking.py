@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +83,7 @@ def run_trial(
     guard: int = trial.GUARD,
     environment: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Runs a library in a child process on random and on adversarial inputs, and judges it.
+    """Runs a library in a child process, and judges it; see :func:`judged`.
 
     Args:
         library: Compiled from the plan's source.
@@ -92,9 +92,36 @@ def run_trial(
         guard: Floats of the guard zones around each buffer.
         environment: Variables of the child process besides this one's.
     """
+    job = {
+        "library": str(library),
+        "arguments": plan.arguments().tolist(),
+        "fused": plan.arguments(relu=True).tolist(),
+        "inputs": [*INPUTS],
+        "outputs": math.prod(plan.problem.output_shape),
+        "scratch": plan.scratch_floats,
+        "guard": guard,
+    }
+
+    def run(folder: Path) -> Outcome | None:
+        write_json(folder / "job.json", job)
+        return _run_child(folder, limit_s, environment or {})
+
+    return judged(plan, run)
+
+
+def judged(plan: Plan, run: Callable[[Path], Outcome | None]) -> Outcome:
+    """Has a kernel run on random and on adversarial inputs, and compares with float64.
+
+    Args:
+        plan: Problem and variant.
+        run: Runs the kernel on what a folder holds: ``random.npy`` and ``adverse.npy``, inputs;
+            ``add.npy``; ``weight.npy`` and ``bias.npy``, packed. Images are in channels-last order.
+            It leaves ``random-result.npy`` there, and ``random-fused.npy`` with the sum and ReLU,
+            and the same for the other input; or it says what went wrong.
+    """
     problem = plan.problem
     random = np.random.default_rng(0)
-    inputs = {"random": _random_input(problem, random), "adverse": _adverse_input(problem, random)}
+    inputs = {name: make(problem, random) for name, make in INPUTS.items()}
     weight = random.standard_normal(problem.weight_shape, np.float32)
     bias = random.standard_normal(problem.out_channels, np.float32)
     add = random.standard_normal(problem.output_shape, np.float32)
@@ -105,17 +132,7 @@ def run_trial(
         np.save(folder / "add.npy", np.ascontiguousarray(np.moveaxis(add, 1, -1)))
         np.save(folder / "weight.npy", plan.pack(weight))
         np.save(folder / "bias.npy", plan.pack_bias(bias))
-        job = {
-            "library": str(library),
-            "arguments": plan.arguments().tolist(),
-            "fused": plan.arguments(relu=True).tolist(),
-            "inputs": [*inputs],
-            "outputs": math.prod(problem.output_shape),
-            "scratch": plan.scratch_floats,
-            "guard": guard,
-        }
-        write_json(folder / "job.json", job)
-        failure = _run_child(folder, limit_s, environment or {})
+        failure = run(folder)
         if failure is not None:
             return failure
         errors = []
@@ -142,6 +159,10 @@ def _adverse_input(problem: Problem, random: np.random.Generator) -> NDArray[np.
     x[:, ::2] *= signs.astype(np.float32)
     scale = 2.0 ** random.integers(-12, 1, (1, problem.in_channels, *(1,) * len(problem.size)))
     return np.asarray(x * scale, np.float32)
+
+
+INPUTS = {"random": _random_input, "adverse": _adverse_input}
+"""What a kernel is checked on."""
 
 
 def _channels_first(problem: Problem, flat: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,8 +12,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from hardware_sim.files import write_json, write_text
 from hardware_sim.kernels import machine
@@ -22,6 +27,8 @@ from hardware_sim.kernels.outcome import KernelError, Outcome
 FLAGS = ("-O2", "-std=gnu11", "-ffp-contract=fast", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi")
 LIMIT_S = 120.0
 """Longest compilation."""
+POLL_S = 0.005
+"""How often to look whether a compiler has ended."""
 
 
 def cache_folder() -> Path:
@@ -49,8 +56,8 @@ def compiler_path() -> str:
 @cache
 def _version(path: str, modified: int) -> str:
     """What the compiler says of itself, ``modified`` (ns) being the date of its file."""
-    done = _run([path, "--version"], 10.0)
-    return f"{path} {modified} {done.stdout.partition(chr(10))[0]}"
+    said = _run([path, "--version"], 10.0).said
+    return f"{path} {modified} {said.partition(chr(10))[0]}"
 
 
 def compiler_version() -> str:
@@ -87,6 +94,31 @@ def library(source: str, flags: tuple[str, ...], *, limit_s: float = LIMIT_S) ->
     return path
 
 
+def ahead(wanted: Iterable[tuple[str, tuple[str, ...]]]) -> None:
+    """Compiles several sources, on all cores at once, which :func:`library` then finds.
+
+    What cannot be compiled is left to :func:`library`, which says why.
+
+    Args:
+        wanted: Sources, each with its flags.
+    """
+
+    def one(each: tuple[str, tuple[str, ...]]) -> None:
+        with suppress(KernelError):
+            library(*each)
+
+    with ThreadPoolExecutor(machine.cores()) as pool:
+        list(pool.map(one, dict.fromkeys(wanted)))
+
+
+def seconds(path: Path) -> float:
+    """Processor time that the compiler took for a library; 0 if that is not known."""
+    try:
+        return float(json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
+
+
 def is_intact(path: Path) -> bool:
     """Whether the library is there and is what was stored."""
     try:
@@ -104,37 +136,55 @@ def _build(path: Path, source: str, flags: tuple[str, ...], limit_s: float) -> N
             [compiler_path(), *FLAGS, *flags, str(path.with_suffix(".c")), "-o", str(made), "-lm"],
             limit_s,
         )
-        if done.returncode or not made.is_file():
-            said = done.stderr.strip()[-2000:] or f"status {done.returncode} and no library"
+        if done.status or not made.is_file():
+            said = done.said.strip()[-2000:] or f"status {done.status} and no library"
             raise KernelError(Outcome("compile failed", said))
         digest = hashlib.sha256(made.read_bytes()).hexdigest()
         made.replace(path)
-    write_json(path.with_suffix(".json"), {"sha256": digest, "compiler": compiler_version()})
+    note = {"sha256": digest, "compiler": compiler_version(), "seconds": done.seconds}
+    write_json(path.with_suffix(".json"), note)
 
 
-def _run(command: list[str], limit_s: float) -> "subprocess.CompletedProcess[str]":
+class _Done(NamedTuple):
+    """How a program ended, what it said, and the processor time that it took."""
+
+    status: int
+    said: str
+    seconds: float
+
+
+def _run(command: list[str], limit_s: float) -> _Done:
     """Runs a compiler in a process group of its own, of which nothing is left after the limit."""
-    try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise KernelError(
-            Outcome("compile failed", f"{command[0]} does not run: {error}")
-        ) from error
-    with process:
+    with tempfile.TemporaryFile() as output:
         try:
-            out, err = process.communicate(timeout=limit_s)
-        except subprocess.TimeoutExpired:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise KernelError(
+                Outcome("compile failed", f"{command[0]} does not run: {error}")
+            ) from error
+        deadline, late, ended = time.monotonic() + limit_s, False, 0
+        try:
+            while not ended:
+                if time.monotonic() > deadline and not late:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    late = True
+                time.sleep(POLL_S)
+                ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+        except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            process.wait()
+            raise
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if late:
             raise KernelError(
                 Outcome("compile timed out", f"{command[0]} took more than {limit_s} s")
-            ) from None
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
+            )
+        output.seek(0)
+        said = output.read().decode(errors="replace")
+    return _Done(process.returncode, said, usage.ru_utime + usage.ru_stime)

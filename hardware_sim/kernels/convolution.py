@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hardware_sim.errors import InputError
 
 LARGEST = 2**31 - 1
-"""Most elements that a tensor of a problem may have, as in oneDNN."""
+"""Greatest size, and most elements that a tensor of a problem may have, as in oneDNN."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Problem:
         batch: Number of images.
 
     Raises:
-        InputError: A size is no positive integer (padding: not negative), the dimensions differ,
-            the kernel does not fit into the padded input, the groups do not divide the channels, or
-            a tensor would have more than :data:`LARGEST` elements.
+        InputError: A size is no positive integer (padding: not negative) up to :data:`LARGEST`,
+            the dimensions differ, the kernel does not fit into the padded input, the groups do not
+            divide the channels, or a tensor would have more than :data:`LARGEST` elements.
     """
 
     in_channels: int
@@ -102,9 +102,11 @@ class Problem:
 
 
 def _integers(name: str, value: object, least: int) -> tuple[int, ...]:
-    """The value as a tuple of integers that are not less than ``least``."""
+    """The value as a tuple of integers from ``least`` to :data:`LARGEST`."""
     values = tuple(value) if isinstance(value, tuple | list) else (value,)
     for number in values:
         if not isinstance(number, int) or isinstance(number, bool) or number < least:
             raise InputError(f"{name} is {value!r}; allowed are integers from {least} up")
+        if number > LARGEST:
+            raise InputError(f"{name} is {value!r}; allowed are integers up to {LARGEST}")
     return values

@@ -2,7 +2,8 @@
 
 VGG-16 (Simonyan and Zisserman 2015), AlexNet in one column (Krizhevsky 2014), Inception-v3 (Szegedy
 et al. 2016), ResNet-18 (He et al. 2016) and OverFeat, the fast model (Sermanet et al. 2014); batch
-1. ResNet and OverFeat are for testing: no layer of the test split has a shape of the other.
+1. ResNet and OverFeat are for testing: no layer of the test split has a shape of the other. Layers
+of C3D (Tran et al. 2015, arXiv 1412.0767, figure 3), in three dimensions, are a split of their own.
 """
 
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from typing import Literal
 from hardware_sim.errors import InputError, choose
 from hardware_sim.kernels.convolution import Problem
 
-Split = Literal["train", "test"]
-SPLITS: tuple[Split, ...] = ("train", "test")
+Split = Literal["train", "test", "volumes"]
+SPLITS: tuple[Split, ...] = ("train", "test", "volumes")
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Layer:
     Attributes:
         name: Network and place in it, such as ``"VGG4.2"``.
         problem: Its convolution.
-        split: ``train`` or ``test``.
+        split: ``train``, ``test`` or ``volumes``.
     """
 
     name: str
@@ -64,9 +65,14 @@ _TEST = {
     "OverFeat3": _square(256, 12, 512, 3, 1),
     "OverFeat4": _square(512, 12, 1024, 3, 1),
 }
+_VOLUMES = {
+    "C3D4b": Problem(512, 512, (4, 14, 14), (3, 3, 3), padding=(1,)),
+    "C3D5a": Problem(512, 512, (2, 7, 7), (3, 3, 3), padding=(1,)),
+}
 LAYERS: dict[str, Layer] = {
     **{name: Layer(name, problem, "train") for name, problem in _TRAIN.items()},
     **{name: Layer(name, problem, "test") for name, problem in _TEST.items()},
+    **{name: Layer(name, problem, "volumes") for name, problem in _VOLUMES.items()},
 }
 """By name."""
 

@@ -3,14 +3,14 @@
 Variants that differ in block and panels alone share a library and its packed weights, so they are
 measured together, in turn with oneDNN. Each library is first checked in a child process on a small
 problem of the same kind, where a crash or a write out of bounds does no harm; then each variant's
-result on the problem itself is compared with the float64 definition.
+result on the problem itself is compared with the float64 definition. Variants that turn out to be
+far slower than others of theirs are timed a few times only.
 """
 
 import ctypes
-import json
 import math
-import resource
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,8 +18,7 @@ from pathlib import Path
 
 import torch
 
-from hardware_sim.files import write_json
-from hardware_sim.kernels import checking, compiler, opponents, reference
+from hardware_sim.kernels import checking, compiler, machine, opponents, reference
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.kernel import aligned, aligned_copy
 from hardware_sim.kernels.outcome import KernelError, Outcome
@@ -79,9 +78,12 @@ class Bench:
             isa = Plan(self.problem, variant).isa
             key: Family = (variant.algorithm, variant.tile, isa.name)
             families.setdefault(key, []).append(variant)
+        # Compiled and checked on all cores, then timed while nothing else runs.
+        with ThreadPoolExecutor(machine.cores()) as pool:
+            outcomes = list(pool.map(self._try, families.values()))
         found: dict[Variant, Measurement] = {}
-        for family, members in families.items():
-            found |= self._family(members)
+        for (family, members), outcome in zip(families.items(), outcomes, strict=True):
+            found |= self._family(members, outcome)
             self._loaded.pop(family, None)
         return found
 
@@ -112,9 +114,7 @@ class Bench:
             return Measurement(outcome, compile_s=spent)
         return self.together([variant], self.limit_s)[variant]
 
-    def _family(self, members: list[Variant]) -> dict[Variant, Measurement]:
-        possible = [applicable(self.problem, each) for each in members]
-        outcome = next((each for each in possible if not each), None) or self._try(members[0])
+    def _family(self, members: list[Variant], outcome: Outcome) -> dict[Variant, Measurement]:
         if not outcome:
             return {each: Measurement(outcome) for each in members}
         calls = {each: self._load(each).call(each, self.x) for each in members}
@@ -126,13 +126,16 @@ class Bench:
         sound = {each: call for each, call in calls.items() if each not in wrong}
         return wrong | (self._timed(sound, self.limit_s) if sound else {})
 
-    def _try(self, variant: Variant) -> Outcome:
-        """Compiles the library of a variant, and runs it on a small problem in a child process."""
+    def _try(self, members: list[Variant]) -> Outcome:
+        """Compiles the library of a family, and runs it on a small problem in a child process."""
+        for each in members:
+            if not (possible := applicable(self.problem, each)):
+                return possible
         try:
-            compiled(Plan(self.problem, variant))
+            compiled(Plan(self.problem, members[0]))
         except KernelError as error:
             return error.outcome
-        return checking.verify(small(self.problem), replace(variant, block=0, panels=0))
+        return checking.verify(small(self.problem), replace(members[0], block=0, panels=0))
 
     def _load(self, variant: Variant) -> "_Loaded":
         key = (variant.algorithm, variant.tile, Plan(self.problem, variant).isa.name)
@@ -154,7 +157,7 @@ class Bench:
         functions: dict[str, Callable[[], object]] = {"library": partial(self.library, self.x)}
         functions |= {str(i): calls[variant] for i, variant in enumerate(order)}
         with _one_thread():
-            timings = interleaved(functions, limit_s=limit_s)
+            timings = interleaved(functions, limit_s=limit_s, yardstick="library")
         return {
             variant: Measurement(
                 Outcome("ok"),
@@ -214,18 +217,8 @@ def compiled(plan: Plan) -> tuple[Path, float]:
     Raises:
         KernelError: As :func:`hardware_sim.kernels.compiler.library`.
     """
-    before = _children_s()
     path = compiler.library(plan.source(), plan.isa.flags)
-    note, spent = path.with_suffix(".seconds.json"), _children_s() - before
-    if spent > 0:
-        write_json(note, spent)
-        return path, spent
-    return path, float(json.loads(note.read_text())) if note.is_file() else 0.0
-
-
-def _children_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    return path, compiler.seconds(path)
 
 
 def small(problem: Problem) -> Problem:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,8 @@ Built = TypeVar("Built")
 FORMAT = 1
 GAIN = 1.02
 """A kernel is chosen if it is so many times as fast as PyTorch; less is within the noise."""
+CURABLE = ("compile failed", "compile timed out", "hung")
+"""Failures that another compiler or a calmer machine may not have."""
 VOLATILE = ("system", "cores")
 """Parts of a machine's description that may change while its times stay the same."""
 
@@ -33,6 +35,8 @@ class Measurement:
         error: Greatest error, relative to the greatest magnitude of the float64 result.
         kernel_s: Least time of the kernel in seconds, or None if it did not run.
         torch_s: Least time of PyTorch's best in the same seconds, or None.
+        again: Whether these are the times of a second, longer measurement, as winners get one: the
+            fastest of many is often one that was lucky.
     """
 
     variant: Variant
@@ -41,6 +45,7 @@ class Measurement:
     error: float | None = None
     kernel_s: float | None = None
     torch_s: float | None = None
+    again: bool = False
 
     @property
     def speedup(self) -> float:
@@ -91,11 +96,19 @@ class NetworkPlan:
         return entry.best.variant if entry and entry.best else None
 
     def take(self, old: "NetworkPlan") -> int:
-        """Takes the measurements of an earlier plan for its own problems, and counts them."""
+        """Takes the measurements of an earlier plan for its own problems, and counts them.
+
+        Failures that may be cured by now are left behind, so that they are tried again.
+        """
         for problem, entry in self.entries.items():
             if problem in old.entries:
-                entry.measured = list(old.entries[problem].measured)
+                measured = old.entries[problem].measured
+                entry.measured = [each for each in measured if each.status not in CURABLE]
         return sum(len(entry.measured) for entry in self.entries.values())
+
+    def beside(self, old: "NetworkPlan") -> "NetworkPlan":
+        """A plan of these entries and those that only an earlier plan has, as they are."""
+        return replace(self, entries={**old.entries, **self.entries})
 
     def stale(self, threads: int) -> str:
         """Why its times say nothing here and now; empty if they do.

@@ -13,6 +13,10 @@ AGREEMENT = 0.02
 PREEMPTED = 1.3
 """Ratio of wall to processor time beyond which a run was interrupted and is repeated."""
 LEAST_RUNS = 7
+HOPELESS = 1.5
+"""Ratio to the fastest beyond which a function is given up where there is a yardstick."""
+LEAST_TRIES = 3
+"""Runs before a function is given up."""
 
 
 @dataclass
@@ -46,6 +50,7 @@ def interleaved(
     *,
     threads: int = 1,
     limit_s: float = 1.0,
+    yardstick: str | None = None,
     clock: Callable[[], float] = time.perf_counter,
     thread_clock: Callable[[], float] = time.thread_time,
 ) -> dict[str, Timing]:
@@ -55,6 +60,8 @@ def interleaved(
         functions: By name.
         threads: How many threads they use; with one, processor time is measured.
         limit_s: Wall time after which no round begins. There is at least one round.
+        yardstick: What the others are compared with. If named, functions that are hopelessly slower
+            than the fastest run a few times only.
         clock: The wall clock, in seconds.
         thread_clock: Processor time of this thread, in seconds.
 
@@ -64,9 +71,10 @@ def interleaved(
     timings = {name: Timing() for name in functions}
     for run in functions.values():
         run()
-    start = clock()
+    start, waiting = clock(), list(functions)
     while True:
-        for name, run in functions.items():
+        for name in waiting:
+            run = functions[name]
             wall, busy = clock(), thread_clock()
             run()
             busy, wall = thread_clock() - busy, clock() - wall
@@ -74,5 +82,15 @@ def interleaved(
                 timings[name].interrupted.append(busy)
             else:
                 timings[name].seconds.append(busy if threads == 1 else wall)
-        if all(timing.is_settled for timing in timings.values()) or clock() - start > limit_s:
+        if yardstick is not None:
+            least = min(timing.best for timing in timings.values())
+            waiting = [
+                name
+                for name in waiting
+                if name == yardstick
+                or len(timings[name].seconds) < LEAST_TRIES
+                or timings[name].best <= HOPELESS * least
+            ]
+        settled = all(timings[name].is_settled for name in waiting)
+        if settled or waiting == [yardstick] or clock() - start > limit_s:
             return timings

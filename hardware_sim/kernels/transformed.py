@@ -13,7 +13,6 @@ Input and output are channels-last; a spectrum's real and imaginary parts are tw
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -204,29 +203,38 @@ class Transform:
             width`` outputs and the rows are the channels of every part, filled up with zeros.
         """
         groups, outputs, channels = weight.shape[:3]
+        panel, rows = 2 * width, -(-channels // width) * width
+        panels = -(-outputs // panel)
+        real, imaginary = self._matrices()
+        blocks = [[real]] if self.parts == 1 else [[real, -imaginary], [imaginary, real]]
+        size = (groups, panels, len(real), self.parts, self.parts, rows, panel)
+        packed = np.zeros(size, np.float32)
+        taps = np.ascontiguousarray(
+            weight.reshape(groups, outputs, channels, -1).transpose(0, 3, 2, 1)
+        )
+        for to, line in enumerate(blocks):
+            for part, matrix in enumerate(line):
+                wide = matrix @ taps.reshape(groups, len(taps[0]), -1)
+                wide = wide.reshape(groups, len(real), channels, outputs)
+                for q in range(panels):
+                    some = wide[..., q * panel : (q + 1) * panel]
+                    packed[:, q, :, to, part, :channels, : some.shape[-1]] = some
+        return packed.reshape(*size[:4], self.parts * rows, panel)
+
+    def _matrices(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What takes weights to the spectrum: real and imaginary part, ``(positions, taps)``."""
         if self.kind == "winograd":
             g0, g1, g2 = (
                 np.array(filtering(m, r).kernel, np.float64)
                 for m, r in zip(self.tile, self.kernel, strict=True)
             )
-            wide = np.einsum("gkcxyz,ax,by,dz->gkcabd", weight, g0, g1, g2, optimize=True)
-            blocks: Any = [[wide]]
-        else:
-            shape = tuple(self.span)
-            wide = np.conj(np.fft.rfftn(weight, shape, axes=(3, 4, 5))) / math.prod(shape)
-            blocks = [[wide.real, -wide.imag], [wide.imag, wide.real]]
-        panel, rows = 2 * width, -(-channels // width) * width
-        panels, positions = -(-outputs // panel), math.prod(self.spectrum)
-        packed = np.zeros(
-            (groups, panels, panel, positions, self.parts, self.parts, rows), np.float32
-        )
-        flat = packed.reshape(groups, panels * panel, positions, self.parts, self.parts, rows)
-        for to, line in enumerate(blocks):
-            for part, block in enumerate(line):
-                values = block.reshape(groups, outputs, channels, positions)
-                flat[:, :outputs, :, to, part, :channels] = values.transpose(0, 1, 3, 2)
-        packed = packed.reshape(groups, panels, panel, positions, self.parts, self.parts * rows)
-        return np.ascontiguousarray(packed.transpose(0, 1, 3, 4, 5, 2))
+            real = np.einsum("ax,by,dz->abdxyz", g0, g1, g2)
+            real = real.reshape(math.prod(self.spectrum), -1)
+            return real, np.zeros_like(real)
+        each = np.eye(math.prod(self.kernel)).reshape(-1, *self.kernel)
+        spectra = np.fft.rfftn(each, self.span, axes=(1, 2, 3)).reshape(len(each), -1).T
+        wide = np.conj(spectra) / math.prod(self.span)
+        return np.ascontiguousarray(wide.real), np.ascontiguousarray(wide.imag)
 
     def scratch_floats(
         self, channels: int, outputs: int, block: int, panels: int, threads: int, width: int

@@ -32,7 +32,18 @@ class Guarded:
         start = guard + -(memory.ctypes.data // 4 + guard) % 16 if guard else 0
         self._memory, self._start = memory, start
         self.array: NDArray[np.float32] = memory[start : start + size]
+        self._kept: NDArray[np.uint32] | None = None
         self._pattern = self._guards().copy()
+
+    @property
+    def address(self) -> int:
+        """Where the array begins."""
+        return self.array.ctypes.data
+
+    def fill(self, values: NDArray[np.float32]) -> None:
+        """Fills the array with values that must not change."""
+        self.array[:] = values
+        self._kept = values.view(np.uint32)
 
     def _guards(self) -> NDArray[np.uint32]:
         end = self._start + len(self.array)
@@ -40,8 +51,17 @@ class Guarded:
         return np.concatenate([words[: self._start], words[end:]])
 
     def is_intact(self) -> bool:
-        """Whether the guard zones are as they were."""
-        return bool((self._guards() == self._pattern).all())
+        """Whether the guard zones, and what the array was filled with, are as they were."""
+        same = self._kept is None or np.array_equal(self.array.view(np.uint32), self._kept)
+        return bool(same and (self._guards() == self._pattern).all())
+
+
+def _filled(folder: Path, name: str, guard: int) -> Guarded:
+    """A buffer with what a file holds."""
+    values = np.load(folder / f"{name}.npy").ravel()
+    buffer = Guarded(values.size, guard)
+    buffer.fill(values)
+    return buffer
 
 
 def main(folder: Path) -> int:
@@ -50,26 +70,17 @@ def main(folder: Path) -> int:
     run = ctypes.CDLL(job["library"]).run
     run.argtypes = [ctypes.c_void_p] * 7
     plain, fused = (np.array(job[key], np.int64) for key in ("arguments", "fused"))
-    for name, result, arguments in (
-        *((name, f"{name}-result", plain) for name in job["inputs"]),
-        *((name, f"{name}-fused", fused) for name in job["inputs"]),
-    ):
-        parts = (name, "weight", "bias", "add")
-        loaded = [np.load(folder / f"{part}.npy").ravel() for part in parts]
-        sizes = [each.size for each in loaded] + [job["outputs"], job["scratch"]]
-        buffers = [Guarded(size, job["guard"]) for size in sizes]
-        for buffer, values in zip(buffers, loaded, strict=False):
-            buffer.array[:] = values
-        x, weight, bias, add, y, scratch = (each.array.ctypes.data for each in buffers)
-        given = None if arguments is plain else add
-        run(x, weight, bias, y, scratch, arguments.ctypes.data, given)
-        same = all(
-            np.array_equal(buffer.array.view(np.uint32), values.view(np.uint32))
-            for buffer, values in zip(buffers, loaded, strict=False)
-        )
-        if not same or not all(buffer.is_intact() for buffer in buffers):
-            return OUT_OF_BOUNDS
-        np.save(folder / f"{result}.npy", buffers[4].array)
+    given = {part: _filled(folder, part, job["guard"]) for part in ("weight", "bias", "add")}
+    for name in job["inputs"]:
+        for kind, arguments in (("result", plain), ("fused", fused)):
+            x = _filled(folder, name, job["guard"])
+            y, scratch = (Guarded(job[key], job["guard"]) for key in ("outputs", "scratch"))
+            weight, bias, add = (buffer.address for buffer in given.values())
+            run(x.address, weight, bias, y.address, scratch.address, arguments.ctypes.data,
+                add if kind == "fused" else None)  # fmt: skip
+            if not all(buffer.is_intact() for buffer in (x, *given.values(), y, scratch)):
+                return OUT_OF_BOUNDS
+            np.save(folder / f"{name}-{kind}.npy", y.array)
     return 0
 
 

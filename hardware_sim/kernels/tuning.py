@@ -6,20 +6,24 @@ from dataclasses import replace
 
 import torch
 
-from hardware_sim.kernels import opponents
+from hardware_sim.kernels import compiler, machine, opponents
 from hardware_sim.kernels.checking import verify
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.kernel import build
 from hardware_sim.kernels.network_plan import Entry, Measurement, NetworkPlan
 from hardware_sim.kernels.outcome import KernelError, Outcome
 from hardware_sim.kernels.timing import interleaved
-from hardware_sim.kernels.variant import Variant, candidates
+from hardware_sim.kernels.variant import Plan, Variant, candidates
 
 PROMISE = (
     ("winograd", 4), ("winograd", 6), ("direct", 0), ("winograd", 2), ("im2col", 0),
     ("winograd", 3), ("fft", 16), ("mec", 0), ("winograd", 5), ("fft", 8), ("fft", 32),
 )  # fmt: skip
 """Algorithms and sizes (largest tile of Winograd, span of FFT), the most often best first."""
+CONFIRMING = 0.2
+"""Share of the budget that is kept for measuring winners again."""
+LONGER = 2.0
+"""Times as long as the first measurement is the second one."""
 NOWHERE = ("no compiler", "no cache")
 """Failures that every variant would share."""
 
@@ -70,6 +74,7 @@ def measure(problem: Problem, variant: Variant, limit_s: float) -> Measurement:
             {"kernel": lambda: kernel(lines), "torch": lambda: library(given)},
             threads=variant.threads,
             limit_s=limit_s,
+            yardstick="torch",
         )
     seconds = {name: timing.best for name, timing in times.items()}
     return Measurement(
@@ -94,6 +99,27 @@ def pending(plan: NetworkPlan) -> list[tuple[Entry, Variant]]:
     return [(entry, variant) for _, _, entry, variant in queue]
 
 
+def sources(queue: Iterable[tuple[Entry, Variant]]) -> list[tuple[str, tuple[str, ...]]]:
+    """What :func:`compiler.ahead` compiles for a part of a queue."""
+    plans = (Plan(entry.problem, variant) for entry, variant in queue)
+    return [(plan.source(), plan.isa.flags) for plan in plans]
+
+
+def unconfirmed(plan: NetworkPlan) -> list[Entry]:
+    """Convolutions whose fastest kernel was measured but once, those with most work first."""
+    found = [each for each in plan.entries.values() if each.best and not each.best.again]
+    return sorted(found, key=lambda each: -each.problem.flops * max(1, len(each.layers)))
+
+
+def confirm(entry: Entry, limit_s: float) -> Measurement:
+    """Measures the fastest kernel of an entry again, which may cost it its place."""
+    best = entry.best
+    assert best is not None
+    again = replace(measure(entry.problem, best.variant, limit_s), again=True)
+    entry.measured[entry.measured.index(best)] = again
+    return again
+
+
 def tune(
     plan: NetworkPlan,
     *,
@@ -102,12 +128,12 @@ def tune(
     report: Callable[[Entry, Measurement], object] = lambda entry, measurement: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
-    """Measures what a plan lacks until all is measured or time is up.
+    """Measures what a plan lacks, then winners again, until all is done or time is up.
 
     Args:
         plan: Gets the measurements.
         budget_s: Seconds after which nothing new is begun; what is under way is finished, and every
-            call measures something.
+            call measures something. The last part is kept for winners.
         limit_s: Seconds for timing one variant.
         report: Called after each measurement, when it is in the plan: to save it, and to show it.
         clock: In seconds.
@@ -118,14 +144,19 @@ def tune(
     start, threads = clock(), torch.get_num_threads()
     torch.set_num_threads(plan.threads)
     try:
-        for number, (entry, variant) in enumerate(pending(plan)):
-            if clock() - start >= budget_s and number:
+        queue, cores = pending(plan), machine.cores()
+        for number, (entry, variant) in enumerate(queue):
+            if clock() - start >= (1 - CONFIRMING) * budget_s and number:
                 break
+            if number % cores == 0:  # compilers take all cores, and none while kernels are timed
+                compiler.ahead(sources(queue[number : number + cores]))
             measurement = measure(entry.problem, variant, limit_s)
             if measurement.status in NOWHERE:
                 return Outcome(measurement.status, measurement.detail)  # type: ignore[arg-type]
             entry.measured.append(measurement)
             report(entry, measurement)
+        while (left := unconfirmed(plan)) and clock() - start < budget_s:
+            report(left[0], confirm(left[0], LONGER * limit_s))
     finally:
         torch.set_num_threads(threads)
     return Outcome("ok")

@@ -9,10 +9,17 @@ from experiments.cli import app
 from hardware_sim.errors import InputError
 
 NETWORK = """
+import torch
 from torch import nn
 
 def network():
     return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))
+
+def classifier():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)
+    )
 
 number = 3
 """
@@ -45,9 +52,21 @@ def test_layers_are_listed_and_a_network_is_written(files):
     assert model(torch.zeros(2, 3, 10, 10)).shape == (2, 4, 6, 6)
 
 
+def test_a_classifier_is_tuned_without_labels(files):
+    np.save("images.npy", np.random.default_rng(1).normal(size=(160, 3, 10, 10)))
+    source = ["compact_verb_network:classifier", "--inputs", "images.npy", "--keep", "0=4"]
+    run(*source, "-o", "solved.pt")
+    run(*source, "--tune", "2", "-o", "tuned.pt")
+    solved, tuned = (torch.load(f"{name}.pt", weights_only=False) for name in ("solved", "tuned"))
+    assert tuned.get_submodule("0").weight.shape == (4, 3, 3, 3)
+    assert not torch.equal(*(each.get_submodule("0").weight for each in (solved, tuned)))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["compact_verb_network:network", "--keep", "0=4", "--tune", "9"], r"\(n, classes\)"),
+        (["compact_verb_network:classifier", "--keep", "0=4", "--tune", "1"], "no step of 128"),
         (["compact_verb_network:absent"], "not module:attribute"),
         (["compact_verb_network:number"], "expected a torch module"),
         (["compact_verb_network:network", "--keep", "0"], "not LAYER=CHANNELS"),

@@ -10,10 +10,12 @@ from torch import nn
 
 from envs.compact.table import load_table
 from experiments import compact_bench as bench
+from experiments import compact_choice as choice
 from experiments import compact_table as table
 from hardware_sim.compact.cifar import Pictures, Splits
 from hardware_sim.compact.costs import layer_costs
 from hardware_sim.compact.network import IMAGE_SHAPE, WIDTHS
+from hardware_sim.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def folder(tmp_path_factory, splits):
 
 
 def test_every_method_is_trained_and_can_be_loaded_again(folder, splits):
-    for method in ("original", *bench.RIVALS):
+    for method in ("original", *bench.METHODS):
         report = json.loads((folder / f"{method}-0.json").read_text())
         model = bench.load(folder, method, 0)
         assert bench.accuracy(model, splits.test) == report["test"]
@@ -53,6 +55,7 @@ def test_what_is_there_is_not_trained_again(folder, splits):
 def test_rivals_multiply_no_more_often_than_the_compact_network():
     ours = bench.costs("circulant")["multiplications"]
     assert bench.costs("narrow") == bench.costs("pruned") == bench.costs("circulant")
+    assert bench.costs("pruned-large") == bench.costs("circulant-large")
     assert 0.85 * ours < bench.costs("low-rank")["multiplications"] <= 1.01 * ours
 
 
@@ -64,11 +67,11 @@ def test_the_result_says_what_was_reached(folder):
         "environment": [{"environment": "one", "steps_per_s": 10.0}],
     }
     result["targets"] = bench.targets(result)
-    speed, loss = result["targets"]
+    _, _, speed, loss = result["targets"]
     seconds = result["times"]["32"]
-    ratio = seconds["original"]["convolutions_s"] / seconds["circulant"]["convolutions_s"]
-    assert speed["reached"] == pytest.approx(ratio)
-    assert speed["met"] == (ratio >= 4)
+    before, after = (sum(seconds[m]["convolutions_s"]) for m in ("original", "circulant"))
+    assert speed["reached"] == pytest.approx(before / after)
+    assert speed["met"] == (before / after >= 4)
     rows = {row["method"]: row for row in result["methods"]}
     lost = rows["original"]["test"][0] - rows["circulant"]["test"][0]
     assert loss["reached"] == pytest.approx(lost)
@@ -76,9 +79,38 @@ def test_the_result_says_what_was_reached(folder):
     console = Console(record=True, width=160)
     bench.show(result, console)
     shown = console.export_text()
-    assert "channels pruned by magnitude" in shown
+    assert "channels of all layers pruned" in shown
     assert "3.0x the dense matrix" in shown
     json.dumps(result)
+
+
+def test_the_design_chosen_promises_least_loss_at_its_speed():
+    shipped = load_table()
+    seconds = shipped.seconds[32]
+    kept = choice.chosen(4, 32, whole=True)
+    place = tuple(
+        int(np.flatnonzero(row == k)[0]) for row, k in zip(shipped.kept, kept, strict=True)
+    )
+    assert min(place) > 0
+    assert seconds[(0,) * 5] / seconds[place] > 3.8  # with pooling and the linear layer
+    assert choice.chosen(4.5, 32, whole=True) != kept
+    large = choice.chosen(4, 32, whole=False)
+    assert large[0] == WIDTHS[0]
+    assert bench.Method("", large, "circulant").compressed == [3, 4]
+    assert bench.Method("", kept, "circulant").compressed == [0, 1, 2, 3, 4]
+    with pytest.raises(InputError, match="no design is 99 times"):
+        choice.chosen(99, 32, whole=True)
+
+
+def test_speed_ups_are_those_of_the_compressed_layers():
+    seconds = {
+        "original": {"network_s": 20.0, "convolutions_s": [1.0, 2.0, 3.0, 4.0, 8.0]},
+        "circulant-large": {"network_s": 10.0, "convolutions_s": [1.0, 2.0, 3.0, 1.0, 2.0]},
+    }
+    assert bench.speed_ups("circulant-large", seconds) == {
+        "compressed layers": 4.0,
+        "whole network": 2.0,
+    }
 
 
 def test_designs_use_every_choice_of_a_layer_equally_often():

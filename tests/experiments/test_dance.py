@@ -1,8 +1,16 @@
 """``gymworks dance``: its verbs on real and on bad input."""
 
+import json
+import re
+import shutil
+
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
+from envs.dance.chart import DIFFICULTIES
+from envs.dance.feet import quantiles
+from envs.dance.playability import meter_model
 from experiments.cli import app
 from hardware_sim.errors import InputError
 
@@ -22,3 +30,75 @@ def test_an_unknown_corpus_is_refused(tmp_path):
     result = run("data", "stepmania", "--folder", tmp_path)
     with pytest.raises(InputError, match="did you mean 'stepmania5'"):
         raise result.exception
+
+
+@pytest.fixture(scope="module")
+def chart(dance_data, tmp_path_factory):
+    """A song with audio beside its charts."""
+    folder = tmp_path_factory.mktemp("song")
+    for suffix in (".sm", ".ogg"):
+        shutil.copy(dance_data / "stepmania5" / f"goin_under{suffix}", folder)
+    return folder / "goin_under.sm"
+
+
+def test_human_charts_are_judged_playable_and_in_sync(chart):
+    result = run("judge", chart, "--json")
+    told = json.loads(result.output)
+    assert told["audio"].endswith("goin_under.ogg")
+    assert [each["difficulty"] for each in told["charts"]] == [*reversed(DIFFICULTIES)]
+    for each in told["charts"]:
+        assert each["playability"] > 95
+        assert abs(each["estimated_meter"] - each["meter"]) < 2
+        assert each["sync"]["verdict"] == "in sync"
+
+
+def test_a_wrong_offset_and_a_wrong_tempo_are_told_apart(chart, tmp_path):
+    text = chart.read_text()
+    late = tmp_path / "late.sm"
+    late.write_text(text.replace("#OFFSET:0.000", "#OFFSET:-0.045"))
+    wrong = tmp_path / "wrong.sm"
+    wrong.write_text(text.replace("=210.000", "=203.000"))
+    music = ("--audio", chart.with_suffix(".ogg"))
+    told = run("judge", late, *music).output
+    assert "43 ms late: #OFFSET should be -0.002" in told
+    assert "not on the sound" in run("judge", wrong, *music).output
+
+
+def test_text_has_reasons_and_says_when_sync_was_not_judged(chart, tmp_path):
+    alone = tmp_path / "alone.sm"
+    alone.write_text(re.sub(r"(Beginner:\s+)1:", r"\g<1>9:", chart.read_text()))
+    told = run("judge", alone).output
+    assert "Sync was not judged" in told
+    assert "playability" in told
+    assert "easier than its 9 says" in told
+
+
+def test_files_that_cannot_be_judged_are_refused(tmp_path):
+    broken = tmp_path / "broken.sm"
+    broken.write_text("#BPMS:0=120;#NOTES:dance-single:me:Hard:1:0:2000\n0000\n0000\n0000;")
+    for path, said in ((tmp_path / "none.sm", "cannot be read"), (broken, "never ends on left")):
+        with pytest.raises(InputError, match=said):
+            raise run("judge", path).exception
+    short = tmp_path / "short.sm"
+    short.write_text("#BPMS:0=120;#NOTES:dance-single:me:Hard:1:0:1000\n0000\n0000\n0000;")
+    assert "Too short to judge (under 10 rows): Hard" in run("judge", short).output
+
+
+def test_a_picture_is_a_png_beside_the_chart(chart):
+    told = run("picture", chart, "--difficulty", "easy").output
+    path = chart.with_name("goin_under-easy.png")
+    assert str(path) in told.replace("\n", "")
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        assert image.width > 1000
+    with pytest.raises(InputError, match="unknown difficulty 'Expert'"):
+        raise run("picture", chart, "--difficulty", "expert").exception
+
+
+def test_quantiles_made_anew_are_those_that_are_shipped(dance_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("GYMWORKS_DANCE_DATA", str(dance_data))
+    result = run("quantiles", "--output", tmp_path / "made.json")
+    assert "meter, test: mean absolute error 0.39 over 82 charts" in result.output
+    made = json.loads((tmp_path / "made.json").read_bytes())
+    assert made["levels"] == quantiles()
+    assert made["meter"]["mean_absolute_error"] == meter_model()["mean_absolute_error"]

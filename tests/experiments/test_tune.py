@@ -1,6 +1,11 @@
 """``gymworks tune`` from the command line, with a real compiler."""
 
 import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 import typer
@@ -9,9 +14,11 @@ from typer.testing import CliRunner
 from experiments import tune
 from hardware_sim.errors import InputError
 from hardware_sim.kernels import Problem
+from hardware_sim.kernels.network_plan import NetworkPlan
 
 APP = typer.Typer()
 APP.command()(tune.command)
+CONV = Problem(3, 8, (8, 8), 3)
 MODEL = """
 import torch
 from torch import nn
@@ -75,6 +82,50 @@ def test_a_plan_of_another_machine_is_measured_anew(folder):
     assert len(plan["convolutions"][0]["measured"]) == 1
 
 
+def test_a_plan_serves_several_models(folder):
+    call("--conv", "3x8x8,8,3x3", "--budget", "0.01")
+    (first,) = json.loads((folder / "plan.json").read_text())["convolutions"]
+    result = call("--conv", "4x8x8,8,3x3", "--budget", "0.01")
+    assert "keeps 1 more" in " ".join(result.output.split())
+    kept, second = json.loads((folder / "plan.json").read_text())["convolutions"]
+    assert kept == first
+    assert (second["problem"]["in_channels"], len(second["measured"])) == (4, 1)
+    result = call("--conv", "3x8x8,8,3x3", "--budget", "0.01")
+    assert "1 measurements already" in result.output
+    assert len(json.loads((folder / "plan.json").read_text())["convolutions"]) == 2
+
+
+def test_a_plan_for_other_threads_is_not_overwritten(folder):
+    call("--conv", "3x8x8,8,3x3", "--budget", "0.01")
+    before = (folder / "plan.json").read_bytes()
+    result = call("--conv", "3x8x8,8,3x3", "--budget", "0.01", "--threads", "2")
+    assert isinstance(result.exception, InputError)
+    assert "1 threads, not 2; name another file by --output" in str(result.exception)
+    assert (folder / "plan.json").read_bytes() == before
+
+
+def test_a_killed_run_leaves_a_whole_plan_that_the_next_run_goes_on_with(folder):
+    """SIGKILL, wherever it is: in a compilation, a check, a measurement or while it saves."""
+    arguments = ["tune", "--conv", "3x8x8,8,3x3", "--budget", "9m"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "experiments.cli", *arguments],
+        env=os.environ | {"PYTHONPATH": str(Path(tune.__file__).parents[1])},
+        stdout=subprocess.DEVNULL,
+    )
+    plan = folder / "plan.json"
+    with child:
+        while not plan.exists() or not NetworkPlan.load(plan).entries[CONV].measured:
+            assert child.poll() is None
+            time.sleep(0.01)
+        child.kill()
+    done = NetworkPlan.load(plan).entries[CONV].measured
+    result = call("--conv", "3x8x8,8,3x3", "--budget", "0.01")
+    assert f"{len(done)} measurements already" in result.output
+    again = NetworkPlan.load(plan).entries[CONV].measured
+    assert again[: len(done)] == done
+    assert len(again) == len(done) + 1
+
+
 def test_the_input_may_be_given(folder):
     result = call("my_models:alone", "--input", "2x3x9x9", "--budget", "0.01", "-o", "p.json")
     assert result.exit_code == 0, result.output
@@ -124,6 +175,9 @@ def test_shapes_are_read_as_they_are_written(text, problem):
         (("--conv", "3xax8,8,3x3"), "3xax8"),
         (("--conv", "3x8x8,8,3x3,pads=1"), "did you mean 'pad'"),
         (("--conv", "3x8x8,8,9x9"), "does not fit"),
+        (("--conv", "3x0x8,8,3x3"), "allowed are integers from 1 up"),
+        (("--conv", "3x99999999999x8,8,3x3"), "integers up to 2147483647"),
+        (("--conv", "30000x30000x8,8,3x3"), "more than 2147483647 elements"),
         (("--conv", "3x8x8,8,3x3", "--budget", "soon"), "soon"),
         (("--conv", "3x8x8,8,3x3", "--budget", "0s"), "0s"),
     ],

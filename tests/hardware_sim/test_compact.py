@@ -24,7 +24,7 @@ from hardware_sim.compact.compaction import compact, compactable, fit_layer
 from hardware_sim.compact.costs import deployed, interleaved_seconds, layer_costs
 from hardware_sim.compact.network import small_cnn
 from hardware_sim.compact.rivals import low_rank, prune_channels
-from hardware_sim.compact.tuning import accuracy, fine_tune
+from hardware_sim.compact.tuning import accuracy, fine_tune, match
 from hardware_sim.errors import InputError
 
 
@@ -217,6 +217,18 @@ def test_a_compacted_network_starts_from_what_was_learned_and_can_be_tuned(train
     assert tuned >= max(start, 0.9 * before)
     assert not result.model.training
     pickle.loads(pickle.dumps(result.model))
+
+
+def test_a_network_learns_what_another_says_without_labels(trained):
+    network, pictures = trained
+    inputs = textures(200, seed=6).inputs
+    student = small_cnn((6, 6, 6, 8, 8))
+    said = Pictures(inputs, network(inputs).argmax(dim=1))
+    before = accuracy(student, said)
+    assert match(student, network, pictures.inputs, 8, seed=0) is student
+    assert accuracy(student, said) > before + 0.4
+    with pytest.raises(InputError, match=r"\(640, 12, 8, 8\); only"):
+        match(student, network[:9], pictures.inputs, 1, seed=0)
 
 
 def test_a_normalisation_is_carried_over_in_the_same_place(trained):

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.dance import chart as charts
@@ -40,6 +40,7 @@ def test_a_held_panel_may_do_nothing_or_end_and_a_free_one_anything_but_end():
         assert legal[0]
 
 
+@settings(deadline=None)
 @given(CHARTS)
 def test_what_is_held_before_a_row_is_what_a_loop_over_rows_says(chart):
     held = [False] * 4
@@ -50,6 +51,7 @@ def test_what_is_held_before_a_row_is_what_a_loop_over_rows_says(chart):
     charts.check_holds(chart)
 
 
+@settings(deadline=None)
 @given(CHARTS, st.sampled_from(list(MIRRORS)))
 def test_a_mirror_of_a_mirror_is_the_chart_and_keeps_its_holds(chart, kind):
     mirror = charts.mirrored(chart, kind)

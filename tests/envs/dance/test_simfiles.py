@@ -25,7 +25,7 @@ def plain(song):
     return replace(song, name="", folder="", pack="")
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(invented.songs())
 def test_invented_songs_read_back_as_they_were_written(tmp_path_factory, song):
     folder = tmp_path_factory.mktemp("written")
@@ -54,6 +54,7 @@ def test_real_files_read_back_as_they_were_written(chart_files, tmp_path):
     assert all("#BPMS is missing" in error for error in refused)
 
 
+@settings(deadline=None)
 @given(invented.notes())
 def test_measures_have_the_fewest_rows_that_a_note_type_allows(found):
     chart = chart_of(found)
@@ -205,6 +206,7 @@ def test_faults_of_dwi_are_named(text, said):
     assert said in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_crash_a_reader(content):
     for name in ("t.sm", "t.ssc", "t.dwi"):

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.dance.timing import TICKS, Timing
@@ -50,6 +50,7 @@ def walked(timing, last):
     return np.array(notes), np.array(counts)
 
 
+@settings(deadline=None)
 @given(TIMINGS)
 def test_time_equals_that_of_a_clock_that_takes_every_tick(timing):
     ticks = np.arange(16 * TICKS)
@@ -58,6 +59,7 @@ def test_time_equals_that_of_a_clock_that_takes_every_tick(timing):
     np.testing.assert_array_equal(timing.hittable(ticks / TICKS), counts)
 
 
+@settings(deadline=None)
 @given(TIMINGS, st.lists(st.floats(-4, 20), min_size=1))
 def test_beats_lead_back_to_their_time_and_never_run_back(timing, times):
     times = np.sort(times)
@@ -69,6 +71,7 @@ def test_beats_lead_back_to_their_time_and_never_run_back(timing, times):
     np.testing.assert_allclose(moving[~paused], times[~paused], atol=1e-6)
 
 
+@settings(deadline=None)
 @given(
     BPMS,
     events(st.floats(-1, 1).filter(lambda seconds: abs(seconds) > 0.01)),

@@ -2,13 +2,14 @@
 
 import copy
 import pickle
+import re
 
 import pytest
 import torch
 from torch import nn
 
 from hardware_sim.errors import InputError
-from hardware_sim.kernels import Variant
+from hardware_sim.kernels import Variant, convolution
 from hardware_sim.kernels.accelerate import accelerate, summary
 from hardware_sim.kernels.accelerated import AcceleratedConvolution
 from hardware_sim.kernels.model_layers import convolutions
@@ -206,6 +207,30 @@ def test_another_batch_is_left_to_torch_and_said():
     assert_close(fast(x[:1]), model, x[:1])
     assert "0 + relu 3x3x9x9: oneDNN: this shape is not in the plan" in summary(fast)
     assert "0 + relu 1x3x9x9: winograd 4x4" in summary(fast)
+
+
+@pytest.mark.parametrize("largest", [2**31 - 1, 100])
+def test_no_images_and_more_pixels_than_kernels_count_are_left_to_torch(largest, monkeypatch):
+    model = trained(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()))
+    x = torch.randn(1, 3, 9, 9)
+    fast = accelerate(model, plan_of(model, x))
+    monkeypatch.setattr(convolution, "LARGEST", largest)
+    if largest == 100:
+        assert_close(fast(x), model, x)
+        assert "torch: input of shape (1, 3, 9, 9) has more than 100" in summary(fast)
+    else:
+        assert fast(x[:0]).shape == (0, 8, 9, 9)
+        assert "torch: batch is 0" in summary(fast)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 9, 9), (1, 3, 2, 2), (1, 3, 0, 5)])
+def test_an_input_that_torch_refuses_is_refused_in_its_words(shape):
+    model = nn.Sequential(nn.Conv2d(3, 8, 3)).eval()
+    fast = accelerate(model, plan_of(model, torch.randn(1, 3, 9, 9)))
+    with pytest.raises(RuntimeError) as expected:
+        model(torch.zeros(shape))
+    with pytest.raises(RuntimeError, match=re.escape(str(expected.value))):
+        fast(torch.zeros(shape))
 
 
 def test_inputs_without_batch_and_of_other_types_work():

@@ -50,8 +50,14 @@ def test_one_size_holds_for_every_dimension():
         ({"dilation": 2.0}, "dilation is 2.0"),
         ({"groups": 3}, "3 groups divide not both"),
         ({"size": (2**20, 2**20)}, "more than 2147483647 elements"),
-        ({"in_channels": 2**40}, "more than"),
-        ({"out_channels": 2**62, "groups": 2}, "more than"),
+        ({"size": (2**31, 1), "kernel": 1}, "integers up to 2147483647"),
+        ({"in_channels": 2**40}, "in_channels is"),
+        ({"in_channels": 2**30}, "more than"),
+        ({"out_channels": 2**30, "groups": 2}, "more than"),
+        ({"batch": 2**26}, "input of shape .* more than"),
+        ({"padding": 2**30}, "output of shape .* more than"),
+        ({"stride": 2**70}, "integers up to"),
+        ({"dilation": 2**30}, "does not fit"),
     ],
 )
 def test_bad_sizes_are_named(changes, message):

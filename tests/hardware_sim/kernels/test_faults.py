@@ -43,6 +43,27 @@ def test_a_program_that_cannot_run_as_a_compiler(tmp_path, monkeypatch):
     assert verify(PROBLEM, VARIANT).status == "compile failed"
 
 
+@pytest.mark.parametrize(
+    "body", [r"printf '\377\376\0garbage' ; exit 1", r"printf '\377' >&2; kill -SEGV $$"]
+)
+def test_a_compiler_that_only_prints_garbage(tmp_path, monkeypatch, body):
+    script = tmp_path / "cc"
+    script.write_text(f"#!/bin/sh\n{body}\n")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("CC", str(script))
+    outcome = verify(PROBLEM, VARIANT)
+    assert outcome.status == "compile failed"
+    assert "no library" in outcome.detail or "\ufffd" in outcome.detail
+
+
+def test_a_compiler_that_makes_another_library(tmp_path, monkeypatch):
+    other = compiler.library("int main_thing(void) { return 1; }", ())
+    fake_compiler(tmp_path, monkeypatch, f'while [ "$1" != -o ]; do shift; done; cp {other} "$2"')
+    outcome = verify(PROBLEM, VARIANT)
+    assert outcome.status == "crashed"
+    assert "undefined symbol: run" in outcome.detail
+
+
 def test_a_compiler_that_makes_rubbish(tmp_path, monkeypatch):
     fake_compiler(tmp_path, monkeypatch, 'while [ "$1" != -o ]; do shift; done; echo no > "$2"')
     outcome = verify(PROBLEM, VARIANT)
@@ -80,6 +101,18 @@ def test_a_cache_from_another_processor_is_not_used(tmp_path, monkeypatch):
     assert compiler.is_intact(here)
 
 
+def test_sources_are_compiled_ahead_and_their_faults_are_told_later():
+    good, bad = HEAD + " { return 11; }", "no C"
+    compiler.ahead([(good, ()), (bad, ()), (good, ())])
+    path = compiler.library(good, ())
+    modified = path.stat().st_mtime_ns
+    assert compiler.seconds(path) > 0
+    assert compiler.library(good, ()).stat().st_mtime_ns == modified
+    with pytest.raises(KernelError, match="compile failed"):
+        compiler.library(bad, ())
+    assert compiler.seconds(path.with_name("none.so")) == 0
+
+
 def test_a_torn_library_is_rebuilt():
     source = HEAD + " { return 7; }"
     path = compiler.library(source, ())
@@ -96,6 +129,7 @@ def test_a_torn_library_is_rebuilt():
         ("y[-1] = 0;", "out of bounds"),
         ("y[1000000000] = 0;", "crashed"),
         ("u = 0; y[0] = u[0];", "crashed"),
+        ("__builtin_trap();", "crashed"),  # an instruction that the processor lacks
         ("*(volatile float *)x = 1;", "out of bounds"),
         ("for (volatile long i = 0; i >= 0;) ;", "hung"),
         ("", "wrong"),

@@ -200,6 +200,22 @@ def test_what_is_not_finite_goes_where_torch_sends_it(algorithm, value):
     assert torch.allclose(y[finite], expected[finite], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("algorithm", ["direct", "im2col", "mec", "winograd", "fft"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_weights_that_are_not_finite_spread_as_torchs_do(algorithm, value):
+    problem = Problem(5, 6, (14, 15), 3, padding=1)
+    tile = {"winograd": (4, 4), "fft": (6, 6)}.get(algorithm, ())
+    x, weight, _ = map(torch.from_numpy, data(problem))
+    weight[2, 1, 0, 1] = value
+    expected = torch.nn.functional.conv2d(x, weight, padding=1)
+    y = build(problem, Variant(algorithm, tile), weight)(x)
+    assert torch.equal(y.isnan(), expected.isnan())
+    assert torch.equal(y.isinf(), expected.isinf())
+    finite = expected.isfinite()
+    assert torch.allclose(y[finite], expected[finite], rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("problem", "variant", "reason"),
     [

@@ -31,9 +31,8 @@ def problems(draw):
 
 
 def test_no_layer_of_the_test_split_has_a_shape_of_the_train_split():
-    train, test = ({layer.problem for layer in layers.named(split)} for split in layers.SPLITS)
-    assert len(train) + len(test) == len(layers.LAYERS)
-    assert not train & test
+    splits = [{layer.problem for layer in layers.named(split)} for split in layers.SPLITS]
+    assert sum(map(len, splits)) == len(set.union(*splits)) == len(layers.LAYERS)
 
 
 def test_layers_are_found_by_name_or_the_error_says_which_there_are():

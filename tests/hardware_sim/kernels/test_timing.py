@@ -66,3 +66,21 @@ def test_settled_means_that_the_two_least_agree():
     assert not Timing([1.0] * 6).is_settled
     assert Timing([1.0, 1.02] + [2.0] * 5).is_settled
     assert not Timing([1.0, 1.03] + [2.0] * 5).is_settled
+
+
+def test_what_is_hopeless_is_given_up_but_not_the_yardstick():
+    clock = Clock()
+    costs = {"library": 8.0, "fast": 1.0, "near": 1.25, "far": 1.75}
+    functions = {name: clock.run(name, [(cost, 0)]) for name, cost in costs.items()}
+    timings = clock.time(functions, limit_s=1e9, yardstick="library")
+    assert {name: len(each.seconds) for name, each in timings.items()} == {
+        "library": 7, "fast": 7, "near": 7, "far": 3,
+    }  # fmt: skip
+    assert {name: each.best for name, each in timings.items()} == costs
+
+
+def test_measuring_ends_when_only_the_yardstick_is_left():
+    clock = Clock()
+    functions = {"library": clock.run("library", [(1, 0)]), "slow": clock.run("slow", [(2, 0)])}
+    timings = clock.time(functions, limit_s=1e9, yardstick="library")
+    assert [len(each.seconds) for each in timings.values()] == [3, 3]

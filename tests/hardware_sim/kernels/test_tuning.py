@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from hardware_sim.errors import InputError
-from hardware_sim.kernels import Problem, Variant, candidates
+from hardware_sim.kernels import Problem, Variant, candidates, tuning
 from hardware_sim.kernels.model_layers import convolutions
 from hardware_sim.kernels.network_plan import GAIN, Entry, Measurement, NetworkPlan
-from hardware_sim.kernels.tuning import pending, plan_for, ranked, tune
+from hardware_sim.kernels.tuning import pending, plan_for, ranked, tune, unconfirmed
 
 SMALL = Problem(4, 8, (6, 7), 3, padding=1)
 LARGE = Problem(16, 32, (12, 12), 3, padding=1)
@@ -56,13 +56,35 @@ def test_a_budget_stops_tuning_and_the_next_run_goes_on():
     def note(entry, measurement):
         seen.append(measurement)
 
-    assert tune(plan, budget_s=2.5, limit_s=0.01, report=note, clock=ticking())
+    assert tune(plan, budget_s=3.0, limit_s=0.01, report=note, clock=ticking())
     assert [each.variant for each in seen] == ranked(SMALL, 1)[:2]
     assert all(each.status == "ok" and each.speedup > 0 for each in seen)
     assert all(0 <= each.error < 1e-4 for each in seen)
     assert tune(plan, budget_s=1.5, limit_s=0.01, report=note, clock=ticking())
     assert [each.variant for each in seen] == ranked(SMALL, 1)[:3]
     assert plan.entries[SMALL].measured == seen
+
+
+def test_winners_are_measured_again_until_one_stands(monkeypatch):
+    """The first winner was lucky; the second stands."""
+    first, second = ranked(SMALL, 1)[:2]
+    speeds = {variant: [1.0] for variant in ranked(SMALL, 1)} | {first: [3, 1.5], second: [2, 1.9]}
+
+    def measured(problem, variant, limit_s):
+        seen.append((variant, limit_s))
+        return Measurement(variant, "ok", "", 0.0, 1.0, speeds[variant].pop(0))
+
+    plan, seen = plan_for([(SMALL, ["a"])]), []
+    monkeypatch.setattr(tuning, "measure", measured)
+    monkeypatch.setattr(tuning.compiler, "ahead", lambda wanted: None)
+    reports = []
+    assert tune(plan, budget_s=1e9, limit_s=1.0, report=lambda *each: reports.append(each))
+    assert seen[-2:] == [(first, 2.0), (second, 2.0)]
+    assert len(seen) == len(reports) == len(speeds) + 2
+    best = plan.entries[SMALL].best
+    assert (best.variant, best.speedup, best.again) == (second, 1.9, True)
+    assert len(plan.entries[SMALL].measured) == len(speeds)
+    assert unconfirmed(plan) == []
 
 
 def test_nothing_is_measured_without_a_compiler(monkeypatch):
@@ -79,6 +101,30 @@ def test_nothing_is_measured_where_no_cache_can_be(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GYMWORKS_KERNEL_CACHE", str(tmp_path / "file"))
     assert tune(plan_for([(SMALL, ["a"])]), budget_s=9).status == "no cache"
+
+
+def test_failures_that_may_be_cured_are_tried_again():
+    old, plan = plan_for([(SMALL, ["a"])]), plan_for([(SMALL, ["a"])])
+    first, second, third, fourth = ranked(SMALL, 1)[:4]
+    old.entries[SMALL].measured += [
+        Measurement(first, "ok", "", 0.0, 1.0, 2.0),
+        Measurement(second, "compile failed", "no space left"),
+        Measurement(third, "hung", "it did not end"),
+        Measurement(fourth, "wrong", "error"),
+    ]
+    assert plan.take(old) == 2
+    assert [each.variant for each in plan.entries[SMALL].measured] == [first, fourth]
+    assert [variant for _, variant in pending(plan)][:2] == [second, third]
+
+
+def test_a_plan_keeps_what_only_an_earlier_one_has():
+    old = plan_for([(SMALL, ["a"]), (LARGE, ["b"])])
+    plan = plan_for([(LARGE, ["c"])])
+    whole = plan.beside(old)
+    assert [*whole.entries] == [SMALL, LARGE]
+    assert whole.entries[SMALL] is old.entries[SMALL]
+    assert whole.entries[LARGE] is plan.entries[LARGE]
+    assert [*plan.entries] == [LARGE]
 
 
 @given(

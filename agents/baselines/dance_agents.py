@@ -1,0 +1,84 @@
+"""Baselines that act in the dance environments: steps where they are likely, rows by rules."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.baselines.dance import Alternating, Writer
+from envs.dance.env import DanceEnv
+from envs.dance.levels import SHORTEST_GAP_S
+from hardware_sim.errors import InputError
+
+
+class Rules:
+    """Steps at the likeliest times, as many as the level wants, and lets the feet take turns.
+
+    Args:
+        env: A dance environment.
+
+    Raises:
+        InputError: The environment is of another domain.
+    """
+
+    writer: Writer = Alternating()
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        if not isinstance(env.unwrapped, DanceEnv):
+            raise InputError(f"{type(self).__name__} writes dance charts; got {env}")
+        self.core = env.unwrapped.core
+        self.random = np.random.default_rng(0)
+        self._plan: NDArray[np.int64] | None = None
+
+    def reset(self, seed: int) -> None:
+        """Forgets the plan of the last episode."""
+        self.random = np.random.default_rng(seed)
+        self._plan = None
+
+    def act(self, observation: Any, info: dict[str, Any]) -> np.int64:
+        """The planned row, or the first legal one where the level forbids it."""
+        if self._plan is None:
+            self._plan = self.plan()
+        row = self._plan[self.core.place[0]]
+        mask = observation["action_mask"]
+        return np.int64(row if mask[row] else mask.argmax())
+
+    def plan(self) -> NDArray[np.int64]:
+        """The row of every time of the episode, 0 for none, int64 ``(N,)``."""
+        table, episode = self.core.episodes, self.core.episode[0]
+        count = table.length[episode]
+        times, ticks = table.times[episode, :count], table.ticks[episode, :count]
+        level = int(table.level[episode])
+        chosen = np.arange(count)
+        if self.core.task != "selection":
+            wanted = round(float(table.density[episode] * (times[-1] - times[0])))
+            chosen = likeliest(table.onset[episode, :count], times, wanted, SHORTEST_GAP_S[level])
+        plan = np.zeros(count, np.int64)
+        if self.core.task == "placement":
+            plan[chosen] = 1
+        elif len(chosen):
+            plan[chosen] = self.writer(times[chosen], ticks[chosen], level, self.random)
+        return plan
+
+
+def likeliest(
+    chances: NDArray[np.float32], times: NDArray[np.float64], count: int, gap_s: float
+) -> NDArray[np.int64]:
+    """Up to ``count`` times of the greatest chance, none within ``gap_s`` of another; ascending.
+
+    Args:
+        chances: ``(N,)``.
+        times: Seconds ``(N,)``, ascending.
+        count: How many at most.
+        gap_s: Seconds.
+    """
+    free = np.ones(len(times), np.bool_)
+    chosen: list[int] = []
+    for place in np.argsort(-chances, kind="stable").tolist():
+        if len(chosen) >= count:
+            break
+        if free[place]:
+            chosen.append(place)
+            free &= np.abs(times - times[place]) >= gap_s - 1e-6
+    return np.array(sorted(chosen), np.int64)

@@ -1,0 +1,357 @@
+"""Many songs being choreographed at once: the core that both environment classes wrap."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from envs.dance.chart import DIFFICULTIES, PANELS
+from envs.dance.episodes import CONTEXT, OUTLOOK, Episodes, Task
+from envs.dance.footwork import LEFT_FOOT, RIGHT_FOOT, STANCES
+from envs.dance.levels import (
+    CLOSING,
+    HELD_AFTER,
+    LEGAL,
+    PRESSES,
+    SHORTEST_GAP_S,
+    WITHIN_LEVEL,
+)
+from envs.dance.rewards import PARTS, RowCritic, Worth, centred, conditional
+from envs.dance.timing import TICKS
+from envs.dance.tracking import FootTracker
+from envs.dance.tracks import ABSENT, UNKNOWN
+from hardware_sim.errors import InputError, choose
+
+HISTORY = 64
+"""Rows that are remembered, as in the paper."""
+
+ILLEGAL_REWARD = -5.0
+"""An illegal action ends the episode with this reward."""
+
+LONGEST_S = 10.0
+"""Bound of the observed intervals, in seconds."""
+
+DENSEST = 40.0
+"""Bound of the observed densities, in rows a second."""
+
+LEAST_CHANCE = 1e-3
+"""Chances of the onset critic are kept this far from 0 and 1."""
+
+SUCCESS_F1, SUCCESS_DENSITY_ERROR = 0.6, 0.1
+
+LEAST_LOG_PROB = -12.0
+"""The least reward for a row, however unlikely the critic finds it."""
+
+MEASURE = 4 * TICKS
+STEP = np.uint8(1)
+"""What placement, which chooses no panels, writes for a step."""
+
+Rows = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one step of ``B`` rows brought; rows that did not step hold zeros.
+
+    Attributes:
+        parts: By name of :data:`PARTS`, float64 ``(B,)``.
+        terminated: bool ``(B,)``.
+    """
+
+    parts: dict[str, NDArray[np.float64]]
+    terminated: Rows
+
+    @property
+    def reward(self) -> NDArray[np.float64]:
+        """The sum of the parts, float64 ``(B,)``."""
+        return np.asarray(sum(self.parts[name] for name in PARTS))
+
+
+class DanceBatch:
+    """``B`` songs that are being choreographed.
+
+    Args:
+        task: ``"choreography"``, ``"placement"`` or ``"selection"``.
+        songs: ``"shipped"``, or a folder of songs.
+        split: ``"train"`` or ``"test"``, drawn from unless an episode asks otherwise.
+        critic: Judges rows, or None for no such reward.
+        worth: Of the components of the reward.
+        batch: Number of rows ``B``.
+
+    Raises:
+        InputError: No such task, songs or split.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        songs: str,
+        split: str,
+        critic: RowCritic | None,
+        worth: Worth,
+        batch: int,
+    ) -> None:
+        self.task, self.critic, self.worth, self.batch = task, critic, worth, batch
+        self.episodes = Episodes.of(task, songs)
+        self.split = choose("split", split, sorted(set(self.episodes.split)))
+        self.actions = 2 if task == "placement" else len(PRESSES)
+        self.episode, self.place = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
+        self.rows = np.zeros((batch, HISTORY), np.uint8)
+        self.times = np.zeros((batch, HISTORY))
+        self.held = np.zeros(batch, np.int64)
+        self.pressed_s = np.zeros(batch)
+        self.feet = FootTracker(batch)
+        self.pressed, self.agreed = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
+        self.found, self.total, self.effort = (np.zeros(batch) for _ in range(3))
+        self.chart = np.zeros((batch, self.episodes.times.shape[1]), np.uint8)
+        self.ended = np.zeros(batch, np.bool_)
+        self.begin(~self.ended, self.episode)
+        self.ended[:] = True
+
+    def spaces(self) -> tuple[spaces.Dict, spaces.Discrete[np.int64]]:
+        """Observation and action space of one row."""
+
+        def box(low: float, high: float, *shape: int) -> spaces.Box:
+            return spaces.Box(low, high, shape, np.float32)
+
+        def flags(size: int) -> spaces.Box:
+            return spaces.Box(0, 1, (size,), np.int8)
+
+        observation = spaces.Dict(
+            {
+                "audio": box(-np.inf, np.inf, 2 * CONTEXT + 1, *self.episodes.mel.shape[2:]),
+                "onset": box(0.0, 1.0, OUTLOOK),
+                "beat": box(-1.0, 1.0, 4),
+                "rows": spaces.Box(0, 255, (HISTORY,), np.uint8),
+                "deltas": box(0.0, LONGEST_S, HISTORY),
+                "until": box(0.0, LONGEST_S, 1),
+                "held": flags(len(PANELS)),
+                "feet": flags(2 * len(STANCES) + 2),
+                "level": flags(len(DIFFICULTIES)),
+                "density": box(0.0, DENSEST, 2),
+                "progress": box(0.0, 1.0, 1),
+                "action_mask": flags(self.actions),
+            }
+        )
+        return observation, spaces.Discrete(self.actions)
+
+    def draw(self, random: np.random.Generator, options: dict[str, Any] | None) -> int:
+        """The number of a new episode: the song and level asked for, or any of the split.
+
+        Raises:
+            InputError: There is no such split, song or level.
+        """
+        return self.episodes.draw(random, {"split": self.split, **(options or {})})
+
+    def begin(self, rows: Rows, episode: NDArray[np.int64]) -> None:
+        """Starts episodes in the given rows, one number each."""
+        self.episode[rows] = episode
+        for array in (self.place, self.rows, self.held, self.pressed, self.agreed, self.chart):
+            array[rows] = 0
+        for total in (self.found, self.total, self.effort):
+            total[rows] = 0.0
+        before = self.episodes.times[self.episode[rows], 0] - LONGEST_S
+        self.times[rows], self.pressed_s[rows] = before[:, None], before
+        self.feet.reset(rows)
+        self.ended[rows] = False
+        self._look()
+
+    def step(self, rows: Rows, actions: NDArray[np.integer[Any]]) -> Outcome:
+        """Writes a row of the chart, or nothing, in the given songs.
+
+        Raises:
+            InputError: An action of these rows is outside the space.
+        """
+        if actions.shape != (self.batch,) or actions.dtype.kind not in "iu":
+            raise InputError(
+                f"actions are {actions.dtype} {actions.shape}; expected integers ({self.batch},)"
+            )
+        bad = actions[rows & ~((actions >= 0) & (actions < self.actions))]
+        if len(bad):
+            raise InputError(f"action {bad[0]} is outside 0 .. {self.actions - 1}")
+        chosen = np.where(rows, actions, 0).astype(np.int64)
+        illegal = rows & ~self.mask[np.arange(self.batch), chosen]
+        acting = rows & ~illegal
+        code = np.where(acting, chosen, 0).astype(np.uint8)
+        parts = {name: np.zeros(self.batch) for name in PARTS}
+        parts["illegal"][illegal] = ILLEGAL_REWARD
+        self._judge(acting, code, parts)
+        self._write(acting, code, parts)
+        last = self.place == self.episodes.length[self.episode] - 1
+        finished = acting & last
+        self.place[acting & ~last] += 1
+        target = self.episodes.density[self.episode] * self._duration()
+        error = np.abs(self.pressed - target) / np.maximum(target, 1.0)
+        parts["density"][finished] = -self.worth.density * np.minimum(error[finished], 1.0)
+        terminated = illegal | finished
+        self.ended |= terminated
+        outcome = Outcome(parts, terminated)
+        self.total += outcome.reward
+        self._look()
+        return outcome
+
+    def _judge(self, acting: Rows, code: NDArray[np.uint8], parts: dict[str, Any]) -> None:
+        """Rewards by the two critics."""
+        presses = code > 0 if self.task == "placement" else PRESSES[code] > 0
+        if self.task != "selection":
+            chance = self.episodes.onset[self.episode, self.place].astype(np.float64)
+            chance = chance.clip(LEAST_CHANCE, 1 - LEAST_CHANCE)
+            log_probs = np.log(np.stack([1 - chance, chance], axis=1))
+            parts["onset"][acting] = centred(log_probs, presses.astype(np.int64))[acting]
+        if self.critic is None or self.task == "placement":
+            return
+        judged = np.flatnonzero(acting & ((code > 0) | (self.held > 0)))
+        if not len(judged):
+            return
+        log_probs = self.critic.log_probs(
+            self.rows[judged],
+            self._deltas()[judged],
+            self.episodes.ticks[self.episode, self.place][judged] % TICKS,
+            self.episodes.level[self.episode][judged],
+        ).astype(np.float64)
+        if self.task == "choreography":
+            log_probs = conditional(log_probs, presses[judged])
+        found = centred(log_probs, code[judged].astype(np.int64))
+        parts["row"][judged] = np.maximum(found, LEAST_LOG_PROB)
+
+    def _write(self, acting: Rows, code: NDArray[np.uint8], parts: dict[str, Any]) -> None:
+        """Puts the row down: history, holds, feet and the comparison with the human chart."""
+        everyone = np.arange(self.batch)
+        self.chart[everyone[acting], self.place[acting]] = code[acting]
+        human = self.episodes.human[self.episode, self.place]
+        pressing = acting & (code > 0 if self.task == "placement" else PRESSES[code] > 0)
+        wanted = (human == UNKNOWN) | ((human > 0) & (PRESSES[np.maximum(human, 0)] > 0))
+        known = acting & (human != ABSENT)
+        same = np.where(human == UNKNOWN, pressing, human == code)
+        if self.task == "placement":
+            same = wanted == pressing
+        self.agreed += known & same
+        self.found += pressing & wanted
+        parts["imitation"][known & same] = self.worth.imitation
+        self.pressed += pressing
+        self.pressed_s[pressing] = self.now[pressing]
+        written = acting & (code > 0)
+        self.rows[written, :-1] = self.rows[written, 1:]
+        self.times[written, :-1] = self.times[written, 1:]
+        self.rows[written, -1] = code[written]
+        self.times[written, -1] = self.now[written]
+        if self.task == "placement":
+            return
+        self.held[acting] = _bits(HELD_AFTER[self.held, code])[acting]
+        effort = self.feet.step(code, self.now)
+        self.effort += effort
+        parts["playability"][written] = -self.worth.playability * effort[written]
+
+    def _look(self) -> None:
+        """Works out the present time of every row, and what is legal."""
+        self.now = self.episodes.times[self.episode, self.place]
+        level = self.episodes.level[self.episode]
+        too_soon = self.now - self.pressed_s < SHORTEST_GAP_S[level] - 1e-6
+        if self.task == "placement":
+            self.mask = np.stack([np.ones(self.batch, np.bool_), ~too_soon], axis=1)
+            return
+        last = self.place == self.episodes.length[self.episode] - 1
+        self.mask = np.where(last[:, None], CLOSING[self.held], LEGAL[self.held])
+        self.mask &= WITHIN_LEVEL[level]
+        if self.task == "selection":
+            self.mask[:, 0] = False
+        else:
+            self.mask &= (PRESSES == 0) | ~too_soon[:, None]
+
+    def _deltas(self) -> NDArray[np.float32]:
+        """Seconds from each remembered row to the next one, or to now, float32 ``(B, 64)``."""
+        after = np.concatenate([self.times[:, 1:], self.now[:, None]], axis=1)
+        return np.clip(after - self.times, 0.0, LONGEST_S).astype(np.float32)
+
+    def _duration(self) -> NDArray[np.float64]:
+        """Seconds of each song's candidate times, float64 ``(B,)``."""
+        times = self.episodes.times[self.episode]
+        return np.asarray(times[:, -1] - times[:, 0])
+
+    def observe(self) -> dict[str, NDArray[Any]]:
+        """What every row shows now."""
+        table = self.episodes
+        frames = np.rint(self.now * 100.0).astype(np.int64)[:, None] + np.arange(2 * CONTEXT + 1)
+        frames = frames.clip(0, table.mel.shape[1] - 1)
+        ahead = self.place[:, None] + np.arange(OUTLOOK)
+        tick = table.ticks[self.episode, self.place]
+        beat, measure = 2 * np.pi * tick / TICKS, 2 * np.pi * tick / MEASURE
+        following = np.minimum(self.place + 1, table.length[self.episode] - 1)
+        until = table.times[self.episode, following] - self.now
+        begun = table.times[self.episode, 0]
+        so_far = self.pressed / np.maximum(self.now - begun, 1.0)
+        level = table.level[self.episode]
+        density = np.stack([so_far, table.density[self.episode]], axis=1)
+        shape = {
+            "audio": table.mel[table.song[self.episode][:, None], frames],
+            "onset": table.onset[self.episode[:, None], ahead],
+            "beat": np.stack(
+                [np.sin(beat), np.cos(beat), np.sin(measure), np.cos(measure)], axis=1
+            ),
+            "rows": self.rows.copy(),
+            "deltas": self._deltas(),
+            "until": until[:, None].clip(0.0, LONGEST_S),
+            "held": (self.held[:, None] >> np.arange(len(PANELS))) & 1,
+            "feet": stance_flags(self.feet.stance),
+            "level": level[:, None] == np.arange(len(DIFFICULTIES)),
+            "density": density.clip(0.0, DENSEST),
+            "progress": (self.place / table.length[self.episode])[:, None],
+            "action_mask": self.mask,
+        }
+        types = {"rows": np.uint8, "held": np.int8, "feet": np.int8, "level": np.int8}
+        types["action_mask"] = np.int8
+        return {name: value.astype(types.get(name, np.float32)) for name, value in shape.items()}
+
+    def written(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]]:
+        """A row's chart so far: ticks int64, seconds float64 and rows uint8, ``(N,)`` each."""
+        kept = np.flatnonzero(self.chart[row])
+        table, episode = self.episodes, self.episode[row]
+        return table.ticks[episode, kept], table.times[episode, kept], self.chart[row, kept]
+
+    def succeeded(self, results: dict[str, NDArray[np.float64]]) -> Rows:
+        """Which rows have the level's density and please the critics (or keep the times)."""
+        good = results["score"] > (SUCCESS_F1 if self.task == "placement" else 0.0)
+        return np.asarray(good & (results["density_error"] <= SUCCESS_DENSITY_ERROR))
+
+    def results(self) -> dict[str, NDArray[np.float64]]:
+        """What each row's episode came to, float64 ``(B,)`` each.
+
+        Returns:
+            ``score``, ``f1`` (of times, against the human chart; NaN where there is none),
+            ``density_error`` (relative), ``effort`` (of the feet, for 100 rows), ``steps``.
+        """
+        table = self.episodes
+        human = table.human[self.episode]
+        inside = np.arange(human.shape[1]) < table.length[self.episode][:, None]
+        wanted = (human == UNKNOWN) | ((human > 0) & (PRESSES[np.maximum(human, 0)] > 0))
+        wanted_count = (wanted & inside).sum(axis=1)
+        f1 = 2 * self.found / np.maximum(self.pressed + wanted_count, 1)
+        f1 = np.where(human[:, 0] == ABSENT, np.nan, f1)
+        target = table.density[self.episode] * self._duration()
+        score = self.total / table.length[self.episode]
+        return {
+            "score": np.nan_to_num(f1) if self.task == "placement" else score,
+            "f1": f1,
+            "density_error": np.abs(self.pressed - target) / np.maximum(target, 1.0),
+            "effort": 100.0 * self.effort / np.maximum(self.pressed, 1),
+            "steps": self.pressed.astype(np.float64),
+        }
+
+
+def stance_flags(stance: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """What each foot stands on, of nine stances, and which foot stepped last, bool ``(B, 20)``.
+
+    Args:
+        stance: uint8 ``(B, 3)``, see :attr:`FootTracker.stance`.
+    """
+    kinds = np.array(STANCES)
+    feet = [stance[:, foot, None] == kinds for foot in range(2)]
+    last = stance[:, 2, None] == np.array([LEFT_FOOT, RIGHT_FOOT])
+    return np.concatenate([*feet, last], axis=1)
+
+
+def _bits(flags: Rows) -> NDArray[np.int64]:
+    """Flags ``(..., 4)`` as numbers, the first flag the lowest bit."""
+    return np.asarray((flags * (1 << np.arange(flags.shape[-1]))).sum(axis=-1))

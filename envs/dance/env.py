@@ -1,0 +1,193 @@
+"""Choreographing a song: steps placed in time and on panels (after Donahue et al., ICML 2017)."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.dance.batch import DanceBatch
+from envs.dance.drawing import picture, text
+from envs.dance.episodes import Task
+from envs.dance.rewards import PARTS, RowCritic, Worth, row_critic
+from hardware_sim.errors import InputError, choose
+
+Observation = dict[str, NDArray[Any]]
+
+CRITIC = "agents.critics.dance_rows:RowModel"
+
+
+class DanceEnv(gym.Env[Observation, np.int64]):
+    """Writes the chart of a song for a dance game with four panels, one time after the other.
+
+    ## Description
+
+    Dance Dance Convolution (Donahue, Lipton, McAuley, ICML 2017, arXiv 1703.06891) writes charts in
+    two stages: step placement says when to step, step selection on which panels. Here an agent goes
+    through a real song, four times a beat, and writes the chart as it hears the song. The three
+    tasks are both stages at once (`Choreography-v0`), the first one (`StepPlacement-v0`) and the
+    second one at the times of a human chart (`StepSelection-v0`).
+
+    The shipped songs are excerpts of four songs by Carlos Viola Iborra (Frets on Fire), with the
+    human charts of that game, whose times count and whose frets do not. `songs="FOLDER"` takes
+    songs of your own: a folder for each, with an .sm or .ssc file and its music, as StepMania's.
+
+    ## Action Space
+
+    `Discrete(256)`: a row of the chart, `sum(state[p] * 4 ** p)` over the panels left, down, up and
+    right, with states 0 (nothing), 1 (tap), 2 (a hold begins) and 3 (a hold ends); 0 is no row.
+    Illegal is what presses a held panel, ends what is not held, holds a third panel, presses more
+    panels at once or sooner after the last press than the level allows, and, at the last time,
+    leaves a panel held. For `StepPlacement-v0` it is `Discrete(2)`: nothing or a step.
+
+    ## Observation Space
+
+    A `Dict`:
+
+    | key | shape | type | meaning |
+    | --- | --- | --- | --- |
+    | `audio` | `(15, 80, 3)` | float32 | log-mel frames around now, 10 ms apart, normalised |
+    | `onset` | `(16,)` | float32 | chance of a step now and at the next times, onset critic |
+    | `beat` | `(4,)` | float32 | sine and cosine of the place in the beat and in the measure |
+    | `rows` | `(64,)` | uint8 | rows written before, the last one last; 0 is padding |
+    | `deltas` | `(64,)` | float32 | seconds from each row to the next, at last to now; up to 10 |
+    | `until` | `(1,)` | float32 | seconds to the next time |
+    | `held` | `(4,)` | int8 | panels that are held |
+    | `feet` | `(20,)` | int8 | what each foot stands on, of nine stances, and which stepped last |
+    | `level` | `(5,)` | int8 | Beginner, Easy, Medium, Hard or Challenge |
+    | `density` | `(2,)` | float32 | rows a second so far, and what the level wants |
+    | `progress` | `(1,)` | float32 | part of the song that is done |
+    | `action_mask` | `(256,)` or `(2,)` | int8 | 1 where an action is legal |
+
+    ## Rewards
+
+    In nats; `info["reward"]` holds the components:
+
+    - `onset`: log-probability of stepping or not under the onset critic, less its mean.
+    - `row`: log-probability of the row under the row critic, given that panels are pressed or not,
+      less its mean; at least -12. Whoever draws from the critics earns 0 on average, so that length
+      is not paid.
+    - `playability`: minus the cost of the step for the feet, times `playability`.
+    - `imitation`: `imitation` for each time at which the chart does as the human one.
+    - `density`: at the end minus `density` times the relative error of the number of steps.
+    - `illegal`: -5 for an illegal action, which ends the episode.
+
+    Because the critics' parts are log-probabilities, an agent trained with an entropy bonus of the
+    same weight is held on a leash to the critics: reward plus entropy is minus the divergence of
+    the policy from them.
+
+    At the last step `info["score"]` is the return over the number of times, in nats; for
+    `StepPlacement-v0` the F1 of the times. `info["is_success"]` says that the number of steps is
+    within 10 % of the level's and the score above 0 (F1 above 0.6). `info["f1"]` (NaN without a
+    human chart), `info["density_error"]`, `info["effort"]` (of the feet for 100 rows) and
+    `info["steps"]` describe the chart, `chart()` returns it.
+
+    ## Starting State
+
+    Nothing is written. `options={"split": "train"}` or `"test"` says which songs are drawn from;
+    `options={"song": name, "level": "Hard"}` picks. `info["song"]` and `info["level"]` tell.
+
+    ## Episode End
+
+    Terminates after the last time or at an illegal action. There is no truncation.
+
+    ## Arguments
+
+    - `task`: `"choreography"`, `"placement"` or `"selection"`.
+    - `songs`: `"shipped"`, or a folder.
+    - `split`: the split of episodes that ask for none.
+    - `critic`: `"module:attribute"` or an object, `envs.dance.rewards.RowCritic`; None for none.
+    - `playability`, `density`, `imitation`: worth of the components, in nats.
+    - `render_mode`: `"rgb_array"` or `"ansi"`.
+
+    >>> import gymnasium as gym
+    >>> env = gym.make("envs:Choreography-v0")
+    >>> observation, info = env.reset(seed=0, options={"level": "Hard"})
+    >>> observation["audio"].shape
+    (15, 80, 3)
+
+    ## Vectorized environment
+
+    `gym.make_vec("envs:Choreography-v0", num_envs=64)` makes the native class, whose trajectories
+    are the same.
+
+    ## Version History
+
+    - v0: first version.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 8}
+
+    def __init__(
+        self,
+        task: Task = "choreography",
+        songs: str = "shipped",
+        split: str = "train",
+        critic: RowCritic | str | None = CRITIC,
+        playability: float = Worth.playability,
+        density: float = Worth.density,
+        imitation: float = Worth.imitation,
+        render_mode: str | None = None,
+    ) -> None:
+        if render_mode is not None:
+            choose("render_mode", render_mode, self.metadata["render_modes"])
+        self.render_mode = render_mode
+        worth = Worth(playability, density, imitation)
+        self.core = DanceBatch(task, songs, split, row_critic(critic), worth, batch=1)
+        self.observation_space, self.action_space = self.core.spaces()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts an episode.
+
+        Args:
+            seed: Seeds the draw of song and level.
+            options: ``{"split": name}``, ``{"song": name}``, ``{"level": name}``.
+
+        Raises:
+            InputError: There is no such split, song or level.
+        """
+        super().reset(seed=seed)
+        episode = self.core.draw(self.np_random, options)
+        self.core.begin(np.ones(1, np.bool_), np.array([episode]))
+        return self._observation(), self.core.episodes.named(episode)
+
+    def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Writes a row, or nothing, and goes on to the next time.
+
+        Raises:
+            InputError: The action is outside the space, or the episode has ended.
+        """
+        if self.core.ended[0]:
+            raise InputError("the episode has ended; call reset() before step()")
+        outcome = self.core.step(np.ones(1, np.bool_), np.asarray(action)[None])
+        info: dict[str, Any] = {"reward": {name: float(outcome.parts[name][0]) for name in PARTS}}
+        ended = bool(outcome.terminated[0])
+        if ended:
+            results = self.core.results()
+            info |= {name: float(value[0]) for name, value in results.items()}
+            info["is_success"] = bool(self.core.succeeded(results)[0])
+        return self._observation(), float(outcome.reward[0]), ended, False, info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which actions are legal now, bool ``(256,)`` or ``(2,)``."""
+        return np.asarray(self.core.mask[0])
+
+    def chart(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]]:
+        """The chart so far: ticks int64 ``(N,)`` (48 a beat), seconds and rows ``(N,)``."""
+        return self.core.written(0)
+
+    def render(self) -> NDArray[np.uint8] | str | None:  # type: ignore[override]
+        """The last measures of the chart beside the music; or that as text.
+
+        Returns:
+            uint8 ``(height, width, 3)``, or lines of text.
+        """
+        if self.render_mode is None:
+            gym.logger.warn('render() needs render_mode="rgb_array" or "ansi" at construction')
+            return None
+        return picture(self.core, 0) if self.render_mode == "rgb_array" else text(self.core, 0)
+
+    def _observation(self) -> Observation:
+        return {key: value[0] for key, value in self.core.observe().items()}

@@ -1,0 +1,349 @@
+"""What two feet can do on four panels, what it costs, and the cheapest way through a chart.
+
+A dynamic programme over stances: which panels each foot stands on (none, one, or two that touch: a
+bracket) and which foot stepped last. A foot on a hold is pinned to it. Feet take turns unless
+something is cheaper; the prices are :class:`Prices`. The optimum is exact for the stated prices.
+"""
+
+from enum import IntFlag
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from envs.dance.chart import HEAD, TAIL, TAP, Chart, held_before, states
+
+compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+LEFT, DOWN, UP, RIGHT = 1, 2, 4, 8
+"""Bits of the panels."""
+
+STANCES = (0, LEFT, DOWN, UP, RIGHT, LEFT | DOWN, LEFT | UP, DOWN | RIGHT, UP | RIGHT)
+"""What a foot can stand on; 0 is beside the panels, in the air or on the frame."""
+
+FEET = 9 * 9
+NO_FOOT, LEFT_FOOT, RIGHT_FOOT, BOTH, BOTH_LEFT_LATER, BOTH_RIGHT_LATER = range(6)
+"""Which foot stepped last; after a jump with a hold also which foot left the hold later."""
+
+STATES = FEET * 6
+
+_BIT = np.array([LEFT, DOWN, UP, RIGHT])
+_STANCE = np.array(STANCES)
+_INDEX = np.full(16, -1)
+_INDEX[_STANCE] = np.arange(9)
+_X = np.zeros(16)
+_Y = np.zeros(16)
+for _stance in STANCES[1:]:
+    _on = np.flatnonzero(_stance & _BIT)
+    _X[_stance] = np.array([0.0, 1.0, 1.0, 2.0])[_on].mean()
+    _Y[_stance] = np.array([1.0, 0.0, 2.0, 1.0])[_on].mean()
+_COUNT = np.array([bin(mask).count("1") for mask in range(16)])
+START = (int(_INDEX[LEFT]) * 9 + int(_INDEX[RIGHT])) * 6 + NO_FOOT
+"""The state at the start: the left foot on left, the right one on right, none has stepped."""
+
+
+class Technique(IntFlag):
+    """What a step takes; a row can take several."""
+
+    JUMP = 1
+    """Both feet step."""
+    JACK = 2
+    """The foot that stepped last steps on the same panel again."""
+    DOUBLE_STEP = 4
+    """The foot that stepped last steps on another panel, though the other foot was free."""
+    FOOTSWITCH = 8
+    """A foot steps on up or down where the other foot stood."""
+    SIDESWITCH = 16
+    """A foot steps on left or right where the other foot stood."""
+    CROSSOVER = 32
+    """The feet come to stand crossed: the left one to the right of the right one."""
+    INVERSION = 64
+    """The feet come to stand wholly crossed, left on right and right on left."""
+    BRACKET = 128
+    """One foot is on two panels."""
+    HOLD_STEP = 256
+    """A foot steps while the other one is pinned to a hold."""
+    SPIN = 512
+    """Crossed feet go on turning, through facing backwards."""
+
+
+class Prices(NamedTuple):
+    """What steps cost, in arbitrary units; an easy alternating step costs only its travel.
+
+    They were chosen so that the optimum steps the technique fixtures of StepManiaLibrary as their
+    author says (see ``tests/envs/dance/test_feet.py``).
+
+    Attributes:
+        travel: Per panel width that a foot moves.
+        jump: Per step of both feet at a rhythm of :data:`JUMP_S`; it grows like a jack's.
+        jack: Per jack at a rhythm of :data:`JACK_S`; it grows with the square of the speed.
+        double_step: Per double step at a rhythm of :data:`DOUBLE_S`; it grows with the speed.
+        footswitch: Per footswitch.
+        sideswitch: Per sideswitch.
+        crossed: Per step that ends with crossed feet.
+        inverted: On top of it per step that ends with wholly crossed feet.
+        spin: Per step on which crossed feet go on turning.
+        bracket: Per bracket of two arrows.
+        bracket_hold: Per arrow tapped by a foot that is pinned to a hold beside it.
+        release: For a foot that steps elsewhere at the very moment its hold ends.
+        late: For the foot that left its hold later, on the first step after a jump.
+        mine: Per foot that stands on a mine as it passes.
+        lift: Per foot that has to leave its panel because of a mine.
+        hop: For a step while the other foot is beside the panels.
+    """
+
+    travel: float = 0.8
+    jump: float = 3.0
+    jack: float = 0.7
+    double_step: float = 6.5
+    footswitch: float = 2.5
+    sideswitch: float = 3.0
+    crossed: float = 1.5
+    inverted: float = 2.0
+    spin: float = 8.0
+    bracket: float = 5.0
+    bracket_hold: float = 10.0
+    release: float = 5.0
+    late: float = 0.2
+    mine: float = 0.9
+    lift: float = 1.0
+    hop: float = 4.0
+
+
+PRICES = Prices()
+
+JUMP_S, JACK_S, DOUBLE_S = 0.2, 0.3, 0.4
+"""Seconds between steps at which a jump, a jack and a double step have their stated prices."""
+
+
+@compiled
+def step(
+    state: int,
+    by_left: int,
+    pressed: int,
+    held: int,
+    ended: int,
+    mines: int,
+    mines_after: int,
+    dt: float,
+    prices: Any,
+) -> tuple[int, float, int, float]:
+    """One row danced one way: the next state (-1 if feet cannot), cost, techniques, travel.
+
+    Args:
+        state: Index of the stance and the last foot.
+        by_left: Panels of ``pressed`` that the left foot takes.
+        pressed: Panels with a tap or a head.
+        held: Panels held before and after the row.
+        ended: Panels whose hold ends at the row.
+        mines: Panels with a mine at the row's time.
+        mines_after: Panels with a mine between the row and the next.
+        dt: Seconds since the last row with a step.
+        prices: See :class:`Prices`.
+    """
+    last = state % 6
+    old = (_STANCE[state // 54], _STANCE[state // 6 % 9])
+    press = (by_left, pressed & ~by_left)
+    new = [0, 0]
+    cost, used, travel = 0.0, 0, 0.0
+    for foot in range(2):
+        if press[foot] > 0:
+            new[foot] = press[foot] | (old[foot] & held)
+        else:
+            new[foot] = old[foot] & ~press[1 - foot]
+        if _INDEX[new[foot]] < 0:
+            return -1, 0.0, 0, 0.0
+    if pressed == 0:
+        if last >= BOTH and ended > 0:
+            left, right = (old[0] & ended) > 0, (old[1] & ended) > 0
+            last = BOTH if left == right else (BOTH_LEFT_LATER if left else BOTH_RIGHT_LATER)
+    else:
+        both = press[0] > 0 and press[1] > 0
+        if both:
+            used |= 1
+            cost += prices.jump * min((JUMP_S / dt) ** 2, 8.0)
+        for foot in range(2):
+            if press[foot] == 0:
+                continue
+            other = 1 - foot
+            if old[foot] > 0:
+                distance = np.hypot(_X[new[foot]] - _X[old[foot]], _Y[new[foot]] - _Y[old[foot]])
+            else:
+                distance = 1.0
+            travel += distance
+            if old[foot] & ended & ~press[foot]:
+                cost += prices.release
+            if _COUNT[new[foot]] == 2:
+                used |= 128
+                cost += prices.bracket if _COUNT[press[foot]] == 2 else prices.bracket_hold
+            if both:
+                continue
+            pinned = (old[other] & (held | ended)) > 0
+            if pinned:
+                used |= 256
+            if last == foot + 1:
+                if press[foot] & ~old[foot] == 0:
+                    used |= 2
+                    cost += prices.jack * min((JACK_S / dt) ** 2, 16.0)
+                elif not pinned:
+                    used |= 4
+                    cost += prices.double_step * min(max(DOUBLE_S / dt, 0.25), 2.0)
+            elif last == BOTH_LEFT_LATER + foot:
+                cost += prices.late
+            if press[foot] & old[other]:
+                if press[foot] & old[other] & (LEFT | RIGHT):
+                    used |= 16
+                    cost += prices.sideswitch
+                else:
+                    used |= 8
+                    cost += prices.footswitch
+            elif old[other] == 0:
+                cost += prices.hop
+        cost += prices.travel * travel
+        if new[0] > 0 and new[1] > 0:
+            gap = _X[new[1]] - _X[new[0]]
+            was = _X[old[1]] - _X[old[0]] if old[0] > 0 and old[1] > 0 else 0.0
+            turned = (_Y[new[1]] - _Y[new[0]]) * (_Y[old[1]] - _Y[old[0]]) < 0
+            if gap < 0 and was < 0 and turned:
+                used |= 512
+                cost += prices.spin
+            if gap < 0:
+                cost += prices.crossed
+                if was >= 0:
+                    used |= 32
+            if gap <= -2:
+                cost += prices.inverted
+                if was > -2:
+                    used |= 64
+        last = BOTH if both else (LEFT_FOOT if press[0] > 0 else RIGHT_FOOT)
+    for foot in range(2):
+        if new[foot] & mines & ~pressed:
+            cost += prices.mine
+        if new[foot] & mines_after:
+            cost += prices.lift
+            new[foot] &= ~mines_after
+    return (_INDEX[new[0]] * 9 + _INDEX[new[1]]) * 6 + last, cost, used, travel
+
+
+class Rows(NamedTuple):
+    """A chart's rows as the feet meet them; panels are bits.
+
+    Attributes:
+        pressed: (N,) int64, panels with a tap or a head.
+        held: (N,) int64, panels held before and after the row.
+        ended: (N,) int64, panels whose hold ends.
+        mines: (N,) int64, panels with a mine at the row's time.
+        mines_after: (N,) int64, panels with a mine before the next row.
+        dt: (N,) float64, seconds since the last row with a step.
+    """
+
+    pressed: NDArray[np.int64]
+    held: NDArray[np.int64]
+    ended: NDArray[np.int64]
+    mines: NDArray[np.int64]
+    mines_after: NDArray[np.int64]
+    dt: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        rows: ArrayLike,
+        times: ArrayLike,
+        mines: NDArray[np.int64] | None = None,
+        mines_after: NDArray[np.int64] | None = None,
+    ) -> "Rows":
+        """Rows from codes and seconds; mines, as bits of panels, are none by default."""
+        codes = np.asarray(rows, np.int64)
+        panel = states(codes)
+        pressed = ((panel == TAP) | (panel == HEAD)) @ _BIT
+        ended = (panel == TAIL) @ _BIT
+        held = (held_before(codes) & (panel != TAIL)) @ _BIT
+        seconds = np.asarray(times, np.float64)
+        stepped = np.where(pressed > 0, seconds, -np.inf)
+        before = np.concatenate([[-np.inf], np.maximum.accumulate(stepped)[:-1]])
+        none = np.zeros(len(codes), np.int64)
+        return cls(
+            pressed,
+            held,
+            ended,
+            none if mines is None else mines,
+            none if mines_after is None else mines_after,
+            np.maximum(seconds - before, 1e-3),
+        )
+
+    @classmethod
+    def of_chart(cls, chart: Chart) -> "Rows":
+        """Rows of a chart, its mines included."""
+        at = np.searchsorted(chart.ticks, chart.mines[:, 0], "right") - 1
+        bits = _BIT[chart.mines[:, 1]]
+        same = np.isin(chart.mines[:, 0], chart.ticks)
+        mines, after = np.zeros((2, len(chart.rows)), np.int64)
+        np.bitwise_or.at(mines, at[same], bits[same])
+        late = ~same & (at >= 0)
+        np.bitwise_or.at(after, at[late], bits[late])
+        return cls.of(chart.rows, chart.times, mines, after)
+
+
+@compiled
+def forward(rows: Rows, prices: Prices) -> tuple[Any, Any, Any]:
+    """Cheapest cost of every state after the last row, and how each state was come by."""
+    count = len(rows.pressed)
+    best = np.full(STATES, np.inf)
+    best[START] = 0.0
+    came_from = np.zeros((count, STATES), np.int64)
+    taken = np.zeros((count, STATES), np.int64)
+    for i in range(count):
+        following = np.full(STATES, np.inf)
+        pressed = rows.pressed[i]
+        for state in range(STATES):
+            if best[state] == np.inf:
+                continue
+            by_left = pressed
+            while True:
+                after, cost, _, _ = step(
+                    state,
+                    by_left,
+                    pressed,
+                    rows.held[i],
+                    rows.ended[i],
+                    rows.mines[i],
+                    rows.mines_after[i],
+                    rows.dt[i],
+                    prices,
+                )
+                if after >= 0 and best[state] + cost < following[after]:
+                    following[after] = best[state] + cost
+                    came_from[i, after] = state
+                    taken[i, after] = by_left
+                if by_left == 0:
+                    break
+                by_left = (by_left - 1) & pressed
+        best = following
+    return best, came_from, taken
+
+
+@compiled
+def backward(rows: Rows, prices: Prices, best: Any, came_from: Any, taken: Any) -> Any:
+    """The cheapest path: by-left panels, stances, techniques, travel and cost of each row."""
+    count = len(rows.pressed)
+    path = np.zeros((count, 6))
+    state = np.argmin(best)
+    for i in range(count - 1, -1, -1):
+        by_left, before = taken[i, state], came_from[i, state]
+        _, cost, used, travel = step(
+            before,
+            by_left,
+            rows.pressed[i],
+            rows.held[i],
+            rows.ended[i],
+            rows.mines[i],
+            rows.mines_after[i],
+            rows.dt[i],
+            prices,
+        )
+        path[i, 0] = by_left
+        path[i, 1], path[i, 2] = _STANCE[state // 54], _STANCE[state // 6 % 9]
+        path[i, 3], path[i, 4], path[i, 5] = used, travel, cost
+        state = before
+    return path

@@ -1,0 +1,120 @@
+"""What a chart is rewarded for, and the critic that judges rows."""
+
+from dataclasses import dataclass
+from pkgutil import resolve_name
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.dance.levels import PRESSES
+from hardware_sim.errors import InputError
+
+PARTS = ("onset", "row", "playability", "density", "imitation", "illegal")
+"""Components of the reward."""
+
+
+@runtime_checkable
+class RowCritic(Protocol):
+    """Judges rows: a supervised model of human charts."""
+
+    def log_probs(
+        self,
+        rows: NDArray[np.uint8],
+        deltas: NDArray[np.float32],
+        phase: NDArray[np.int64],
+        level: NDArray[np.int64],
+    ) -> NDArray[np.float32]:
+        """Log-probabilities of the rows that may come now.
+
+        Args:
+            rows: uint8 ``(B, 64)``, rows before, the last one last, 0 where there is none.
+            deltas: float32 ``(B, 64)``, seconds from each row to the next one or, at last, to now.
+            phase: int64 ``(B,)``, ticks since the beat, 0 to 47.
+            level: int64 ``(B,)``, 0 to 4.
+
+        Returns:
+            float32 ``(B, 256)``, of rows that press or release something; ``-inf`` of row 0. Each
+            row of the batch is computed in an order of its own, so that it is the same to the last
+            bit in any batch.
+        """
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What the components of the reward are worth.
+
+    Attributes:
+        playability: Nats for each unit of the feet's cost.
+        density: Nats for a chart of twice the density it should have, or for an empty one.
+        imitation: Nats for each time at which the chart agrees with the human one.
+
+    Raises:
+        InputError: One is negative or not a number.
+    """
+
+    playability: float = 0.2
+    density: float = 20.0
+    imitation: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0.0 <= value < np.inf:
+                raise InputError(f"{name} is {value}; it must be at least 0 and finite")
+
+
+def centred(log_probs: NDArray[np.float64], chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Log-probability of what was chosen, less its mean under the distribution itself.
+
+    Whoever draws from the distribution earns 0 on average, however long the chart is.
+
+    Args:
+        log_probs: ``(B, A)``, each row a distribution; ``-inf`` is allowed.
+        chosen: int64 ``(B,)``.
+
+    Returns:
+        float64 ``(B,)``.
+    """
+    probs = np.exp(log_probs)
+    mean = (probs * np.where(probs > 0, log_probs, 0.0)).sum(axis=1)
+    return np.asarray(log_probs[np.arange(len(chosen)), chosen] - mean)
+
+
+def conditional(log_probs: NDArray[np.float64], pressing: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """What a row critic expects once it is known whether panels are pressed.
+
+    Args:
+        log_probs: ``(B, 256)``, of the rows that may come now, see :class:`RowCritic`.
+        pressing: bool ``(B,)``.
+
+    Returns:
+        float64 ``(B, 256)``: where panels are pressed, the rows that press some; elsewhere those
+        that only end holds, and nothing (row 0) with the rest of the probability.
+    """
+    presses = PRESSES > 0
+    kept = np.where(presses == pressing[:, None], log_probs, -np.inf)
+    total = np.exp(kept).sum(axis=1)
+    with np.errstate(divide="ignore"):
+        kept[pressing] -= np.log(total[pressing])[:, None]
+        kept[~pressing, 0] = np.log1p(-np.minimum(total[~pressing], 1.0))
+    return kept
+
+
+def row_critic(critic: RowCritic | str | None) -> RowCritic | None:
+    """A critic by ``"module:attribute"``, or itself.
+
+    Raises:
+        InputError: There is nothing of that name, or it is no critic.
+    """
+    if critic is None:
+        return None
+    found = critic
+    if isinstance(critic, str):
+        try:
+            found = resolve_name(critic)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise InputError(f"critic {critic!r} cannot be loaded: {error}") from error
+        found = found() if callable(found) else found
+    if not isinstance(found, RowCritic):
+        raise InputError(f"critic {critic!r} has no method log_probs(rows, deltas, phase, level)")
+    return found

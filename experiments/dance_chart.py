@@ -1,0 +1,129 @@
+"""``gymworks dance SONG``: charts of all levels for a song, in a folder that StepMania loads."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from hardware_sim.errors import InputError, choose
+
+WRITTEN = (".sm", ".ssc")
+MOST_SHOWN = 4
+
+
+def command(
+    song: Annotated[Path, typer.Argument(help="An audio file: Ogg, MP3, FLAC or WAV.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="An .sm or .ssc file; default: in a new folder."),
+    ] = None,
+    difficulties: Annotated[
+        str, typer.Option(help="all, or some of Beginner,Easy,Medium,Hard,Challenge.")
+    ] = "all",
+    style: Annotated[
+        str, typer.Option(help="natural, easy-on-the-feet or adventurous.")
+    ] = "natural",
+    bpm: Annotated[
+        float | None, typer.Option(help="Beats a minute; by default it is found.")
+    ] = None,
+    density: Annotated[
+        float | None, typer.Option(help="Steps a second, instead of what the levels have.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Default: the file's name.")] = None,
+    artist: Annotated[str, typer.Option(help="Shown by the game.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Other seeds choose other panels.")] = 0,
+) -> None:
+    """Writes step charts for a song."""
+    from envs.dance.chart import DIFFICULTIES
+
+    levels = DIFFICULTIES if difficulties == "all" else tuple(difficulties.split(","))
+    for level in levels:
+        choose("difficulty", level, DIFFICULTIES)
+    place = output or Path(song.stem) / f"{song.stem}.sm"
+    if place.suffix not in WRITTEN:
+        raise InputError(f"the output {place} must end in {' or '.join(WRITTEN)}")
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("reading the song", total=None)
+        lines = write(
+            song,
+            place,
+            levels=levels,
+            style=style,
+            bpm=bpm,
+            density=density,
+            title=title or song.stem,
+            artist=artist,
+            seed=seed,
+            report=lambda stage: progress.update(task, description=stage),
+        )
+    print("\n".join(lines))
+
+
+def write(
+    music: Path,
+    place: Path,
+    *,
+    levels: tuple[str, ...],
+    style: str,
+    bpm: float | None,
+    density: float | None,
+    title: str,
+    artist: str,
+    seed: int,
+    report: Callable[[str], None],
+) -> list[str]:
+    """Writes the chart file and, if it is not there, the music beside it.
+
+    Returns:
+        What was found and written, in lines.
+
+    Raises:
+        InputError: The music cannot be read or has no beat, or an option is out of range; nothing
+            is written then.
+    """
+    import torch
+
+    from agents.policies.dance_charter import STYLES, charts
+    from agents.policies.dance_charting import timing
+    from envs.dance import audio, simfiles, tempo
+    from envs.dance.chart import Song
+
+    choose("style", style, tuple(STYLES))
+    torch.set_num_threads(2)
+    samples, rate = audio.load(music)
+    report("finding the beat")
+    found = tempo.estimate(samples, bpm)
+    report("listening")
+    features = audio.log_mel(samples, rate)
+    beats = timing(found[0])
+    made = charts(features, beats, levels, style, density, seed, report)
+    song = Song(title, artist, music.name, beats, made)
+    report("writing")
+    (simfiles.write_ssc if place.suffix == ".ssc" else simfiles.write_sm)(song, place)
+    beside = place.parent / music.name
+    if not beside.exists() or not beside.samefile(music):
+        _copy(music, beside)
+    lines = [f"{found[0].bpm:.2f} beats a minute, the first at {found[0].offset_s:.3f} s"]
+    others = ", ".join(f"{each.bpm:.2f}" for each in found[1:MOST_SHOWN])
+    if bpm is None and others:
+        lines.append(f"if that is wrong, say --bpm; also possible: {others}")
+    lines += [f"{c.difficulty:>10} {c.meter:3}  {len(c.rows):5} rows" for c in made]
+    return [*lines, str(place)]
+
+
+def _copy(source: Path, target: Path) -> None:
+    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
+        temporary = Path(file.name)
+    try:
+        shutil.copyfile(source, temporary)
+        temporary.chmod(0o644)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

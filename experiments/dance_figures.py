@@ -1,0 +1,110 @@
+"""What human charts are like: quantiles of their rates by level, and what meters go by.
+
+``gymworks dance quantiles`` makes ``envs/dance/quantiles.json`` anew from the corpora.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from envs.dance.chart import DIFFICULTIES
+from envs.dance.feet import QUANTILES, rates
+from envs.dance.playability import estimate_meter, meter_features
+
+METER_RATES = (
+    "steps_per_s",
+    "peak_per_s",
+    "fatigue",
+    "jumps",
+    "jacks",
+    "fast_jacks",
+    "crossovers",
+    "footswitches",
+    "brackets",
+    "hold_steps",
+    "holds",
+    "offbeats",
+    "travel",
+    "cost",
+)
+"""Rates that a chart's meter is estimated from."""
+
+RIDGE = 1.0
+"""Weight of the squared coefficients of standardised rates, against squared errors."""
+
+
+def command(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="JSON file; by default the shipped one.")
+    ] = None,
+) -> None:
+    """Makes the quantiles of human charts and the meter model from the corpora."""
+    from envs.dance import feet
+    from envs.dance.corpus import corpus, split
+    from hardware_sim.files import write_json
+
+    console = Console()
+    songs = corpus("itg") + corpus("stepmania5")
+    table = [
+        (split(song), song.pack, chart.difficulty, chart.meter, rates(chart))
+        for song in track(songs, "dancing", console=console)
+        for chart in song.charts
+    ]
+    used = [row for row in table if row[0] == "train" or row[1] == "stepmania5"]
+    levels = {
+        level: _quantiles([row[4] for row in used if row[2] == level]) for level in DIFFICULTIES
+    }
+    meters = [(row[0], row[3], row[4]) for row in table if row[1] != "stepmania5"]
+    model = _fit([m for m in meters if m[0] == "train"])
+    report = {part: _errors(model, meters, part) for part in ("train", "valid", "test")}
+    made = {
+        "charts": "In The Groove, training part, and StepMania 5; rates as of envs.dance.feet",
+        "quantiles": list(QUANTILES),
+        "levels": levels,
+        "meter": {**model, "mean_absolute_error": report},
+    }
+    path = output or Path(feet.__file__).with_name("quantiles.json")
+    write_json(path, made)
+    for part, (error, constant, count) in report.items():
+        console.print(
+            f"meter, {part}: mean absolute error {error:.2f} over {count} charts "
+            f"(always the mean: {constant:.2f})"
+        )
+    console.print(f"written to {path}", highlight=False, soft_wrap=True)
+
+
+def _quantiles(found: list[dict[str, float]]) -> dict[str, list[float]]:
+    by_rate = {name: [each[name] for each in found] for name in found[0]}
+    return {
+        name: [round(float(value), 4) for value in np.quantile(values, QUANTILES)]
+        for name, values in by_rate.items()
+    }
+
+
+def _fit(rows: list[tuple[str, int, dict[str, float]]]) -> dict[str, Any]:
+    """Ridge regression of the meter on standardised features."""
+    features = np.stack([meter_features(row[2], list(METER_RATES)) for row in rows])
+    meters = np.array([row[1] for row in rows], np.float64)
+    mean, scale = features.mean(0), features.std(0) + 1e-9
+    x = (features - mean) / scale
+    weights = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ (meters - meters.mean()))
+    return {
+        "rates": list(METER_RATES),
+        "mean": mean.round(5).tolist(),
+        "scale": scale.round(5).tolist(),
+        "weights": weights.round(5).tolist(),
+        "intercept": round(float(meters.mean()), 5),
+    }
+
+
+def _errors(
+    model: dict[str, Any], rows: list[tuple[str, int, dict[str, float]]], part: str
+) -> tuple[float, float, int]:
+    mine = [row for row in rows if row[0] == part]
+    error = [abs(estimate_meter(row[2], model) - row[1]) for row in mine]
+    constant = [abs(model["intercept"] - row[1]) for row in mine]
+    return round(float(np.mean(error)), 3), round(float(np.mean(constant)), 3), len(mine)

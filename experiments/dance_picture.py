@@ -1,0 +1,43 @@
+"""``gymworks dance picture``: a chart as a PNG."""
+
+import io
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from hardware_sim.errors import InputError
+
+
+def command(
+    file: Annotated[Path, typer.Argument(help="A .sm, .ssc or .dwi file.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="PNG file; by default beside the chart.")
+    ] = None,
+    difficulty: Annotated[
+        str, typer.Option(help="Which chart; by default the hardest of the file.")
+    ] = "",
+) -> None:
+    """Draws a chart: arrows coloured by note type, holds, mines, feet and techniques."""
+    from PIL import Image
+
+    from envs.dance import simfiles
+    from envs.dance.picture import picture
+    from hardware_sim.errors import choose
+    from hardware_sim.files import write_atomic
+
+    song = simfiles.read(file)
+    if not song.charts:
+        raise InputError(f"{file} has no four-panel chart (dance-single)")
+    names = tuple(chart.difficulty for chart in song.charts)
+    if difficulty:
+        chart = song.charts[names.index(choose("difficulty", difficulty.capitalize(), names))]
+    else:
+        chart = max(song.charts, key=lambda each: (each.meter, len(each.rows)))
+    title = " - ".join(filter(None, (song.artist, song.title)))
+    buffer = io.BytesIO()
+    Image.fromarray(picture(chart, title)).save(buffer, "PNG", optimize=True)
+    path = output or file.with_name(f"{file.stem}-{chart.difficulty.lower()}.png")
+    write_atomic(path, lambda target: target.write(buffer.getvalue()))
+    Console().print(f"{path}", highlight=False, soft_wrap=True)

@@ -1,0 +1,158 @@
+"""Step placement on songs never trained on: ``python -m experiments.dance_placement_report RUN``.
+
+Scores what ``python -m agents.recipes.dance_placement folds RUN`` found. For every model, level and
+song: average precision (the area under precision over recall) and F-scores at 20 ms, once with the
+threshold that is best on the songs trained on, once with the best threshold for the song itself, as
+the paper quotes it, and for networks whose heights are probabilities once more with the number of
+steps of the greatest expected F-score, for which no truth is needed. The lag between a song's
+charts and its audio is removed for all models.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from agents.policies.dance_placement import expected_count
+from agents.recipes.dance_placement import BEAT_MODELS, MODELS, ONE_LEFT_OUT, within
+from agents.runs import provenance
+from envs.dance import scoring
+from envs.dance.chart import DIFFICULTIES
+from envs.dance.recordings import Recording, recordings
+from hardware_sim.errors import InputError
+from hardware_sim.files import write_json
+
+MEASURES = ("precision", "f_trained", "f_expected", "f_best")
+TITLES = {
+    "precision": "average precision",
+    "f_trained": "F, threshold of the songs trained on",
+    "f_expected": "F, most expected",
+    "f_best": "F, best threshold",
+}
+GROUPS = {"pad": "2 songs for pads", "guitar": "8 songs for guitars"}
+
+
+def scored(found: Any, level: int, true: NDArray[np.float64], is_likely: bool) -> dict[str, float]:
+    """The measures of one chart.
+
+    Args:
+        found: A file of candidates as ``folds`` keeps it.
+        level: The chart's.
+        true: When its steps sound, in seconds.
+        is_likely: Whether heights are probabilities.
+    """
+    every = found[f"times_{level}"], found[f"heights_{level}"].astype(np.float64)
+    times, heights = within(*every, true)
+    right = scoring.hits(times, heights, true)
+    limits = {
+        "f_trained": float(found["thresholds"][level]),
+        "f_best": scoring.best_threshold(heights, right, len(true)),
+    }
+    if is_likely:
+        ranked = np.sort(every[1])[::-1]
+        limits["f_expected"] = float(ranked[expected_count(ranked) - 1])
+    result = {"precision": scoring.average_precision(heights, right, len(true))}
+    for name, limit in limits.items():
+        taken = times[heights >= limit]
+        result[name] = scoring.f_score(scoring.matches(taken, true), len(taken), len(true))
+    return result
+
+
+def measured(run: Path, songs: list[Recording]) -> dict[str, Any]:
+    """The measures of all models that a run holds for all songs.
+
+    Raises:
+        InputError: There is none.
+    """
+    models: dict[str, Any] = {}
+    for name in MODELS:
+        paths = {song.name: run / name / f"{song.name}.npz" for song in songs}
+        if not all(path.exists() for path in paths.values()):
+            continue
+        charts, spent_s = [], 0.0
+        for song in songs:
+            with np.load(paths[song.name]) as found:
+                spent_s += float(found["spent_s"])
+                for level in song.charts:
+                    row = scored(found, level, song.times(level), name in BEAT_MODELS)
+                    charts.append({"song": song.name, "style": song.style, "level": level, **row})
+        models[name] = {
+            "songs_left_out": 1 if name in ONE_LEFT_OUT else 2,
+            "cpu_s_per_training": spent_s / len(songs),
+            "means": means(charts),
+            "charts": charts,
+        }
+    if not models:
+        raise InputError(
+            f"{run} holds no model's findings on all songs; first run "
+            f"python -m agents.recipes.dance_placement folds {run}"
+        )
+    return {**provenance(), "lags_s": {song.name: song.lag_s for song in songs}, "models": models}
+
+
+def means(charts: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Means over charts by group of songs, level and measure."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for group in (*GROUPS, "all"):
+        inside = [each for each in charts if group in (each["style"], "all")]
+        levels = {
+            name: [each for each in inside if each["level"] == level]
+            for level, name in enumerate(DIFFICULTIES)
+        }
+        levels["all levels"] = inside
+        found[group] = {
+            name: {
+                measure: float(np.mean([each[measure] for each in rows]))
+                for measure in MEASURES
+                if measure in rows[0]
+            }
+            for name, rows in levels.items()
+            if rows
+        }
+    return found
+
+
+def tables(report: dict[str, Any]) -> Iterable[Table]:
+    """The means for a person, a table a measure and group of songs."""
+    for group, songs in (*GROUPS.items(), ("all", "all 10 songs")):
+        for measure in MEASURES:
+            rows = {
+                name: [
+                    f"{levels[level][measure]:.3f}" if level in levels else ""
+                    for level in (*DIFFICULTIES, "all levels")
+                ]
+                for name, found in report["models"].items()
+                if measure in (levels := found["means"][group])["all levels"]
+            }
+            if rows:
+                table = Table(box=SIMPLE, title=f"{TITLES[measure]}; {songs}, left out of training")
+                table.add_column("model")
+                for level in (*DIFFICULTIES, "all levels"):
+                    table.add_column(level, justify="right")
+                for name, row in rows.items():
+                    table.add_row(name, *row)
+                yield table
+
+
+def main(
+    run: Annotated[Path, typer.Argument(help="Folder of `folds`.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of the data.")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON; RUN/report.json if missing.")] = None,
+) -> None:
+    """Prints tables and writes the figures as JSON."""
+    report = measured(run, recordings(folder=data))
+    console = Console()
+    for table in tables(report):
+        console.print(table)
+    path = write_json(out or run / "report.json", report)
+    typer.echo(f"kept in {path}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,117 @@
+"""Tells how fast tuning is: ``python -m experiments.tuning_bench``.
+
+Two ways to tune, each from an empty cache of compiled kernels. ``gymworks tune`` compiles each
+variant, checks it in a child process on the problem itself, and times it. The tables of
+``ConvTuning-v0`` measure many variants of one library: blocks and panels are arguments. Everything
+counts: compilers, checks, packing of weights, timing.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from hardware_sim.files import write_json
+from hardware_sim.kernels import machine, space
+from hardware_sim.kernels.layers import named
+from hardware_sim.kernels.measuring import Bench
+from hardware_sim.kernels.tuning import plan_for, tune
+
+NAMES = ("ResNet4", "AlexNet2", "VGG3.2")
+"""Layers of 3x3 and 5x5, small and large."""
+CACHE = "GYMWORKS_KERNEL_CACHE"
+Row = dict[str, Any]
+
+
+@contextmanager
+def empty_cache() -> Iterator[Path]:
+    """A new cache of compiled kernels, for a while."""
+    before = os.environ.get(CACHE)
+    with tempfile.TemporaryDirectory(prefix="gymworks-cache-") as folder:
+        os.environ[CACHE] = folder
+        try:
+            yield Path(folder)
+        finally:
+            if before is None:
+                del os.environ[CACHE]
+            else:
+                os.environ[CACHE] = before
+
+
+def tuned(names: list[str]) -> Row:
+    """The rate of ``gymworks tune`` with time enough for every variant."""
+    plan = plan_for([(layer.problem, [layer.name]) for layer in named(names)])
+    with empty_cache() as folder:
+        begun = time.perf_counter()
+        tune(plan, budget_s=float("inf"))
+        seconds = time.perf_counter() - begun
+        libraries = len([*folder.glob("*.so")])
+    done = [each for entry in plan.entries.values() for each in entry.measured]
+    return _row("compiled, checked and timed one by one", names, done, libraries, seconds)
+
+
+def tabled(names: list[str], limit_s: float) -> Row:
+    """The rate at which tables are measured."""
+    done: list[Any] = []
+    with empty_cache() as folder:
+        begun = time.perf_counter()
+        for layer in named(names):
+            bench = Bench(layer.problem, limit_s=limit_s)
+            done += bench.measure(space.choices(layer.problem)).values()
+        seconds = time.perf_counter() - begun
+        libraries = len([*folder.glob("*.so")])
+    return _row("measured by the library", names, done, libraries, seconds)
+
+
+def _row(way: str, names: list[str], done: list[Any], libraries: int, seconds: float) -> Row:
+    return {
+        "way": way,
+        "layers": names,
+        "variants": len(done),
+        "failed": sum(not each.speedup for each in done),
+        "libraries": libraries,
+        "seconds": seconds,
+        "variants_per_minute": 60 * len(done) / seconds,
+    }
+
+
+def say(row: Row) -> str:
+    """A row in words."""
+    return (
+        f"{row['variants']} variants of {', '.join(row['layers'])} {row['way']}: "
+        f"{row['variants_per_minute']:.0f} a minute ({row['libraries']} libraries compiled, "
+        f"{row['failed']} failed, {row['seconds']:.0f} s)"
+    )
+
+
+def rates(names: list[str], limit_s: float = 0.5) -> list[Row]:
+    """Both rates, on one thread.
+
+    Args:
+        names: Layers.
+        limit_s: Seconds of timing for the variants of a library.
+    """
+    torch.set_num_threads(1)
+    return [tuned(names), tabled(names, limit_s)]
+
+
+def main(
+    layer: Annotated[list[str] | None, typer.Argument(help="Default: three layers.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the figures here, as JSON.")] = None,
+) -> None:
+    """Prints a line for each way to tune."""
+    rows = rates(layer or [*NAMES])
+    for row in rows:
+        typer.echo(say(row))
+    if out:
+        write_json(out, {"machine": machine.describe(), "torch": torch.__version__, "rates": rows})
+
+
+if __name__ == "__main__":
+    typer.run(main)

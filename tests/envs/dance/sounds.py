@@ -1,0 +1,22 @@
+"""Sounds of which everything is known."""
+
+import numpy as np
+
+from envs.dance.audio import RATE
+
+
+def drums(bpm, offset_s, seconds=30.0, kind="click", loud=(1.0, 0.6, 0.6, 0.6)):
+    """One hit a beat from ``offset_s`` on, the first of a bar louder; float32 samples."""
+    random = np.random.default_rng(0)
+    samples = 1e-4 * random.normal(size=int(seconds * RATE))
+    time_s = np.arange(4000) / RATE
+    for beat in range(int((seconds - offset_s - 0.1) * bpm / 60)):
+        start = round((offset_s + beat * 60 / bpm) * RATE)
+        hit = {
+            "click": np.exp(-200 * time_s) * np.sin(2000 * np.pi * time_s),
+            "noise": np.exp(-60 * time_s) * random.normal(size=4000) / 3,
+            "kick": np.exp(-30 * time_s)
+            * np.sin(2 * np.pi * (60 + 100 * np.exp(-40 * time_s)) * time_s),
+        }[kind]
+        samples[start : start + 4000] += loud[beat % len(loud)] * hit
+    return samples.astype(np.float32)

@@ -1,0 +1,59 @@
+"""Playability: human charts of a level beside the same steps in disorder."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from envs.dance import chart as charts
+from envs.dance.chart import Chart
+from envs.dance.corpus import corpus, split
+from envs.dance.feet import rates
+from envs.dance.playability import estimate_meter, findings, meter_model, score
+
+
+@pytest.fixture(scope="module")
+def human(dance_data):
+    """Charts of songs that no figure was taken from."""
+    songs = [song for song in corpus("itg", dance_data) if split(song) == "test"]
+    return [chart for song in songs[:8] for chart in song.charts]
+
+
+def taps(rng, chart):
+    """A chart's rows as taps on random panels, as many arrows as before."""
+    arrows = (charts.states(chart.rows) % 3 > 0).sum(1)
+    keep = arrows > 0
+    ranks = rng.random((int(keep.sum()), 4)).argsort(1)
+    rows = charts.rows_of((ranks < arrows[keep, None]).astype(int))
+    return Chart(chart.ticks[keep], rows, chart.times[keep], chart.difficulty, chart.meter)
+
+
+def test_human_charts_are_playable_and_random_ones_of_their_density_are_less_so(human):
+    rng = np.random.default_rng(0)
+    scores = [score(chart, rates(chart)) for chart in human]
+    disorder = [taps(rng, chart) for chart in human]
+    others = [score(chart, rates(chart)) for chart in disorder]
+    assert np.mean(scores) > 97
+    better = np.mean(np.array(scores)[:, None] > np.array(others))
+    assert better > 0.9
+
+
+def test_meters_of_held_out_songs_are_estimated_within_half_a_level(human):
+    errors = [abs(estimate_meter(rates(chart)) - chart.meter) for chart in human]
+    assert np.mean(errors) < 0.6
+    for error, constant, _ in meter_model()["mean_absolute_error"].values():
+        assert error < constant / 4
+
+
+def test_findings_name_what_is_unusual_and_where():
+    ticks = np.arange(0, 48 * 64, 24)
+    rows = charts.rows_of(np.eye(4, dtype=int)[np.resize([0, 1, 3, 1, 0, 1, 2, 3], len(ticks))])
+    easy = Chart(ticks, rows, ticks / 96, "Beginner", 1)
+    found = {each.rate: each for each in findings(easy, rates(easy))}
+    assert "peak_per_s" in found
+    assert found["peak_per_s"].value > found["peak_per_s"].high
+    crossing = replace(easy, rows=charts.rows_of(np.eye(4, dtype=int)[[0, 1, 3, 1] * 32]))
+    found = {each.rate: each for each in findings(crossing, rates(crossing))}
+    assert len(found["crossovers"].beats) == 8
+    assert found["crossovers"].value == pytest.approx(25, abs=2)
+    assert score(crossing, rates(crossing)) < score(easy, rates(easy))
