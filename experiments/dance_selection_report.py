@@ -22,13 +22,21 @@ from rich.table import Table
 from torch import Tensor
 
 from agents.policies import dance_selection
-from agents.policies.dance_batches import Batch, Steps, chart_steps, steps, with_looks
+from agents.policies.dance_batches import (
+    Batch,
+    Steps,
+    chart_steps,
+    human_charts,
+    human_songs,
+    steps,
+    with_looks,
+)
 from agents.policies.dance_history import MIRRORED
 from agents.policies.dance_ngram import ORDER, KneserNey
 from agents.policies.dance_paper import PAPER
 from agents.policies.dance_sampling import sample, sample_plainly
 from agents.policies.weights import load_weights
-from agents.recipes.dance_selection import RECIPES, human_charts, human_songs, score
+from agents.recipes.dance_selection import RECIPES, score
 from envs.dance.chart import held_before, legal_rows
 from hardware_sim.files import write_json
 

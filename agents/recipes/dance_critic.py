@@ -19,9 +19,8 @@ from torch.nn import functional
 from agents.critics.dance import LEVELS, Critic, nats, windows
 from agents.critics.dance_corruption import CORRUPTIONS
 from agents.policies import dance_selection
-from agents.policies.dance_batches import Steps, chart_steps, with_looks
+from agents.policies.dance_batches import Steps, chart_steps, human_charts, with_looks
 from agents.policies.weights import save_weights
-from agents.recipes.dance_selection import human_charts
 
 ONE_IN = 5
 """Arcade charts that are used."""

@@ -21,17 +21,20 @@ import typer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.policies.dance_batches import Batch, Steps, batches, chart_steps, collate, with_looks
+from agents.policies.dance_batches import (
+    Batch,
+    Steps,
+    batches,
+    chart_steps,
+    collate,
+    human_charts,
+    with_looks,
+)
 from agents.policies.dance_paper import PAPER, Selector, paper_network
 from agents.policies.dance_selection import RepeatNet
 from agents.policies.weights import save_weights
-from envs.dance.chart import Chart
-from envs.dance.corpus import corpus, split
 from hardware_sim.errors import choose
 from hardware_sim.files import write_atomic
-
-FEWEST_ROWS = 20
-"""Shorter charts are left out, as drafts."""
 
 
 class Recipe(NamedTuple):
@@ -61,29 +64,6 @@ RECIPES = {
     "ours": Recipe(RepeatNet, ("itg", "thumbsy"), 5000, 1024, 2e-3, decay=0.02),
     "judge": Recipe(partial(paper_network, "lstm64+dt+beat"), ("arcade",)),
 }
-
-
-def human_songs(name: str, part: str) -> dict[str, list[Chart]]:
-    """Songs of a corpus, by name, with the charts that networks learn from or are judged on.
-
-    These have a level, times that rise and at least :data:`FEWEST_ROWS` rows.
-
-    Args:
-        name: See :func:`envs.dance.corpus.corpus`.
-        part: See :func:`envs.dance.corpus.split`.
-    """
-
-    def sound(chart: Chart) -> bool:
-        rising = bool((np.diff(chart.times) > 0).all())
-        return chart.level >= 0 and len(chart.rows) >= FEWEST_ROWS and rising
-
-    songs = [song for song in corpus(name) if split(song) == part]
-    return {song.name: [chart for chart in song.charts if sound(chart)] for song in songs}
-
-
-def human_charts(name: str, part: str) -> list[Chart]:
-    """The charts of :func:`human_songs`, song by song."""
-    return [chart for charts in human_songs(name, part).values() for chart in charts]
 
 
 class Score(NamedTuple):
