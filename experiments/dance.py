@@ -1,9 +1,8 @@
 """``gymworks dance``: charts of steps to songs, one verb a module or function."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
@@ -15,9 +14,7 @@ from experiments import dance_chart, dance_figures, dance_judge, dance_picture, 
 class SongFirst(TyperGroup):
     """Takes a first word that is no verb for a song to chart: ``gymworks dance song.ogg``."""
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The verb, which is ``chart`` if none is named."""
         named = args if args[0] in self.commands else ["chart", *args]
         return super().resolve_command(ctx, named)
