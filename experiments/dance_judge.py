@@ -201,6 +201,13 @@ def _print(console: Console, song: Song, judged: list[Judgement]) -> None:
             f"[{colour}]{each.playability:.0f}[/{colour}]",
         )
     console.print(table)
+    error = meter_model()["mean_absolute_error"]["test"][0]
+    console.print(
+        f"Estimated: on In The Groove's scale, mean error on held-out songs {error:.1f}. Human: "
+        "the median chart of the level.",
+        highlight=False,
+        soft_wrap=True,
+    )
     for each in judged:
         console.print(f"[bold]{each.difficulty}[/bold]", highlight=False)
         for line in _reasons(each):
@@ -212,10 +219,7 @@ def _reasons(each: Judgement) -> list[str]:
     error = meter_model()["mean_absolute_error"]["test"][0]
     if abs(each.estimated_meter - each.meter) > 4 * error:
         side = "harder" if each.estimated_meter > each.meter else "easier"
-        lines.append(
-            f"Meter: {side} than its {each.meter} says, about {each.estimated_meter:.1f} on In The "
-            f"Groove's scale (held-out error {error:.1f})."
-        )
+        lines.append(f"Meter: {side} than its {each.meter} says, about {each.estimated_meter:.1f}.")
     for finding in each.findings:
         unit = "" if finding.rate in PACES else " per 100 steps"
         where = ", ".join(f"{1 + beat / 4:.2f}" for beat in finding.beats)

@@ -4,7 +4,9 @@ A fret is not a panel: the four lower frets stand for the panels from left to ri
 for the last one again. So the times are a person's, the rows are no choreography.
 """
 
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +34,7 @@ def read(path: str | Path) -> Song:
         InputError: The file cannot be read, or the MIDI library is missing.
     """
     try:
-        import mido  # type: ignore[import-untyped, unused-ignore]
+        mido: Any = import_module("mido")
     except ImportError as error:
         raise InputError("guitar charts need mido: pip install 'gymworks[dance]'") from error
     path = Path(path)

@@ -55,3 +55,11 @@ FEET = {
     ),
     "TestBracketIntoJumpsGigaViolate": "l r ll lr lr lr r",
 }
+
+HELD_OUT = {
+    "TestBracketOneArrowUpdatesFootPortion": (
+        "r l r r l r r l r r l r r r l r r l r r l r r l r r r l r l l r l l r l l r l l "
+        "l r l l r l l r l l r l l"
+    ),
+}
+"""A fixture that prices were chosen without."""

@@ -16,7 +16,7 @@ from envs.dance.corpus import corpus
 from envs.dance.feet import PRICES, QUANTILES, Technique, feet, feet_of, quantiles, rates
 from envs.dance.timing import Timing
 from tests.envs.dance import invented
-from tests.envs.dance.technique_feet import FEET
+from tests.envs.dance.technique_feet import FEET, HELD_OUT
 
 CHARTS = invented.charts(Timing.constant(150))
 ROW = {"L": 0, "D": 1, "U": 2, "R": 3}
@@ -136,6 +136,12 @@ def test_feet_agree_with_the_author_of_the_fixtures(dance_data):
             wrong.append(name)
     assert wrong == ["TestFootSwapToAvoidCrossoverAndNewArrowNewArrowJump"]
     assert same == sum(len(each.replace(" ", "")) for each in FEET.values()) - 1
+
+
+def test_a_fixture_that_prices_were_chosen_without_is_stepped_as_its_author_says(dance_data):
+    fixtures = {song.name.split("/")[-2]: song.charts[0] for song in corpus("fixtures", dance_data)}
+    for name, expected in HELD_OUT.items():
+        assert assigned(feet_of(fixtures[name])) == expected
 
 
 def test_rates_of_a_chart_are_per_hundred_steps():

@@ -1,5 +1,6 @@
 """Chart files: what is written reads back the same, faults are named, .dwi is understood."""
 
+import tarfile
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from envs.dance import notes, simfiles
 from envs.dance.chart import check_holds, states
+from envs.dance.corpus import ARCHIVES
 from hardware_sim.errors import InputError
 from tests.envs.dance import invented
 
@@ -188,6 +190,21 @@ def test_dwi_has_paces_jumps_and_holds():
         [0, 0, 1, 0],
     ]
     assert chart.times[0] == 0.25
+
+
+def test_a_song_that_has_both_formats_is_the_same_in_both(dance_data):
+    place = "ddrt/Bhop Ball/[T07] Ants (No CMOD)/02 Ants"
+    with tarfile.open(dance_data / ARCHIVES["arcade"]) as archive:
+        dwi, sm = (
+            simfiles.loads(archive.extractfile(place + suffix).read(), "ants" + suffix)
+            for suffix in (".dwi", ".sm")
+        )
+    (ours,) = (chart for chart in dwi.charts if chart.difficulty == "Challenge")
+    (theirs,) = (chart for chart in sm.charts if chart.difficulty == "Challenge")
+    assert len(ours.rows) == 546
+    np.testing.assert_array_equal(ours.ticks, theirs.ticks)
+    np.testing.assert_array_equal(ours.rows, theirs.rows)
+    np.testing.assert_allclose(ours.times, theirs.times, atol=1e-9)
 
 
 @pytest.mark.parametrize(
