@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import soundfile  # type: ignore[import-untyped, unused-ignore]
+import soundfile
 import torch
 from numpy.typing import NDArray
-from scipy.signal import resample_poly  # type: ignore[attr-defined, unused-ignore]
+from scipy.signal import resample_poly  # type: ignore[attr-defined]
 from torch import Tensor
 from torch.nn import functional
 
