@@ -50,12 +50,12 @@ def data(
 ) -> None:
     """Fetches human charts from their public sources, and says under which licences they are."""
     from envs.dance import fetching
-    from envs.dance.corpus import CORPORA, data_folder
+    from envs.dance.corpus import data_folder
     from hardware_sim.errors import choose
 
     console = Console()
     place = data_folder(folder)
-    chosen = [choose("corpus", name, CORPORA) for name in corpora or CORPORA]
+    chosen = [choose("corpus", name, fetching.FETCHED) for name in corpora or fetching.FETCHED]
     for name in chosen:
         source = fetching.sources()[name]
         home = f"{source['home']} @ {source.get('commit', 'bookworm')}"

@@ -2,8 +2,9 @@
 
 ``python -m experiments.dance_selection_report measure WEIGHTS`` judges weights that
 ``agents.recipes.dance_selection`` wrote to a folder, each named after its recipe, on the songs of
-the split test, and writes the JSON file beside this module; ``... table`` prints it; ``... bench``
-compares cached sampling with reading everything again for every row.
+the split test, and writes the JSON file beside this module; ``... critic`` adds how well
+the shipped critic tells human charts from spoiled ones; ``... table`` prints the table; ``...
+bench`` compares cached sampling with reading everything again for every row.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from agents.critics import dance
 from agents.policies import dance_selection
 from agents.policies.dance_batches import (
     Batch,
@@ -36,6 +38,7 @@ from agents.policies.dance_ngram import ORDER, KneserNey
 from agents.policies.dance_paper import PAPER
 from agents.policies.dance_sampling import sample, sample_plainly
 from agents.policies.weights import load_weights
+from agents.recipes.dance_critic import spoiled
 from agents.recipes.dance_selection import RECIPES, score
 from envs.dance.chart import held_before, legal_rows
 from hardware_sim.files import write_json
@@ -167,13 +170,38 @@ def measure(
     torch.set_num_threads(1)
     names = [name for name in (*PAPER, "ours") if (weights / f"{name}.safetensors").exists()]
     songs = test_songs()
-    content = {
+    content = json.loads(output.read_text()) if output.exists() else {}
+    content |= {
         "data": f"{len(songs.charts)} charts of {songs.song.max() + 1} songs of the split test of "
         f"In The Groove, {len(songs.song)} rows; intervals are over songs",
         "lines": lines(weights, names, songs),
     }
     write_json(output, content)
     table(output)
+
+
+@app.command()
+def critic(
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to add to.")] = RESULTS,
+    seed: Annotated[int, typer.Option(help="Of the corruptions.")] = 1,
+) -> None:
+    """Judges the shipped critic: human charts of test songs against spoiled ones."""
+    torch.set_num_threads(1)
+    charts = chart_steps(human_charts(CORPUS, "test"), CORPUS)
+    network, shipped = dance_selection.shipped(), dance.shipped()
+    scores = {
+        name: dance.chart_scores(shipped, dance.windows(network, group))
+        for name, group in spoiled(charts, seed).items()
+    }
+    human = scores.pop("human")
+    areas = {name: dance.auc(human, other) for name, other in scores.items()}
+    areas["all"] = dance.auc(human, np.concatenate(list(scores.values())))
+    content = json.loads(output.read_text()) if output.exists() else {}
+    write_json(output, {**content, "critic": {"charts": len(human), "seed": seed, "area": areas}})
+    printed = Table("human charts against", "area under the curve")
+    for name, area in areas.items():
+        printed.add_row(name, f"{area:.3f}")
+    Console(width=80).print(printed)
 
 
 @app.command()

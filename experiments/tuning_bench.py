@@ -101,15 +101,16 @@ def say(row: Row) -> str:
     )
 
 
-def rates(names: list[str], limit_s: float = 0.5) -> list[Row]:
-    """Both rates, on one thread.
+def rates(names: list[str], limit_s: float = 0.5) -> Iterator[Row]:
+    """Both rates, on one thread, each when it is measured.
 
     Args:
         names: Layers.
         limit_s: Seconds of timing for the variants of a library.
     """
     torch.set_num_threads(1)
-    return [tuned(names), tabled(names, limit_s)]
+    yield tuned(names)
+    yield tabled(names, limit_s)
 
 
 def main(
@@ -117,9 +118,10 @@ def main(
     out: Annotated[Path | None, typer.Option(help="Also write the figures here, as JSON.")] = None,
 ) -> None:
     """Prints a line for each way to tune."""
-    rows = rates(layer or [*NAMES])
-    for row in rows:
+    rows = []
+    for row in rates(layer or [*NAMES]):
         typer.echo(say(row))
+        rows.append(row)
     if out:
         write_json(out, {"machine": machine.describe(), "torch": torch.__version__, "rates": rows})
 

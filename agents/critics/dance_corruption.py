@@ -76,8 +76,7 @@ CORRUPTIONS: dict[str, Callable[[Steps, np.random.Generator], Steps]] = {
 def _loose(rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where a row has nothing but taps, and nothing is held."""
     panels = states(rows)
-    loose: NDArray[np.bool_] = (panels < HEAD).all(-1) & ~held_before(rows).any(-1)
-    return loose
+    return np.asarray((panels < HEAD).all(-1) & ~held_before(rows).any(-1))
 
 
 def _with(chart: Steps, rows: NDArray[np.uint8]) -> Steps:

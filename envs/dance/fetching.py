@@ -1,4 +1,4 @@
-"""Fetching the corpora from where they are public, file by file, each against its SHA-256.
+"""Fetching the corpora from where they are public, each file against its SHA-256.
 
 ``sources.json`` names for each corpus its home, commit, licence, files and their digests. Files
 that are there already and whole are not fetched again, so a fetch that broke off goes on.
@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import lzma
+import pickle
 import shutil
 import tarfile
 import urllib.error
@@ -21,6 +22,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import numpy as np
+import torch
 
 from envs.dance.corpus import ARCHIVES, CORPORA
 from hardware_sim.errors import InputError, choose
@@ -28,6 +30,11 @@ from hardware_sim.files import write_atomic
 
 TIMEOUT_S = 60
 THREADS = 4
+WEIGHTS = "weights"
+"""What is fetched besides the corpora: the numbers of the paper's authors' placement network."""
+
+FETCHED = (*CORPORA, WEIGHTS)
+
 PEAK = 0.98
 """Loudest sample of the mixed guitar songs."""
 
@@ -57,7 +64,7 @@ def fetch(
     """Fetches a corpus into the folder, in the layout that :func:`corpus.corpus` reads.
 
     Args:
-        name: One of :data:`corpus.CORPORA`.
+        name: One of :data:`FETCHED`.
         folder: The data folder; made if missing.
         mirror: Address of a server that has the same paths as the public ones; empty for those.
         progress: See :data:`Progress`.
@@ -65,10 +72,13 @@ def fetch(
     Raises:
         InputError: A file cannot be fetched or is not what it was; what is there stays.
     """
-    choose("corpus", name, CORPORA)
+    choose("corpus", name, FETCHED)
     source = sources()[name]
     stage = folder / "fetched"
     try:
+        if name == WEIGHTS:
+            _fetch_weights(source, folder, mirror, progress)
+            return
         if "packages" in source:
             _fetch_packages(source["packages"], folder, stage, mirror, progress)
             return
@@ -113,19 +123,24 @@ def _fetch_all(files: list[File], progress: Progress) -> None:
 def _fetch_one(file: File) -> None:
     if file.path.exists() and _digest(file.path.read_bytes()) == file.digest:
         return
-    try:
-        with urllib.request.urlopen(file.url, timeout=TIMEOUT_S) as answer:
-            content = answer.read()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise InputError(
-            f"{file.url} cannot be fetched: {reason}; what is there stays, run it again to go on"
-        ) from error
+    content = _download(file.url)
     if _digest(content) != file.digest:
         raise InputError(
             f"{file.url} is not what it was: SHA-256 {_digest(content)} instead of {file.digest}"
         )
     _write(file.path, content)
+
+
+def _download(url: str) -> bytes:
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
+            content: bytes = answer.read()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise InputError(
+            f"{url} cannot be fetched: {reason}; what is there stays, run it again to go on"
+        ) from error
+    return content
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -146,6 +161,27 @@ def _packed(files: list[File], stage: Path) -> bytes:
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return lzma.compress(buffer.getvalue())
+
+
+def _fetch_weights(source: dict[str, Any], folder: Path, mirror: str, progress: Progress) -> None:
+    """Fetches state dicts of torch and keeps their numbers as arrays."""
+    path = folder / source["file"]
+    if not path.exists():
+        arrays: dict[str, Any] = {}
+        for part, url in source["state_dicts"].items():
+            file = io.BytesIO(_download(_address(url, mirror)))
+            try:
+                tensors = torch.load(file, map_location="cpu", weights_only=True)
+            except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+                raise InputError(f"{url} holds no weights: {error}") from error
+            arrays |= {f"{part}.{key}": tensor.numpy() for key, tensor in tensors.items()}
+        digest = hashlib.sha256()
+        for key in sorted(arrays):
+            digest.update(key.encode() + arrays[key].tobytes())
+        if digest.hexdigest() != source["sha256"]:
+            raise InputError(f"the weights of {source['home']} are not what they were")
+        write_atomic(path, lambda target: np.savez(target, **arrays))
+    progress(1, 1)
 
 
 def _fetch_packages(

@@ -6,12 +6,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.baselines.dance import Alternating, random_rows
 from agents.critics import dance
 from agents.critics.dance_corruption import CORRUPTIONS, LEVELS_OFF
 from agents.policies.dance_batches import collate, with_looks
+from agents.policies.dance_sampling import write_rows
 from agents.policies.dance_selection import RepeatNet, log_probabilities
 from agents.recipes.dance_critic import fit, spoiled
 from envs.dance.chart import held_before, legal_rows, states
+from hardware_sim.errors import InputError
 from tests.agents.dance_charts import chart
 
 
@@ -92,3 +95,27 @@ def test_a_critic_is_fitted():
 def test_the_area_counts_pairs():
     assert dance.auc([3, 2], [1, 2, 0]) == pytest.approx(5.5 / 6)
     assert dance.auc([1], [2]) == 0
+
+
+def test_what_is_shipped_knows_human_habits():
+    """Alternating feet on a plain stream are likelier than rows drawn at random."""
+    ticks = np.arange(160) * 24
+    times = ticks / 120
+    kinds = {
+        name: writer(times, ticks, 2, np.random.default_rng(0))
+        for name, writer in (("alternating", Alternating()), ("random", random_rows))
+    }
+    for says in (dance.log_likelihood, lambda *chart: -dance.judged_nats(*chart)):
+        means = {name: says(rows, ticks, times, 2).mean() for name, rows in kinds.items()}
+        assert means["alternating"] > means["random"] + 1
+    odds = {name: dance.human_odds(rows, ticks, times, 2) for name, rows in kinds.items()}
+    assert odds["alternating"] > odds["random"]
+    with pytest.raises(InputError, match="level 5"):
+        dance.human_odds(kinds["random"], ticks, times, 5)
+
+
+def test_the_shipped_network_writes_what_it_finds_likely():
+    ticks = np.arange(100) * 24
+    rows = write_rows(ticks / 96, ticks, 3, seed=1)
+    assert rows.tolist() == write_rows(ticks / 96, ticks, 3, seed=1).tolist()
+    assert dance.log_likelihood(rows, ticks, ticks / 96, 3).mean() > -1

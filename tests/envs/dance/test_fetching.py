@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
+import torch
 
 from envs.dance import fetching
 from envs.dance.corpus import ARCHIVES, CORPORA, corpus
@@ -95,14 +96,39 @@ def test_a_server_that_is_not_there_is_named(tmp_path):
 
 
 def test_every_corpus_has_a_source_with_home_licence_and_digests():
-    assert set(fetching.sources()) == set(CORPORA)
-    for source in fetching.sources().values():
+    assert set(fetching.sources()) == {*CORPORA, "weights"}
+    for name, source in fetching.sources().items():
         assert source["home"].startswith("https://")
         assert source["licence"]
+        if name == "weights":
+            continue
         packages = source.get("packages", {})
         digests = [*source.get("files", {}).values(), *(p["sha256"] for p in packages.values())]
         assert digests
         assert all(len(digest) == 64 for digest in digests)
+
+
+def test_weights_are_kept_as_numbers_and_checked(dance_data, tmp_path):
+    source = fetching.sources()["weights"]
+    with np.load(dance_data / source["file"]) as file:
+        arrays = {key: file[key] for key in file.files}
+    for part, url in source["state_dicts"].items():
+        path = tmp_path / "mirror" / urlsplit(url).path.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        named = {key: arrays[key] for key in arrays if key.startswith(part)}
+        torch.save({k[len(part) + 1 :]: torch.from_numpy(v) for k, v in named.items()}, path)
+    mirror = "file://" + str(tmp_path / "mirror")
+    fetching.fetch("weights", tmp_path / "data", mirror)
+    with np.load(tmp_path / "data" / source["file"]) as file:
+        assert set(file.files) == set(arrays)
+        assert all((file[key] == arrays[key]).all() for key in arrays)
+    torch.save({"mean": torch.zeros(80, 3)}, path)
+    with pytest.raises(InputError, match="are not what they were"):
+        fetching.fetch("weights", tmp_path / "other", mirror)
+    path.write_bytes(b"no weights")
+    with pytest.raises(InputError, match="holds no weights"):
+        fetching.fetch("weights", tmp_path / "other", mirror)
+    assert not (tmp_path / "other").exists()
 
 
 def test_songs_of_a_package_are_mixed_and_their_notes_checked(tmp_path):

@@ -37,18 +37,21 @@ def test_invented_songs_read_back_as_they_were_written(tmp_path_factory, song):
 
 def test_real_files_read_back_as_they_were_written(chart_files, tmp_path):
     count, refused = 0, []
-    for name, content in chart_files.items():
+    for number, (name, content) in enumerate(chart_files.items()):
         try:
             song = simfiles.loads(content, name, repair=True)
         except InputError as error:
             refused.append(str(error))
             continue
-        assert plain(simfiles.read(simfiles.write_ssc(song, tmp_path / "a.ssc"))) == song, name
-        if song.timing.warps or any(chart.timing for chart in song.charts):
+        needs_ssc = song.timing.warps or any(chart.timing for chart in song.charts)
+        if needs_ssc:
             with pytest.raises(InputError, match=r"write \.ssc"):
                 simfiles.write_sm(song, tmp_path / "a.sm")
+        if needs_ssc or number % 2:
+            path = simfiles.write_ssc(song, tmp_path / "a.ssc")
         else:
-            assert plain(simfiles.read(simfiles.write_sm(song, tmp_path / "a.sm"))) == song, name
+            path = simfiles.write_sm(song, tmp_path / "a.sm")
+        assert plain(simfiles.read(path)) == song, name
         for chart in song.charts:
             check_holds(chart)
             count += 1
