@@ -10,7 +10,6 @@ how many variants a minute were measured.
 
 import json
 import os
-import resource
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -23,6 +22,7 @@ import torch
 import typer
 
 from envs.convolution.tables import FILE
+from experiments.tuning_bench import processor_s
 from hardware_sim.files import write_text
 from hardware_sim.kernels import compiler, machine, roofline, space
 from hardware_sim.kernels.layers import LAYERS, Layer
@@ -38,7 +38,7 @@ Row = dict[str, Any]
 
 def measured(layer: Layer, limit_s: float) -> Row:
     """Measures all variants of a layer; the table's entry."""
-    began = time.perf_counter(), _processor_s()
+    began = time.perf_counter(), processor_s()
     bench = Bench(layer.problem, limit_s=limit_s)
     choices = space.choices(layer.problem)
     found = bench.measure(choices)
@@ -58,14 +58,8 @@ def measured(layer: Layer, limit_s: float) -> Row:
         },
         "variants": len(found),
         "wall_s": round(time.perf_counter() - began[0], 1),
-        "processor_s": round(_processor_s() - began[1], 1),
+        "processor_s": round(processor_s() - began[1], 1),
     }
-
-
-def _processor_s() -> float:
-    """Processor time of this process and of those it has waited for."""
-    both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in both)
 
 
 def sizes(layer: Layer) -> dict[str, Any]:

@@ -1,20 +1,31 @@
 """``gymworks dance``: charts of steps to songs, one verb a module or function."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
+from typer.core import TyperGroup
 
 from experiments import dance_chart, dance_figures, dance_judge, dance_picture, dance_preview
 
-app = typer.Typer(no_args_is_help=True)
+
+class SongFirst(TyperGroup):
+    """Takes a first word that is no verb for a song to chart: ``gymworks dance song.ogg``."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The verb, which is ``chart`` if none is named."""
+        named = args if args[0] in self.commands else ["chart", *args]
+        return super().resolve_command(ctx, named)
+
+
+app = typer.Typer(cls=SongFirst, no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    """Dance charts: fetch human ones, judge and show any."""
+    """Dance charts: gymworks dance SONG writes some; judge, play, show any; fetch human ones."""
 
 
 app.command("chart")(dance_chart.command)

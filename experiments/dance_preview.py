@@ -51,7 +51,8 @@ def write(chart_file: Path, page: Path, music: Path | None = None) -> None:
     if not song.music and music is None:
         raise InputError(f"{chart_file} names no music; say which with --music")
     samples, rate = audio.load(path)
-    if not any(len(chart.rows) for chart in song.charts):
+    charts = sorted((c for c in song.charts if len(c.rows)), key=lambda c: (c.level, c.meter))
+    if not charts:
         raise InputError(f"{chart_file} has no chart with a note in it")
     duration_s = len(samples) / rate
     source = files("experiments").joinpath("templates", "dance.html").read_text()
@@ -59,7 +60,7 @@ def write(chart_file: Path, page: Path, music: Path | None = None) -> None:
     text = template.render(
         title=" - ".join(filter(None, (song.artist, song.title))) or chart_file.stem,
         caption="L and R are the feet that take each arrow with the least effort.",
-        charts=[_chart(chart, song, duration_s) for chart in song.charts if len(chart.rows)],
+        charts=[_chart(chart, song, duration_s) for chart in charts],
         waveform=_waveform(samples, rate),
         waves_per_s=WAVES_PER_S,
         duration_s=round(duration_s, 2),

@@ -223,9 +223,10 @@ def main(
         console.print(table(chosen, rows))
         console.print(f"geometric mean of the speed-ups over the library: {mean:.2f}\n")
     if not suite and not layer:
-        report["tuning"] = rates([*NAMES])
-        for row in report["tuning"]:
+        report["tuning"] = []
+        for row in rates([*NAMES]):
             console.print(say(row))
+            report["tuning"].append(row)
     if out:
         write_json(out, report)
 

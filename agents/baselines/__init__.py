@@ -42,6 +42,8 @@ BASELINES: dict[str, dict[str, str]] = {
     },
     "dance": {
         "rules": "agents.baselines.dance_agents:Rules",
+        "ngram": "agents.baselines.dance_agents:NgramRules",
+        "selected": "agents.baselines.dance_agents:Selected",
         "cloned": "agents.policies.dance:Cloned",
         "pretrained": "agents.policies.dance:Pretrained",
     },

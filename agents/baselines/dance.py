@@ -129,7 +129,7 @@ class Alternating:
     @staticmethod
     def _jumps(strong: NDArray[np.bool_], share: float) -> float:
         """How often a measure's first row must be a jump, so that ``share`` of all rows are."""
-        return min(1.0, share / max(strong.mean(), 1e-9))
+        return min(1.0, share / max(float(strong.mean()), 1e-9))
 
     def _step(self, feet: list[int], turn: int, rng: np.random.Generator) -> int:
         """A panel for a foot, another than it stands on."""

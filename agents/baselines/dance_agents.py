@@ -1,12 +1,17 @@
 """Baselines that act in the dance environments: steps where they are likely, rows by rules."""
 
+from functools import cache
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.baselines.dance import Alternating, Writer
+from agents.baselines.dance import Alternating, Ngram, Writer
+from agents.policies.dance_batches import human_charts
+from agents.policies.dance_history import MIRRORED
+from agents.policies.dance_ngram import KneserNey
+from agents.policies.dance_sampling import write_rows
 from envs.dance.env import DanceEnv
 from envs.dance.levels import SHORTEST_GAP_S
 from hardware_sim.errors import InputError
@@ -60,6 +65,45 @@ class Rules:
         elif len(chosen):
             plan[chosen] = self.writer(times[chosen], ticks[chosen], level, self.random)
         return plan
+
+
+@cache
+def fitted_ngram() -> Ngram:
+    """The n-gram of In The Groove's songs of the split train, with their mirror images.
+
+    Raises:
+        InputError: The charts are missing; says how to get them.
+    """
+    charts = human_charts("itg", "train")
+    return Ngram(KneserNey(mirror[chart.rows] for chart in charts for mirror in MIRRORED))
+
+
+def selected(
+    times: NDArray[np.float64], ticks: NDArray[np.int64], level: int, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Rows by the shipped selection network; a :class:`agents.baselines.dance.Writer`."""
+    return write_rows(times, ticks, level, int(rng.integers(2**31)))
+
+
+class NgramRules(Rules):
+    """Steps at the likeliest times, rows drawn from an n-gram of human charts.
+
+    Args:
+        env: A dance environment.
+
+    Raises:
+        InputError: The environment is of another domain, or the charts are missing.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        super().__init__(env)
+        self.writer = fitted_ngram()
+
+
+class Selected(Rules):
+    """Steps at the likeliest times, rows drawn from the shipped selection network."""
+
+    writer = staticmethod(selected)
 
 
 def likeliest(

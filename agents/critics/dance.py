@@ -8,6 +8,7 @@ and tells human charts from spoiled ones (:mod:`agents.critics.dance_corruption`
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
@@ -40,7 +41,7 @@ _PHASES = np.select(
 )
 """Whether a tick is on the beat, half, a quarter or a third of one behind, or elsewhere."""
 
-FACTS = 26
+FACTS = 25
 """Features of a row that windows take the mean of."""
 
 FEATURES = FACTS + 3 + LEVELS
@@ -118,7 +119,9 @@ def windows(network: Selector, charts: Sequence[Steps]) -> Windows:
         charts: Without looks.
     """
     seen = with_looks(charts)
-    costs = [nats(network, [_relabelled(each, level) for each in seen]) for level in range(LEVELS)]
+    costs = [
+        nats(network, [replace(each, level=level) for each in seen]) for level in range(LEVELS)
+    ]
     features, numbers = [], []
     for number, chart in enumerate(seen):
         facts = _facts(chart, np.stack([costs[level][number] for level in range(LEVELS)]))
@@ -127,10 +130,6 @@ def windows(network: Selector, charts: Sequence[Steps]) -> Windows:
             features.append(_summary(facts[start : start + WINDOW], chart.level))
             numbers.append(number)
     return Windows(np.stack(features), np.array(numbers))
-
-
-def _relabelled(chart: Steps, level: int) -> Steps:
-    return Steps(**{**vars(chart), "level": level})
 
 
 def _facts(chart: Steps, costs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -225,7 +224,8 @@ def log_likelihood(
         InputError: There is no such level, or no rows.
     """
     chart = with_looks([_chart(rows, ticks, times, level)])
-    return float(shipped().usual[level]) - nats(dance_selection.shipped(), chart)[0]
+    costs = nats(dance_selection.shipped(), chart)[0].astype(np.float64)
+    return shipped().usual[level].item() - costs
 
 
 def judged_nats(

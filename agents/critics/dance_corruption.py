@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from agents.policies.dance_batches import Steps, steps
 from agents.policies.dance_history import MIRRORED
-from envs.dance.chart import HEAD, TAIL, held_before, rows_of, states
+from envs.dance.chart import HEAD, held_before, rows_of, states
 
 OFF_BEAT = (6, 8, 12, 16, 20, 24, 30, 36, 40, 42)
 """Ticks that charts are shifted by."""
@@ -76,7 +76,7 @@ CORRUPTIONS: dict[str, Callable[[Steps, np.random.Generator], Steps]] = {
 def _loose(rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where a row has nothing but taps, and nothing is held."""
     panels = states(rows)
-    return ((panels != HEAD) & (panels != TAIL)).all(-1) & ~held_before(rows).any(-1)
+    return np.asarray((panels < HEAD).all(-1) & ~held_before(rows).any(-1))
 
 
 def _with(chart: Steps, rows: NDArray[np.uint8]) -> Steps:

@@ -11,10 +11,14 @@ from torch import Tensor
 
 from agents.policies.dance_history import FIRST_S, MIRRORED, Looks, intervals, look_back
 from envs.dance.chart import MIRRORS, Chart
+from envs.dance.corpus import corpus, split
 from hardware_sim.errors import InputError
 
 CORPORA = ("itg", "thumbsy", "arcade")
 """Corpora that networks tell apart."""
+
+FEWEST_ROWS = 20
+"""Shorter human charts are left out, as drafts."""
 
 _MIRRORED = torch.from_numpy(MIRRORED.astype(np.int64))
 _PANELS = torch.tensor(list(MIRRORS.values()))
@@ -115,6 +119,29 @@ def with_looks(charts: Sequence[Steps]) -> list[Steps]:
         for i, chart in enumerate(group):
             found[chart] = replace(charts[chart], looks=seen[i, : len(charts[chart])])
     return found
+
+
+def human_songs(name: str, part: str) -> dict[str, list[Chart]]:
+    """Songs of a corpus, by name, with the charts that networks learn from or are judged on.
+
+    These have a level, times that rise and at least :data:`FEWEST_ROWS` rows.
+
+    Args:
+        name: See :func:`envs.dance.corpus.corpus`.
+        part: See :func:`envs.dance.corpus.split`.
+    """
+
+    def sound(chart: Chart) -> bool:
+        rising = bool((np.diff(chart.times) > 0).all())
+        return chart.level >= 0 and len(chart.rows) >= FEWEST_ROWS and rising
+
+    songs = [song for song in corpus(name) if split(song) == part]
+    return {song.name: [chart for chart in song.charts if sound(chart)] for song in songs}
+
+
+def human_charts(name: str, part: str) -> list[Chart]:
+    """The charts of :func:`human_songs`, song by song."""
+    return [chart for charts in human_songs(name, part).values() for chart in charts]
 
 
 def piled(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:

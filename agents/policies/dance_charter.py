@@ -76,7 +76,7 @@ def charts(
     """
     manner = STYLES[style]
     report("placing steps")
-    places = [place(features, timing, level, density) for level in levels]
+    places = place(features, timing, levels, density)
     wanted = [
         steps(where.ticks, where.times, DIFFICULTIES.index(level))
         for level, where in zip(levels, places, strict=True)

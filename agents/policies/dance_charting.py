@@ -1,5 +1,6 @@
 """When to step: a song's spectra and beat in, the ticks of one level's steps out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,11 +70,11 @@ def timing(tempo: Tempo) -> Timing:
 def place(
     features: NDArray[np.floating],
     beats: Timing,
-    level: str,
+    levels: Sequence[str] = DIFFICULTIES,
     density: float | None = None,
     model: Placer | None = None,
-) -> Placement:
-    """The steps of one level of a song.
+) -> list[Placement]:
+    """The steps of levels of a song.
 
     As many of the likeliest slots are taken as promise the greatest F-score, but no fewer and no
     more a second than human charts of the level have; of note kinds only those that they use.
@@ -81,7 +82,7 @@ def place(
     Args:
         features: Log-mel spectra ``(T, 80, 3)``.
         beats: The song's tempo; see :func:`timing`.
-        level: One of ``DIFFICULTIES``.
+        levels: Some of ``DIFFICULTIES``.
         density: Steps a second, over the song's whole length, instead.
         model: The shipped one if missing.
 
@@ -89,7 +90,8 @@ def place(
         InputError: There is no such level, the density is out of range, or the song too short.
     """
     slots = grid(beats, len(features) * FRAME_S)
-    return placed((model or shipped()).predict(features, slots), slots, level, density)
+    likely = (model or shipped()).predict(features, slots)
+    return [placed(likely, slots, level, density) for level in levels]
 
 
 def placed(

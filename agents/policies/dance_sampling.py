@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from agents.policies.dance_batches import Steps, collate, look_tensors, piled, with_looks
+from agents.policies.dance_batches import Steps, collate, look_tensors, piled, steps, with_looks
 from agents.policies.dance_history import History
 from agents.policies.dance_paper import Selector
-from agents.policies.dance_selection import WINDOW, RepeatNet
+from agents.policies.dance_selection import WINDOW, RepeatNet, shipped
 from envs.dance.chart import HEAD, ROWS, TAIL, held_before, legal_rows, states
 from hardware_sim.errors import InputError
 
@@ -138,6 +138,31 @@ def sample(
             chooser.push(rows)
             held = chooser.history.held
     return [chooser.history.rows[i, :end] for i, end in enumerate(ends)]
+
+
+def write_rows(
+    times: NDArray[np.float64],
+    ticks: NDArray[np.int64],
+    level: int,
+    seed: int,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+) -> NDArray[np.uint8]:
+    """Rows (N,) of one chart by the shipped network; see :func:`sample`.
+
+    Args:
+        times: (N,) seconds.
+        ticks: (N,) ascending.
+        level: Coarse level 0..4.
+        seed: The same one gives the same rows.
+        temperature: See :func:`draw`.
+        top_p: Likewise.
+
+    Raises:
+        InputError: As :func:`sample`, or there is no such level, or no time.
+    """
+    chart = steps(ticks, times, level)
+    return sample(shipped(), [chart], [seed], temperature, top_p)[0]
 
 
 def sample_plainly(

@@ -21,17 +21,20 @@ import typer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.policies.dance_batches import Batch, Steps, batches, chart_steps, collate, with_looks
+from agents.policies.dance_batches import (
+    Batch,
+    Steps,
+    batches,
+    chart_steps,
+    collate,
+    human_charts,
+    with_looks,
+)
 from agents.policies.dance_paper import PAPER, Selector, paper_network
 from agents.policies.dance_selection import RepeatNet
 from agents.policies.weights import save_weights
-from envs.dance.chart import Chart
-from envs.dance.corpus import corpus, split
 from hardware_sim.errors import choose
 from hardware_sim.files import write_atomic
-
-FEWEST_ROWS = 20
-"""Shorter charts are left out, as drafts."""
 
 
 class Recipe(NamedTuple):
@@ -58,25 +61,9 @@ class Recipe(NamedTuple):
 
 RECIPES = {
     **{name: Recipe(partial(paper_network, name)) for name in PAPER},
-    "ours": Recipe(RepeatNet, ("itg", "thumbsy"), 7000, 1024, 2e-3, decay=0.02),
+    "ours": Recipe(RepeatNet, ("itg", "thumbsy"), 5000, 1024, 2e-3, decay=0.02),
     "judge": Recipe(partial(paper_network, "lstm64+dt+beat"), ("arcade",)),
 }
-
-
-def human_charts(name: str, part: str) -> list[Chart]:
-    """Charts of a corpus with a level, times that rise and at least :data:`FEWEST_ROWS` rows.
-
-    Args:
-        name: See :func:`envs.dance.corpus.corpus`.
-        part: See :func:`envs.dance.corpus.split`.
-    """
-    return [
-        chart
-        for song in corpus(name)
-        if split(song) == part
-        for chart in song.charts
-        if chart.level >= 0 and len(chart.rows) >= FEWEST_ROWS and (np.diff(chart.times) > 0).all()
-    ]
 
 
 class Score(NamedTuple):

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 import torch
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
+from scipy.signal import resample_poly  # type: ignore[attr-defined]
 from torch import Tensor
 from torch.nn import functional
 

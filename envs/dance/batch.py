@@ -104,7 +104,7 @@ class DanceBatch:
         self.pressed_s = np.zeros(batch)
         self.feet = FootTracker(batch)
         self.pressed, self.agreed = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
-        self.found, self.total, self.effort = (np.zeros(batch) for _ in range(3))
+        self.found, self.total, self.effort, self.error = (np.zeros(batch) for _ in range(4))
         self.chart = np.zeros((batch, self.episodes.times.shape[1]), np.uint8)
         self.ended = np.zeros(batch, np.bool_)
         self.begin(~self.ended, self.episode)
@@ -150,7 +150,7 @@ class DanceBatch:
         self.episode[rows] = episode
         for array in (self.place, self.rows, self.held, self.pressed, self.agreed, self.chart):
             array[rows] = 0
-        for total in (self.found, self.total, self.effort):
+        for total in (self.found, self.total, self.effort, self.error):
             total[rows] = 0.0
         before = self.episodes.times[self.episode[rows], 0] - LONGEST_S
         self.times[rows], self.pressed_s[rows] = before[:, None], before
@@ -179,12 +179,12 @@ class DanceBatch:
         parts["illegal"][illegal] = ILLEGAL_REWARD
         self._judge(acting, code, parts)
         self._write(acting, code, parts)
+        error = self._density_error()
+        parts["density"][acting] = self.worth.density * (self.error - error)[acting]
+        self.error = np.where(acting, error, self.error)
         last = self.place == self.episodes.length[self.episode] - 1
         finished = acting & last
         self.place[acting & ~last] += 1
-        target = self.episodes.density[self.episode] * self._duration()
-        error = np.abs(self.pressed - target) / np.maximum(target, 1.0)
-        parts["density"][finished] = -self.worth.density * np.minimum(error[finished], 1.0)
         terminated = illegal | finished
         self.ended |= terminated
         outcome = Outcome(parts, terminated)
@@ -265,6 +265,13 @@ class DanceBatch:
         after = np.concatenate([self.times[:, 1:], self.now[:, None]], axis=1)
         return np.clip(after - self.times, 0.0, LONGEST_S).astype(np.float32)
 
+    def _density_error(self) -> NDArray[np.float64]:
+        """Steps too many or too few until now, over those wanted in the song; at most 1."""
+        density = self.episodes.density[self.episode]
+        wanted = density * (self.now - self.episodes.times[self.episode, 0])
+        error = np.abs(self.pressed - wanted) / np.maximum(density * self._duration(), 1.0)
+        return np.asarray(np.minimum(error, 1.0))
+
     def _duration(self) -> NDArray[np.float64]:
         """Seconds of each song's candidate times, float64 ``(B,)``."""
         times = self.episodes.times[self.episode]
@@ -329,12 +336,11 @@ class DanceBatch:
         wanted_count = (wanted & inside).sum(axis=1)
         f1 = 2 * self.found / np.maximum(self.pressed + wanted_count, 1)
         f1 = np.where(human[:, 0] == ABSENT, np.nan, f1)
-        target = table.density[self.episode] * self._duration()
         score = self.total / table.length[self.episode]
         return {
             "score": np.nan_to_num(f1) if self.task == "placement" else score,
             "f1": f1,
-            "density_error": np.abs(self.pressed - target) / np.maximum(target, 1.0),
+            "density_error": self.error.copy(),
             "effort": 100.0 * self.effort / np.maximum(self.pressed, 1),
             "steps": self.pressed.astype(np.float64),
         }

@@ -69,7 +69,8 @@ class DanceEnv(gym.Env[Observation, np.int64]):
       is not paid.
     - `playability`: minus the cost of the step for the feet, times `playability`.
     - `imitation`: `imitation` for each time at which the chart does as the human one.
-    - `density`: at the end minus `density` times the relative error of the number of steps.
+    - `density`: minus `density` times what the time adds to the error of the number of steps so
+      far, relative to the number that the song wants; over an episode, the error at the end.
     - `illegal`: -5 for an illegal action, which ends the episode.
 
     Because the critics' parts are log-probabilities, an agent trained with an entropy bonus of the

@@ -56,12 +56,13 @@ class Episodes:
         """The episodes of a task.
 
         Args:
-            task: One of :data:`TASKS`. Placement and choreography go through all slots, and through
-                all five levels; selection goes through the steps of human charts.
+            task: One of :data:`TASKS`. Choreography goes through all slots, at all five levels;
+                placement does at the levels that have human charts, which judge it; selection goes
+                through the steps of human charts.
             songs: ``"shipped"``, or a folder of songs.
 
         Raises:
-            InputError: No such task or folder, or no human charts in it for selection.
+            InputError: No such task or folder, or no human charts in it for placement or selection.
         """
         choose("task", task, list(TASKS))
         found = tracks(songs)
@@ -72,7 +73,7 @@ class Episodes:
         ]
         pairs = [pair for pair in pairs if len(pair[2]) > 1]
         if not pairs:
-            raise InputError(f"songs in {songs!r} have no human charts whose rows can be chosen")
+            raise InputError(f"songs in {songs!r} have no human charts, which {task} needs")
         return _joined(found, pairs)
 
     def named(self, number: int) -> dict[str, str]:
@@ -106,7 +107,7 @@ def _candidates(task: Task, track: Track, level: int) -> NDArray[np.bool_]:
     human = track.human[level]
     if task == "selection":
         return np.asarray((human != 0) & (human != ABSENT))
-    return np.ones(len(human), np.bool_)
+    return np.asarray((human != ABSENT) | (task == "choreography"))
 
 
 def _density(track: Track, level: int) -> float:

@@ -46,7 +46,7 @@ class Worth:
 
     Attributes:
         playability: Nats for each unit of the feet's cost.
-        density: Nats for a chart of twice the density it should have, or for an empty one.
+        density: Nats for a chart of twice the density it should have.
         imitation: Nats for each time at which the chart agrees with the human one.
 
     Raises:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from envs.dance.audio import RATE, Samples
 from hardware_sim.errors import InputError
@@ -47,6 +46,7 @@ _PLACES = 192
 _NEARBY = 41
 _FOLD_S, _BLUR_S = 0.001, 0.004
 _NEAR = 15
+_REACH = 16
 _LEAD_S = 0.0019
 """How much earlier than a sharp sound its onset curve peaks."""
 _CHUNK = 16_384
@@ -295,7 +295,8 @@ def lag(curve: Curve, times: NDArray[np.float64]) -> float:
     """
     if not len(times):
         raise InputError("the lag of a chart without steps cannot be measured")
-    smooth = ndimage.gaussian_filter1d(curve, 2 * _BLUR_S * CURVE_RATE)
+    reach = np.arange(-_REACH, _REACH + 1) / CURVE_RATE
+    smooth = np.convolve(curve, np.exp(-0.5 * (reach / (2 * _BLUR_S)) ** 2), "same")
     shifts = np.arange(-GREATEST_LAG_S, GREATEST_LAG_S + 1e-9, _FOLD_S)
     places = (times[None] - shifts[:, None] - _LEAD_S) * CURVE_RATE
     found = np.interp(places, np.arange(len(smooth)), smooth, left=0.0, right=0.0)

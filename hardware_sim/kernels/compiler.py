@@ -13,9 +13,6 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -92,23 +89,6 @@ def library(source: str, flags: tuple[str, ...], *, limit_s: float = LIMIT_S) ->
                 Outcome("no cache", f"{error}; set GYMWORKS_KERNEL_CACHE to a folder to write in")
             ) from error
     return path
-
-
-def ahead(wanted: Iterable[tuple[str, tuple[str, ...]]]) -> None:
-    """Compiles several sources, on all cores at once, which :func:`library` then finds.
-
-    What cannot be compiled is left to :func:`library`, which says why.
-
-    Args:
-        wanted: Sources, each with its flags.
-    """
-
-    def one(each: tuple[str, tuple[str, ...]]) -> None:
-        with suppress(KernelError):
-            library(*each)
-
-    with ThreadPoolExecutor(machine.cores()) as pool:
-        list(pool.map(one, dict.fromkeys(wanted)))
 
 
 def seconds(path: Path) -> float:

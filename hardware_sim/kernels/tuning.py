@@ -1,19 +1,20 @@
 """Measures kernels for the convolutions of a network, within a budget of time."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import torch
 
-from hardware_sim.kernels import compiler, machine, opponents
+from hardware_sim.kernels import machine, opponents
 from hardware_sim.kernels.checking import verify
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.kernel import build
 from hardware_sim.kernels.network_plan import Entry, Measurement, NetworkPlan
 from hardware_sim.kernels.outcome import KernelError, Outcome
 from hardware_sim.kernels.timing import interleaved
-from hardware_sim.kernels.variant import Plan, Variant, candidates
+from hardware_sim.kernels.variant import Variant, candidates
 
 PROMISE = (
     ("winograd", 4), ("winograd", 6), ("direct", 0), ("winograd", 2), ("im2col", 0),
@@ -48,15 +49,21 @@ def _rank(problem: Problem, variant: Variant) -> int:
     return PROMISE.index((variant.algorithm, size))
 
 
-def measure(problem: Problem, variant: Variant, limit_s: float) -> Measurement:
-    """Checks a variant, and times it against PyTorch's best.
+def checked(queue: Sequence[tuple[Entry, Variant]]) -> list[Outcome]:
+    """Compiles and checks variants on all cores at once."""
+    with ThreadPoolExecutor(machine.cores()) as pool:
+        return list(pool.map(lambda each: verify(each[0].problem, each[1]), queue))
+
+
+def measure(problem: Problem, variant: Variant, limit_s: float, outcome: Outcome) -> Measurement:
+    """Times a variant against PyTorch's best.
 
     Args:
         problem: A convolution.
         variant: A way to compute it.
         limit_s: Seconds of timing.
+        outcome: Of its check.
     """
-    outcome = verify(problem, variant)
     if not outcome:
         return Measurement(variant, outcome.status, outcome.detail, outcome.error)
     generator = torch.Generator().manual_seed(0)
@@ -99,12 +106,6 @@ def pending(plan: NetworkPlan) -> list[tuple[Entry, Variant]]:
     return [(entry, variant) for _, _, entry, variant in queue]
 
 
-def sources(queue: Iterable[tuple[Entry, Variant]]) -> list[tuple[str, tuple[str, ...]]]:
-    """What :func:`compiler.ahead` compiles for a part of a queue."""
-    plans = (Plan(entry.problem, variant) for entry, variant in queue)
-    return [(plan.source(), plan.isa.flags) for plan in plans]
-
-
 def unconfirmed(plan: NetworkPlan) -> list[Entry]:
     """Convolutions whose fastest kernel was measured but once, those with most work first."""
     found = [each for each in plan.entries.values() if each.best and not each.best.again]
@@ -115,7 +116,8 @@ def confirm(entry: Entry, limit_s: float) -> Measurement:
     """Measures the fastest kernel of an entry again, which may cost it its place."""
     best = entry.best
     assert best is not None
-    again = replace(measure(entry.problem, best.variant, limit_s), again=True)
+    (outcome,) = checked([(entry, best.variant)])
+    again = replace(measure(entry.problem, best.variant, limit_s, outcome), again=True)
     entry.measured[entry.measured.index(best)] = again
     return again
 
@@ -148,9 +150,9 @@ def tune(
         for number, (entry, variant) in enumerate(queue):
             if clock() - start >= (1 - CONFIRMING) * budget_s and number:
                 break
-            if number % cores == 0:  # compilers take all cores, and none while kernels are timed
-                compiler.ahead(sources(queue[number : number + cores]))
-            measurement = measure(entry.problem, variant, limit_s)
+            if number % cores == 0:  # all cores compile and check; nothing does while one times
+                outcomes = checked(queue[number : number + cores])
+            measurement = measure(entry.problem, variant, limit_s, outcomes[number % cores])
             if measurement.status in NOWHERE:
                 return Outcome(measurement.status, measurement.detail)  # type: ignore[arg-type]
             entry.measured.append(measurement)

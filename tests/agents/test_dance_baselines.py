@@ -2,12 +2,15 @@
 
 import itertools
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.baselines import dance_agents
 from agents.baselines.dance import HABITS, Alternating, Ngram, grid_ticks, random_rows
+from agents.loading import load_agent
 from agents.policies.dance_ngram import KneserNey
 from envs.dance.chart import held_before, legal_rows, states
 
@@ -74,3 +77,23 @@ def test_an_ngram_writes_what_it_has_read():
     assert {tuple(rows[i : i + 3]) for i in range(3, 25)} <= {
         tuple(chart[i : i + 3]) for chart in SCALE for i in range(28)
     }
+
+
+@pytest.mark.parametrize("name", ["rules", "ngram", "selected"])
+@pytest.mark.parametrize("env_id", ["Choreography", "StepPlacement", "StepSelection"])
+def test_agents_write_charts_to_the_end(name, env_id, monkeypatch):
+    monkeypatch.setattr(dance_agents, "fitted_ngram", lambda: WRITERS["ngram"])
+    env = gym.make(f"envs:{env_id}-v0", critic=None)
+    agent = load_agent(name, env)
+    steps = []
+    for _ in range(2):
+        observation, info = env.reset(seed=3, options={"level": "Medium"})
+        agent.reset(3)
+        ended = False
+        while not ended:
+            action = agent.act(observation, info)
+            assert observation["action_mask"][action]
+            observation, _, ended, _, info = env.step(action)
+        steps.append(env.unwrapped.chart()[2].tolist())
+    assert steps[0] == steps[1]
+    assert len(steps[0]) > 10

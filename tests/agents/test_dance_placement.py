@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from agents.policies.dance_charting import HABITS, place, placed, timing
 from agents.policies.dance_onsets import CONTEXT, LEVELS, NETWORKS
 from agents.policies.dance_placement import EARS, BeatNetwork, Placer, chosen, expected_count
 from agents.recipes import dance_placement as recipe
-from envs.dance import scoring
+from envs.dance import scoring, simfiles
 from envs.dance.chart import DIFFICULTIES, Chart, Song
 from envs.dance.grid import SLOTS, grid, note_kinds
 from envs.dance.recordings import Recording, recording
@@ -161,7 +163,7 @@ def test_what_cannot_be_placed_is_refused(level, density, message):
 
 def test_a_song_gets_steps_on_its_grid():
     tempo = Tempo(150.0, 0.35, 1.0, 1.0)
-    found = place(spectra(1500), timing(tempo), "Medium", model=Placer().eval())
+    (found,) = place(spectra(1500), timing(tempo), ["Medium"], model=Placer().eval())
     np.testing.assert_allclose(found.times, 0.35 + found.ticks / 48 * 60 / 150)
     assert found.times[-1] < 15
 
@@ -175,7 +177,20 @@ def test_frames_beside_a_step_are_not_asked_about():
     assert not torch.isnan(found[[0, 1, 3, 4]]).any()
 
 
-def beaten(seed, seconds=40.0):
+def test_the_shipped_model_finds_the_steps_of_a_song_it_knows(dance_data, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = dance_data / "stepmania5" / "goin_under.ssc"
+    song = replace(simfiles.read(path, repair=True), folder=str(path.parent))
+    known = recording(replace(song, music="goin_under.ogg"), "pad")
+    assert abs(known.lag_s) < 0.01
+    assert recording(known.song, "pad").features.shape == known.features.shape
+    (found,) = place(known.features, known.song.timing, ["Challenge"])
+    true = known.times(4)
+    right = scoring.matches(found.times, true)
+    assert scoring.f_score(right, len(found.times), len(true)) > 0.8
+
+
+def beaten(seed, seconds=30.0):
     """A song with a burst of all bands on every beat, and a chart that steps on them."""
     random = np.random.default_rng(seed)
     song_timing = Timing.constant(float(random.integers(110, 180)), 0.0)

@@ -9,30 +9,18 @@ from hypothesis import strategies as st
 from agents.policies.dance_batches import batches, collate, exchange, steps, with_looks
 from agents.policies.dance_history import LAGS, LONGEST, MIRRORED, look_back
 from agents.policies.dance_paper import PAPER, paper_network
-from agents.policies.dance_sampling import draw, possible, sample, sample_plainly
+from agents.policies.dance_sampling import draw, sample, sample_plainly
 from agents.policies.dance_selection import RepeatNet, log_probabilities
 from agents.recipes.dance_selection import Recipe, Training, score
 from envs.dance.chart import held_before, legal_rows, states
 from hardware_sim.errors import InputError
+from tests.agents.dance_charts import chart
 
 
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
     return RepeatNet(width=16, blocks=1).eval()
-
-
-def chart(seed, size=40, level=2):
-    """A chart with legal rows, much repetition and an uneven rhythm."""
-    rng = np.random.default_rng(seed)
-    ticks = np.cumsum(rng.choice([12, 24, 48, 96], size))
-    rows, held = np.zeros(size, np.uint8), np.zeros((1, 4), bool)
-    for i in range(size):
-        allowed = np.flatnonzero(possible(held, [i + 1 == size])[0])
-        back = rows[i - 8] if i >= 8 else 0
-        rows[i] = back if back in allowed and rng.random() < 0.7 else rng.choice(allowed)
-        held = held_before(np.append(rows[: i + 1], np.uint8(1)))[-1:]
-    return steps(ticks, ticks / 96, level, rows)
 
 
 charts = st.builds(chart, st.integers(0, 2**31), st.integers(1, 40), st.integers(0, 4))

@@ -25,6 +25,15 @@ number = 3
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Small networks train faster so, where other tests run beside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

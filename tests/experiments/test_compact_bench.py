@@ -18,6 +18,15 @@ from hardware_sim.compact.network import IMAGE_SHAPE, WIDTHS
 from hardware_sim.errors import InputError
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Small networks train faster so, where other tests run beside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def splits():
     generator = torch.Generator().manual_seed(0)

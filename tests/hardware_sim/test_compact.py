@@ -64,6 +64,15 @@ class Residual(nn.Module):
         return self.classes(torch.flatten(functional.adaptive_avg_pool2d(x, 2), 1))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Small networks train faster so, where other tests run beside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def trained():
     """A network of a few channels that tells stripes apart, and its pictures."""
@@ -225,7 +234,7 @@ def test_a_network_learns_what_another_says_without_labels(trained):
     student = small_cnn((6, 6, 6, 8, 8))
     said = Pictures(inputs, network(inputs).argmax(dim=1))
     before = accuracy(student, said)
-    assert match(student, network, pictures.inputs, 8, seed=0) is student
+    assert match(student, network, pictures.inputs, 12, seed=0) is student
     assert accuracy(student, said) > before + 0.4
     with pytest.raises(InputError, match=r"\(640, 12, 8, 8\); only"):
         match(student, network[:9], pictures.inputs, 1, seed=0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from hardware_sim.errors import InputError
-from hardware_sim.kernels import Problem, Variant, candidates, tuning
+from hardware_sim.kernels import Outcome, Problem, Variant, candidates, tuning
 from hardware_sim.kernels.model_layers import convolutions
 from hardware_sim.kernels.network_plan import GAIN, Entry, Measurement, NetworkPlan
 from hardware_sim.kernels.tuning import pending, plan_for, ranked, tune, unconfirmed
@@ -70,13 +70,13 @@ def test_winners_are_measured_again_until_one_stands(monkeypatch):
     first, second = ranked(SMALL, 1)[:2]
     speeds = {variant: [1.0] for variant in ranked(SMALL, 1)} | {first: [3, 1.5], second: [2, 1.9]}
 
-    def measured(problem, variant, limit_s):
+    def measured(problem, variant, limit_s, outcome):
         seen.append((variant, limit_s))
         return Measurement(variant, "ok", "", 0.0, 1.0, speeds[variant].pop(0))
 
     plan, seen = plan_for([(SMALL, ["a"])]), []
     monkeypatch.setattr(tuning, "measure", measured)
-    monkeypatch.setattr(tuning.compiler, "ahead", lambda wanted: None)
+    monkeypatch.setattr(tuning, "verify", lambda problem, variant: Outcome("ok"))
     reports = []
     assert tune(plan, budget_s=1e9, limit_s=1.0, report=lambda *each: reports.append(each))
     assert seen[-2:] == [(first, 2.0), (second, 2.0)]
