@@ -113,6 +113,11 @@ def write(
     others = ", ".join(f"{each.bpm:.2f}" for each in found[1:MOST_SHOWN])
     if bpm is None and others:
         lines.append(f"if that is wrong, say --bpm; also possible: {others}")
+    if not found[0].is_steady:
+        lines.append(
+            f"the tempo seems to vary (steadiness {found[0].steadiness:.2f} of 1): arrows will "
+            "stray from the beat"
+        )
     lines += [f"{c.difficulty:>10} {c.meter:3}  {len(c.rows):5} rows" for c in made]
     return [*lines, str(place)]
 

@@ -29,7 +29,7 @@ def peaks(scores: NDArray[Any]) -> tuple[Floats, Floats]:
     smooth: Floats = np.convolve(scores, window / window.sum(), "same").astype(np.float64)
     padded = np.pad(smooth, 1, constant_values=-np.inf)
     top = np.flatnonzero((smooth > padded[:-2]) & (smooth >= padded[2:]))
-    times: Floats = top * FRAME_S
+    times = (top * FRAME_S).astype(np.float64)
     return times, smooth[top]
 
 
