@@ -95,7 +95,7 @@ def write(
     from envs.dance.chart import Song
 
     choose("style", style, tuple(STYLES))
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # networks this small only wait for each other on more
     samples, rate = audio.load(music)
     report("finding the beat")
     found = tempo.estimate(samples, bpm)

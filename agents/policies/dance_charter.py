@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.critics.dance import log_likelihood
+from agents.critics.dance import nats
 from agents.policies import dance_selection
-from agents.policies.dance_batches import Steps, steps
+from agents.policies.dance_batches import Steps, steps, with_looks
 from agents.policies.dance_charting import place
 from agents.policies.dance_sampling import sample
 from envs.dance.chart import DIFFICULTIES, HEAD, TAIL, Chart, held_before, rows_of, states
@@ -108,12 +108,10 @@ def best(
         drawn: Rows ``(N,)`` of each draw.
         effort_price: Nats that a unit of the feet's cost counts.
     """
-
-    def worth(rows: NDArray[np.uint8]) -> float:
-        likely = log_likelihood(rows, where.ticks, where.times, where.level).sum()
-        return float(likely - effort_price * feet(rows, where.times).costs.sum())
-
-    return max(drawn, key=worth)
+    written = [steps(where.ticks, where.times, where.level, rows) for rows in drawn]
+    costs = [float(each.sum()) for each in nats(dance_selection.shipped(), with_looks(written))]
+    efforts = [float(feet(rows, where.times).costs.sum()) for rows in drawn]
+    return drawn[int(np.argmin(np.array(costs) + effort_price * np.array(efforts)))]
 
 
 def released(

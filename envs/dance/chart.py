@@ -177,7 +177,8 @@ def check_holds(chart: Chart) -> None:
     """Makes sure that every hold ends, and that nothing else is on its panel before.
 
     Raises:
-        InputError: A row is not legal, a hold is left open, or a roll has no head; says where.
+        InputError: A row is not legal, a hold is left open, a roll has no head, or a mine is on an
+            arrow or a hold; says where.
     """
     held = held_before(chart.rows)
     legal = np.take_along_axis(legal_rows(held), chart.rows[:, None].astype(np.int64), 1)[:, 0]
@@ -192,6 +193,14 @@ def check_holds(chart: Chart) -> None:
         still = np.where(panel[-1] >= HEAD, panel[-1] == HEAD, held[-1])
         if still.any():
             raise InputError(f"{chart.difficulty}: the hold on {PANELS[still.argmax()]} never ends")
+    for tick, column in chart.mines:
+        i = np.searchsorted(chart.ticks, tick)
+        there = i < len(panel) and chart.ticks[i] == tick and panel[i, column] != OFF
+        if there or (i < len(panel) and held[i, column]):
+            raise InputError(
+                f"{chart.difficulty}: the mine on {PANELS[column]} at beat {tick / TICKS:g} is on "
+                "an arrow or a hold"
+            )
     for tick, column in chart.rolls:
         i = np.searchsorted(chart.ticks, tick)
         if i == len(panel) or chart.ticks[i] != tick or panel[i, column] != HEAD:

@@ -15,6 +15,7 @@ from envs.dance.feet import FootPath, feet_of
 from envs.dance.footwork import Technique
 from envs.dance.radar import note_type
 from envs.dance.timing import TICKS
+from hardware_sim.errors import InputError
 
 COLOURS = {
     4: (240, 72, 72),
@@ -44,6 +45,8 @@ BACKGROUND, LANE, LINE, BAR = (16, 18, 24), (25, 28, 37), (40, 45, 58), (78, 86,
 INK, FAINT = (236, 239, 244), (140, 149, 168)
 HOLD, ROLL, MINE = (76, 190, 120), (205, 120, 60), (225, 60, 70)
 FOOT_INK = (10, 20, 45)
+
+MOST_COLUMNS = 100
 
 _FINE = 4
 """Arrows are drawn this much larger and shrunk, for smooth edges."""
@@ -109,6 +112,9 @@ def picture(
 
     Returns:
         (height, width, 3) uint8 RGB.
+
+    Raises:
+        InputError: There are more than :data:`MOST_COLUMNS` columns to draw.
     """
     layout = layout or Layout()
     path = path or feet_of(chart)
@@ -116,6 +122,11 @@ def picture(
     first = int(used[0]) if first is None and len(used) else first or 0
     last = int(used[-1]) if last is None and len(used) else last or first
     columns = max(-(-(last - first + 1) // layout.measures), 1)
+    if columns > MOST_COLUMNS:
+        raise InputError(
+            f"{last - first + 1} measures need {columns} columns; allowed: {MOST_COLUMNS} columns "
+            f"of {layout.measures} measures"
+        )
     width = max(2 * layout.margin + columns * layout.column, 640)
     height = 2 * layout.margin + layout.header + layout.height
     canvas = Image.new("RGB", (width, height), BACKGROUND)

@@ -53,8 +53,8 @@ class Worth:
         InputError: One is negative or not a number.
     """
 
-    playability: float = 0.2
-    density: float = 20.0
+    playability: float = 0.3
+    density: float = 60.0
     imitation: float = 0.0
 
     def __post_init__(self) -> None:

@@ -1,4 +1,8 @@
-"""Chart files of StepMania and its kin: ``.sm`` and ``.ssc``, and ``.dwi`` to read."""
+"""Chart files of StepMania and its kin: ``.sm`` and ``.ssc``, and ``.dwi`` to read.
+
+What :class:`chart.Song` holds is read and written without loss. Of the rest, pictures, backgrounds
+and other decoration are left out on reading, lifts become taps, fakes and attacks are dropped.
+"""
 
 import io
 import re

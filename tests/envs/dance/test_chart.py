@@ -89,6 +89,15 @@ def test_a_roll_needs_a_head():
         charts.check_holds(replace(chart, rolls=np.array([[48, 0]])))
 
 
+@pytest.mark.parametrize("tick", [0, 24, 48])
+def test_a_mine_on_an_arrow_or_a_hold_is_refused(tick):
+    rows = charts.rows_of([[2, 0, 0, 0], [3, 0, 0, 0]])
+    chart = Chart(np.array([0, 48]), rows, np.array([0.0, 0.5]), "Hard", 1)
+    charts.check_holds(replace(chart, mines=np.array([[tick, 1], [72, 0]])))
+    with pytest.raises(InputError, match="the mine on left"):
+        charts.check_holds(replace(chart, mines=np.array([[tick, 0]])))
+
+
 def test_arrays_that_do_not_fit_together_are_refused():
     row = charts.rows_of([[1, 0, 0, 0], [1, 0, 0, 0]])
     good = Chart(np.array([0, 48]), row, np.zeros(2), "Easy", 1)

@@ -1,11 +1,13 @@
 """Pictures of charts: what is drawn, in which colour, where."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 
 from envs.dance.chart import Chart, rows_of
 from envs.dance.picture import BACKGROUND, COLOURS, HOLD, MARKS, MINE, ROLL, Layout, picture
 from envs.dance.timing import Timing
+from hardware_sim.errors import InputError
 from tests.envs.dance import invented
 
 NONE = np.zeros((0, 2), int)
@@ -65,6 +67,14 @@ def test_a_window_of_measures_has_the_size_of_its_columns():
     assert window.shape[0] == 2 * layout.margin + layout.header + layout.height
     assert window.dtype == np.uint8
     assert picture(chart).shape[1] == 2 * layout.margin + 5 * layout.column
+
+
+def test_a_chart_of_hours_is_refused_and_a_part_of_it_drawn():
+    ticks = np.array([0, 192 * 5000])
+    chart = Chart(ticks, rows_of([[1, 0, 0, 0]] * 2), ticks / 96, "Easy", 1)
+    with pytest.raises(InputError, match="5001 measures need 626 columns"):
+        picture(chart)
+    assert picture(chart, first=4990, last=5000).ndim == 3
 
 
 @settings(deadline=None, max_examples=25)
