@@ -1,10 +1,11 @@
 """How well networks foretell the rows of dance charts, beside the paper's table 3.
 
 ``python -m experiments.dance_selection_report measure WEIGHTS`` judges weights that
-``agents.recipes.dance_selection`` wrote to a folder, each named after its recipe
-(``tuned-1`` is the second seed), on the songs of the split test, and writes the JSON file beside this module; ``... critic`` adds how well
-the shipped critic tells human charts from spoiled ones; ``... table`` prints the table; ``...
-bench`` compares cached sampling with reading everything again for every row.
+``agents.recipes.dance_selection`` wrote to a folder, each named after its recipe (``tuned-1`` is
+the second seed), on the songs of the split test, and writes the JSON file beside this module;
+``... critic`` adds how well the shipped critic tells human charts from spoiled ones; ``... table``
+prints the table; ``... bench`` compares cached sampling with reading everything again for every
+row.
 """
 
 import hashlib
