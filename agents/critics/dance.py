@@ -3,8 +3,9 @@
 The likelihood is that of the pretrained selection network, less what human charts of the same level
 have on average, so that a chart is not paid for being long. The judge is another network, an LSTM
 that has seen no chart that the first one saw: reports are by it. The critic looks at windows of 64
-rows (their likelihood, rhythm, patterns and repeats, and whether another level would fit better)
-and tells human charts from spoiled ones (:mod:`agents.critics.dance_corruption`).
+rows (their likelihood, rhythm, patterns, repeats and steps of the feet, and whether another level
+would fit better, or the same rows a place or two earlier or later) and tells human charts from
+spoiled ones (:mod:`agents.critics.dance_corruption`).
 """
 
 from collections.abc import Sequence
@@ -17,12 +18,14 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from agents.critics.dance_corruption import SLIPS, slip
 from agents.policies import dance_selection
 from agents.policies.dance_batches import Steps, batches, collate, steps, with_looks
 from agents.policies.dance_history import LONGEST
 from agents.policies.dance_paper import Lstm, Selector, paper_network
 from agents.policies.weights import load_weights, pretrained
 from envs.dance.chart import HEAD, TAP, states
+from envs.dance.feet import FAST_JACK_S, Technique, feet
 from envs.dance.timing import TICKS
 
 CRITIC, JUDGE = "dance-critic", "dance-judge"
@@ -41,10 +44,21 @@ _PHASES = np.select(
 )
 """Whether a tick is on the beat, half, a quarter or a third of one behind, or elsewhere."""
 
-FACTS = 25
+FACTS = 37
 """Features of a row that windows take the mean of."""
 
+SECONDS = 3 + LEVELS + len(SLIPS) + 5
+"""Place among them of the log seconds since the row before."""
+
 FEATURES = FACTS + 3 + LEVELS
+
+TECHNIQUES = (
+    Technique.DOUBLE_STEP,
+    Technique.JACK,
+    Technique.FOOTSWITCH,
+    Technique.CROSSOVER,
+)
+"""Of the feet, which the critic counts."""
 
 
 def nats(network: Selector, charts: Sequence[Steps]) -> list[NDArray[np.float32]]:
@@ -122,9 +136,10 @@ def windows(network: Selector, charts: Sequence[Steps]) -> Windows:
     costs = [
         nats(network, [replace(each, level=level) for each in seen]) for level in range(LEVELS)
     ]
+    costs += [nats(network, with_looks([slip(each, by) for each in charts])) for by in SLIPS]
     features, numbers = [], []
     for number, chart in enumerate(seen):
-        facts = _facts(chart, np.stack([costs[level][number] for level in range(LEVELS)]))
+        facts = _facts(chart, np.stack([each[number] for each in costs]))
         last = max(len(chart) - WINDOW, 0)
         for start in sorted({*range(0, last, HOP), last}):
             features.append(_summary(facts[start : start + WINDOW], chart.level))
@@ -133,21 +148,35 @@ def windows(network: Selector, charts: Sequence[Steps]) -> Windows:
 
 
 def _facts(chart: Steps, costs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Features (N, FACTS) of rows, of which the first is what each cost, in nats."""
+    """Features (N, FACTS) of rows.
+
+    Args:
+        chart: With looks.
+        costs: (LEVELS + len(SLIPS), N) nats of the rows, if the chart were of each level, and if
+            they were slipped.
+
+    Returns:
+        The first column is what each row costs.
+    """
     looks = chart.looks
     assert looks is not None
     own = costs[chart.level]
     panels = states(chart.rows)
     pressed = (panels == TAP) | (panels == HEAD)
     again = np.append(False, (pressed[1:] & pressed[:-1]).any(-1))
+    jump = pressed.sum(-1) > 1
+    path = feet(chart.rows, chart.times)
     columns = [
         own,
         own < LIKELY,
-        own - costs.min(0),
+        own - costs[:LEVELS].min(0),
         *(own - costs).clip(-3, 3),
         *np.eye(5)[_PHASES[chart.ticks % TICKS]].T,
         np.log(chart.seconds[:, 0] + 0.01),
-        pressed.sum(-1) > 1,
+        jump,
+        jump & (chart.ticks % TICKS == 0),
+        jump & (chart.ticks % (4 * TICKS) == 0),
+        again & (chart.seconds[:, 0] < FAST_JACK_S),
         (panels == HEAD).any(-1),
         looks.held.any(-1),
         again,
@@ -155,13 +184,15 @@ def _facts(chart: Steps, costs: NDArray[np.float32]) -> NDArray[np.float32]:
         looks.length.max(-1) / LONGEST,
         looks.even.max(-1) / LONGEST,
         looks.copied.max(-1) / LONGEST,
+        path.costs.clip(max=20),
+        *((path.techniques & technique) > 0 for technique in TECHNIQUES),
     ]
     return np.stack(columns, -1).astype(np.float32)
 
 
 def _summary(facts: NDArray[np.float32], level: int) -> NDArray[np.float32]:
     cost = facts[:, 0]
-    spread = [cost.std(), np.quantile(cost, 0.9), facts[:, 13].std()]
+    spread = [cost.std(), np.quantile(cost, 0.9), facts[:, SECONDS].std()]
     return np.concatenate([facts.mean(0), spread, np.eye(LEVELS)[level]]).astype(np.float32)
 
 

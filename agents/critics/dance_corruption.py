@@ -12,6 +12,9 @@ from envs.dance.chart import HEAD, held_before, rows_of, states
 OFF_BEAT = (6, 8, 12, 16, 20, 24, 30, 36, 40, 42)
 """Ticks that charts are shifted by."""
 
+SLIPS = (-2, -1, 1, 2)
+"""Places that rows are moved by against their times."""
+
 LEVELS_OFF = 2
 """Levels at least that a wrong label is off by."""
 
@@ -23,10 +26,15 @@ def shifted(chart: Steps, rng: np.random.Generator) -> Steps:
 
 
 def slipped(chart: Steps, rng: np.random.Generator) -> Steps:
-    """The rows of taps one to four of their places late; those that fall out come first."""
+    """The rows of taps one or two of their places early or late."""
+    return slip(chart, int(rng.choice(SLIPS)))
+
+
+def slip(chart: Steps, by: int) -> Steps:
+    """The rows of taps ``by`` of their places late; those that fall out come first."""
     rows = chart.rows.copy()
     loose = _loose(rows)
-    rows[loose] = np.roll(rows[loose], rng.integers(1, 5))
+    rows[loose] = np.roll(rows[loose], by)
     return _with(chart, rows)
 
 

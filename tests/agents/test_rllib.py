@@ -229,6 +229,12 @@ def test_softmax_trains_on_choices_with_masks(tmp_path: Path) -> None:
     assert play(tmp_path / "run", gym.make("envs:AdaptiveSoftmax-v0")) > ILLEGAL_REWARD
 
 
+def test_dance_trains_from_the_supervised_policy(tmp_path: Path) -> None:
+    reports = train(tmp_path / "run", "ppo", "envs:StepSelection-v0", steps=1500)
+    assert np.isfinite(reports[-1].metrics["best_score"])
+    assert play(tmp_path / "run", gym.make("envs:StepSelection-v0")) > ILLEGAL_REWARD
+
+
 def test_loading_needs_no_session(tmp_path: Path) -> None:
     train(tmp_path / "run", "ppo")
     code = (

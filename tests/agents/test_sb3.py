@@ -321,6 +321,14 @@ def test_placement_trains_and_its_best_placement_replays(tmp_path: Path) -> None
     assert len(play(load(run, env), env, seed=0)) == len(best["actions"])
 
 
+def test_dance_trains_from_the_supervised_policy(tmp_path: Path) -> None:
+    env_id = "envs:StepSelection-v0"
+    settings = config(env_id, hyperparameters={"n_steps": 128}, steps=1024, num_envs=8)
+    run = trained(tmp_path / "run", settings)
+    env = gym.make(env_id)
+    assert len(play(load(run, env), env, seed=0)) > 50
+
+
 def test_softmax_trains_on_choices_with_masks(tmp_path: Path) -> None:
     env_id = "envs:AdaptiveSoftmax-v0"
     settings = config(env_id, hyperparameters={"n_steps": 64}, steps=512, num_envs=4)
