@@ -50,10 +50,20 @@ AUTHORS = "weights/ddc_onset_placement_cnn.npz"
 BEAT_MODELS = {"beat": "both", "beat-authors": "authors", "beat-spectra": "spectra"}
 """Our networks and their ears."""
 
-MODELS = ("authors", "beat", "cnn", "logreg", "beat-spectra", "c-lstm", "mlp", "beat-authors")
-"""In the order of training."""
+MODELS = (
+    "authors",
+    "authors-grid",
+    "beat",
+    "cnn",
+    "logreg",
+    "c-lstm",
+    "mlp",
+    "beat-spectra",
+    "beat-authors",
+)
+"""In the order of training; ``authors-grid`` is the authors' network told the beat grid."""
 
-ONE_LEFT_OUT = ("beat", "authors")
+ONE_LEFT_OUT = ("beat", "authors", "authors-grid")
 """Models tested on one song at a time; the others on two, which costs half as many trainings."""
 
 EPOCHS = 15
@@ -247,6 +257,9 @@ def trained(name: str, songs: list[Example], seed: int, folder: str | Path | Non
     if name in BEAT_MODELS:
         beats = train_beats(BEAT_MODELS[name], songs, seed)
         return lambda song: slot_candidates(beats, song)
+    if name == "authors-grid":
+        authors = authors_network(data_folder(folder) / AUTHORS)
+        return lambda song: on_grid(authors.predict(song.recording.features), song.grid)
     if name == "authors":
         onsets: OnsetNetwork = authors_network(data_folder(folder) / AUTHORS)
     else:
@@ -258,11 +271,20 @@ def trained(name: str, songs: list[Example], seed: int, folder: str | Path | Non
 
 def slot_candidates(model: BeatNetwork, song: Example) -> Candidates:
     """Times and probabilities of slots that may carry steps, ascending, level by level."""
-    found = []
-    for likely in model.predict(song.heard, song.recording.style):
-        kept = np.sort(chosen(likely, song.grid.times, GAP_S))
-        found.append((song.grid.times[kept], likely[kept]))
-    return found
+    return _apart(model.predict(song.heard, song.recording.style), song.grid)
+
+
+def on_grid(scores: NDArray[np.floating], beats: Grid) -> Candidates:
+    """Slots with the smoothed scores ``(5, T)`` of frames that fall on them."""
+    frames = np.arange(scores.shape[1]) * FRAME_S
+    rows = [np.interp(beats.times, frames, scoring.smoothed(row)) for row in scores]
+    return _apart(np.stack(rows), beats)
+
+
+def _apart(heights: NDArray[np.float64], beats: Grid) -> Candidates:
+    """Slots no nearer than :data:`GAP_S` to a higher one, level by level."""
+    kept = [np.sort(chosen(row, beats.times, GAP_S)) for row in heights]
+    return [(beats.times[each], row[each]) for each, row in zip(kept, heights, strict=True)]
 
 
 def within(

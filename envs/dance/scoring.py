@@ -19,14 +19,19 @@ _SLACK_S = 1e-6
 Floats = NDArray[np.float64]
 
 
+def smoothed(scores: NDArray[Any]) -> Floats:
+    """Scores ``(T,)`` averaged over a Hamming window of :data:`SMOOTHING` frames."""
+    window = np.hamming(SMOOTHING)
+    return np.convolve(scores, window / window.sum(), "same").astype(np.float64)
+
+
 def peaks(scores: NDArray[Any]) -> tuple[Floats, Floats]:
     """Times in seconds ``(N,)`` and heights ``(N,)`` of the smoothed scores' local maxima.
 
     Args:
         scores: One a frame, ``(T,)``.
     """
-    window = np.hamming(SMOOTHING)
-    smooth: Floats = np.convolve(scores, window / window.sum(), "same").astype(np.float64)
+    smooth = smoothed(scores)
     padded = np.pad(smooth, 1, constant_values=-np.inf)
     top = np.flatnonzero((smooth > padded[:-2]) & (smooth >= padded[2:]))
     times = (top * FRAME_S).astype(np.float64)

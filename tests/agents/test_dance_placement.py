@@ -168,6 +168,16 @@ def test_a_song_gets_steps_on_its_grid():
     assert found.times[-1] < 15
 
 
+def test_frames_that_are_told_the_grid_find_steps_on_slots():
+    slots = grid(Timing.constant(125), 10.0)
+    scores = np.zeros((LEVELS, 1000))
+    scores[:, 240] = 1
+    for times, heights in recipe.on_grid(scores, slots):
+        assert times[heights.argmax()] == pytest.approx(2.4)
+        assert (np.diff(times) >= recipe.GAP_S).all()
+        assert set(times.tolist()) <= set(slots.times.tolist())
+
+
 def test_frames_beside_a_step_are_not_asked_about():
     targets = torch.zeros(LEVELS, 20)
     targets[2, 10] = 1
