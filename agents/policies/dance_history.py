@@ -136,7 +136,8 @@ class History:
         """The best repeat of each mirror: the longest, most alike in rhythm, then the latest."""
         now, charts = self.now, len(self.rows)
         if not now:
-            return tuple(np.zeros((charts, 4), np.uint8) for _ in range(3))  # type: ignore[return-value]
+            nothing = np.zeros((charts, 4), np.uint8)
+            return nothing, nothing, nothing
         length, even = self._length[:, :, :now], self._even[:, :, :now]
         alike = 2 * (self.between[:, :now] == self.between[:, now, None])
         alike = alike + ((self.ticks[:, :now] - self.ticks[:, now, None]) % MEASURE == 0)

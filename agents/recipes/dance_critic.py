@@ -1,7 +1,7 @@
 """How the critic of dance charts is trained.
 
 ``python -m agents.recipes.dance_critic dance-critic.safetensors`` fits it to charts that the
-selection network has not learned from, one in four arcade charts of the split train and all In The
+selection network has not learned from, one in five arcade charts of the split train and all In The
 Groove charts of the split valid, each against one spoiled copy of every kind; windows of one chart
 in ten decide when to stop.
 """
@@ -22,7 +22,7 @@ from agents.policies import dance_selection
 from agents.policies.dance_batches import Steps, chart_steps, human_charts, with_looks
 from agents.policies.weights import save_weights
 
-ONE_IN = 4
+ONE_IN = 5
 """Arcade charts that are used."""
 
 UPDATES = 3000

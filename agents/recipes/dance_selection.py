@@ -64,7 +64,6 @@ RECIPES = {
     **{name: Recipe(partial(paper_network, name)) for name in PAPER},
     "ours": Recipe(RepeatNet, ("itg", "thumbsy"), 5000, 1024, 2e-3, decay=0.02),
     "tuned": Recipe(RepeatNet, ("itg",), 1000, 1024, 6e-4, decay=0.02),
-    "second": Recipe(RepeatNet, ("itg",), 1800, 1024, 2e-3, decay=0.02),
     "judge": Recipe(partial(paper_network, "lstm64+dt+beat"), ("arcade",)),
 }
 
