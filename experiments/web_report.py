@@ -188,7 +188,7 @@ def report(
     site_episodes: Annotated[
         int, typer.Option(min=1, help="Of United and unseen sites, a seed.")
     ] = 40,
-    task_episodes: Annotated[int, typer.Option(min=1, help="Of each small task, a seed.")] = 10,
+    task_episodes: Annotated[int, typer.Option(min=1, help="Of each small task, a seed.")] = 8,
     workers: Annotated[int, typer.Option(min=1, help="Processes, each with a browser.")] = 3,
     backend: Annotated[str, typer.Option(help="shell, a real browser, or twin.")] = "shell",
     only: Annotated[str, typer.Option(help="Part of the names of ids.")] = "",
