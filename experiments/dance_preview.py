@@ -13,10 +13,6 @@ from rich.console import Console
 
 from hardware_sim.errors import InputError
 
-NOTE_KINDS = (4, 8, 12, 16, 24, 32, 48, 64)
-"""Parts of a measure that have colours of their own."""
-
-OTHER = 192
 WAVES_PER_S = 50
 TYPES = {".ogg": "audio/ogg", ".mp3": "audio/mpeg", ".wav": "audio/wav", ".flac": "audio/flac"}
 
@@ -92,29 +88,23 @@ def notes(chart: Any) -> list[list[float]]:
     """
     from envs.dance.chart import HEAD, TAIL, TAP, states
     from envs.dance.feet import feet_of
+    from envs.dance.grid import note_kinds
 
-    path = feet_of(chart)
+    path, kinds = feet_of(chart), note_kinds(chart.ticks).tolist()
     found: list[list[float]] = []
     open_holds: dict[int, list[float]] = {}
-    rows = zip(chart.times.tolist(), chart.ticks.tolist(), states(chart.rows), strict=True)
-    for i, (second, tick, panels) in enumerate(rows):
+    rows = zip(chart.times.tolist(), kinds, states(chart.rows), strict=True)
+    for i, (second, kind, panels) in enumerate(rows):
         for panel, state in enumerate(panels.tolist()):
             if state == TAIL and panel in open_holds:
                 open_holds.pop(panel)[2] = round(second, 3)
             if state in (TAP, HEAD):
                 foot = int(path.right[i] >> panel & 1)
-                note = [round(second, 3), panel, 0, note_kind(tick), foot]
+                note = [round(second, 3), panel, 0, kind, foot]
                 found.append(note)
                 if state == HEAD:
                     open_holds[panel] = note
     return found
-
-
-def note_kind(tick: int) -> int:
-    """The coarsest part of a measure on which a tick lies, as 4 for quarter notes."""
-    from envs.dance.timing import TICKS
-
-    return next((kind for kind in NOTE_KINDS if tick % (4 * TICKS // kind) == 0), OTHER)
 
 
 def _waveform(samples: NDArray[np.float32], rate: int) -> list[int]:

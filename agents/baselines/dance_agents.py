@@ -11,6 +11,7 @@ from agents.baselines.dance import Alternating, Ngram, Writer
 from agents.policies.dance_batches import human_charts
 from agents.policies.dance_history import MIRRORED
 from agents.policies.dance_ngram import KneserNey
+from agents.policies.dance_placement import chosen
 from agents.policies.dance_sampling import write_rows
 from envs.dance.env import DanceEnv
 from envs.dance.levels import SHORTEST_GAP_S
@@ -55,15 +56,15 @@ class Rules:
         count = table.length[episode]
         times, ticks = table.times[episode, :count], table.ticks[episode, :count]
         level = int(table.level[episode])
-        chosen = np.arange(count)
+        places = np.arange(count)
         if self.core.task != "selection":
             wanted = round(float(table.density[episode] * (times[-1] - times[0])))
-            chosen = likeliest(table.onset[episode, :count], times, wanted, SHORTEST_GAP_S[level])
+            places = likeliest(table.onset[episode, :count], times, wanted, SHORTEST_GAP_S[level])
         plan = np.zeros(count, np.int64)
         if self.core.task == "placement":
-            plan[chosen] = 1
-        elif len(chosen):
-            plan[chosen] = self.writer(times[chosen], ticks[chosen], level, self.random)
+            plan[places] = 1
+        elif len(places):
+            plan[places] = self.writer(times[places], ticks[places], level, self.random)
         return plan
 
 
@@ -117,12 +118,4 @@ def likeliest(
         count: How many at most.
         gap_s: Seconds.
     """
-    free = np.ones(len(times), np.bool_)
-    chosen: list[int] = []
-    for place in np.argsort(-chances, kind="stable").tolist():
-        if len(chosen) >= count:
-            break
-        if free[place]:
-            chosen.append(place)
-            free &= np.abs(times - times[place]) >= gap_s - 1e-6
-    return np.array(sorted(chosen), np.int64)
+    return np.sort(chosen(chances, times, gap_s - 1e-6)[:count])

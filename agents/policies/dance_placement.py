@@ -214,7 +214,7 @@ def shipped() -> Placer:
 
 
 def chosen(
-    probabilities: NDArray[np.float64], times: NDArray[np.float64], gap_s: float
+    probabilities: NDArray[np.floating], times: NDArray[np.float64], gap_s: float
 ) -> NDArray[np.int64]:
     """Slots that may carry steps, likeliest first, none nearer than a gap to a likelier one.
 

@@ -1,5 +1,7 @@
 """A chart in the making as a picture and as text."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -23,6 +25,9 @@ ARROW = np.array(
 TURNS = (90, 0, 180, -90)
 PAD = ((0, 1), (1, 2), (1, 0), (2, 1))
 SIGNS = ".x<>"
+
+Height = Callable[[float], float]
+"""Where a tick is on the picture, in pixels from its top."""
 
 
 def colour(tick: int) -> tuple[int, int, int]:
@@ -63,15 +68,15 @@ def picture(core: DanceBatch, row: int) -> NDArray[np.uint8]:
     return np.asarray(image)
 
 
-def _steps(draw: ImageDraw.ImageDraw, y: object, ticks: NDArray[np.int64], first: int) -> None:
+def _steps(draw: ImageDraw.ImageDraw, y: Height, ticks: NDArray[np.int64], first: int) -> None:
     for tick in ticks[ticks >= first * TICKS].tolist():
-        at = y(tick)  # type: ignore[operator]
+        at = y(tick)
         draw.rectangle([(32, at - 5), (16 + 4 * LANE, at + 5)], colour(tick))
 
 
 def _notes(
     draw: ImageDraw.ImageDraw,
-    y: object,
+    y: Height,
     ticks: NDArray[np.int64],
     rows: NDArray[np.uint8],
     first: int,
@@ -82,15 +87,15 @@ def _notes(
         for panel, state in enumerate(panels):
             x = 24 + (panel + 0.5) * LANE
             if state == TAIL:
-                _hold(draw, x, y(heads.pop(panel)), y(tick))  # type: ignore[operator]
+                _hold(draw, x, y(heads.pop(panel)), y(tick))
             if state == HEAD:
                 heads[panel] = tick
             if state not in (OFF, TAIL) and tick >= first * TICKS:
-                _arrow(draw, x, y(tick), panel, colour(tick))  # type: ignore[operator]
+                _arrow(draw, x, y(tick), panel, colour(tick))
     for panel, tick in heads.items():
         x = 24 + (panel + 0.5) * LANE
-        _hold(draw, x, y(tick), y(present * TICKS))  # type: ignore[operator]
-        _arrow(draw, x, y(tick), panel, colour(tick))  # type: ignore[operator]
+        _hold(draw, x, y(tick), y(present * TICKS))
+        _arrow(draw, x, y(tick), panel, colour(tick))
 
 
 def _hold(draw: ImageDraw.ImageDraw, x: float, begin: float, end: float) -> None:
@@ -107,7 +112,7 @@ def _arrow(
 
 
 def _chances(
-    draw: ImageDraw.ImageDraw, y: object, core: DanceBatch, row: int, present: float
+    draw: ImageDraw.ImageDraw, y: Height, core: DanceBatch, row: int, present: float
 ) -> None:
     """Chances of a step by the onset critic, as bars beside the lanes."""
     episode, table = core.episode[row], core.episodes
@@ -115,7 +120,7 @@ def _chances(
         tick = table.ticks[episode, place]
         if present - SHOWN_BEATS - 1 <= tick / TICKS <= present:
             long = 60 * float(table.onset[episode, place])
-            at = y(tick)  # type: ignore[operator]
+            at = y(tick)
             draw.rectangle([(244, at - 2), (246 + long, at + 2)], LINE if long < 30 else BRIGHT)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.dance import notes, simfiles
-from envs.dance.chart import check_holds, states
+from envs.dance.chart import Song, check_holds, states
 from envs.dance.corpus import ARCHIVES
 from hardware_sim.errors import InputError
 from tests.envs.dance import invented
@@ -231,6 +231,7 @@ def test_faults_of_dwi_are_named(text, said):
 def test_no_bytes_crash_a_reader(content):
     for name in ("t.sm", "t.ssc", "t.dwi"):
         try:
-            simfiles.loads(content, name)
+            song = simfiles.loads(content, name)
         except InputError:
             continue
+        assert isinstance(song, Song)
