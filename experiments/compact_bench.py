@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,23 +39,34 @@ from hardware_sim.compact.network import IMAGE_SHAPE, WIDTHS, small_cnn
 from hardware_sim.compact.rivals import low_rank, prune_channels
 from hardware_sim.compact.tuning import accuracy, fine_tune
 from hardware_sim.files import write_atomic, write_json
+from hardware_sim.softmax.timing import check_device
 
 SPEED_TARGET = 4.0
 LOSS_TARGET = 1.0
-AIM = 1.05 * SPEED_TARGET
-"""Times as fast by the table; more than the target, as times vary from run to run."""
+AIM = 1.375 * SPEED_TARGET
+"""Times as fast by the table; more than the target, as times vary with runs and machines."""
 
 ALL = chosen(AIM, batch=32, whole=True)
 LARGE = chosen(AIM, batch=32, whole=False)
 """Channels of the five maps: all compact, and the large ones alone."""
 
-ORIGINAL_EPOCHS = 12
 ORIGINAL_RATE = 0.1
-TUNING_EPOCHS = 8
 TUNING_RATE = 0.1
 CALIBRATION = 1_024
 BATCHES = (1, 32)
 Row = dict[str, Any]
+
+
+class Epochs(NamedTuple):
+    """Passes over the training pictures.
+
+    Attributes:
+        original: Of the original, and of the network that is narrow from the start.
+        tuning: That every method gets after it.
+    """
+
+    original: float = 12
+    tuning: float = 16
 
 
 @dataclass(frozen=True)
@@ -120,7 +131,9 @@ def load(folder: Path, method: str, seed: int) -> nn.Module:
     return model.eval()
 
 
-def start(method: Method, original: nn.Module, pictures: Splits, seed: int) -> nn.Module:
+def start(
+    method: Method, original: nn.Module, pictures: Splits, seed: int, epochs: Epochs, device: str
+) -> nn.Module:
     """What a method makes of the original before the tuning that all methods get."""
     kept = layers(method.kept)
     if method.kind == "circulant":
@@ -129,12 +142,12 @@ def start(method: Method, original: nn.Module, pictures: Splits, seed: int) -> n
         return prune_channels(original, kept)
     if method.kind == "low-rank":
         return low_rank(original, ranks(method.kept))
-    narrow = small_cnn(method.kept, seed)
-    return fine_tune(narrow, pictures.train, ORIGINAL_EPOCHS, seed, rate=ORIGINAL_RATE)
+    narrow = small_cnn(method.kept, seed).to(device)
+    return fine_tune(narrow, pictures.train, epochs.original, seed, rate=ORIGINAL_RATE)
 
 
 def train_one(
-    folder: Path, method: str, seed: int, pictures: Splits, epochs: float | None = None
+    folder: Path, method: str, seed: int, pictures: Splits, epochs: Epochs, device: str = "cpu"
 ) -> None:
     """Trains one network of one seed, unless the run folder has it.
 
@@ -143,7 +156,8 @@ def train_one(
         method: ``original``, or one of :data:`METHODS`.
         seed: Of weights, order and augmentation.
         pictures: To train on, choose by and report on.
-        epochs: Of the original; :data:`ORIGINAL_EPOCHS` if absent.
+        epochs: Of training and of tuning.
+        device: Of torch, to train on.
     """
     report = folder / f"{method}-{seed}.json"
     if report.exists():
@@ -151,15 +165,21 @@ def train_one(
     begun = time.process_time()
     row: Row = {"method": method, "seed": seed}
     if method == "original":
-        model: nn.Module = small_cnn(seed=seed)
-        fine_tune(model, pictures.train, epochs or ORIGINAL_EPOCHS, seed, rate=ORIGINAL_RATE)
+        model: nn.Module = small_cnn(seed=seed).to(device)
+        fine_tune(model, pictures.train, epochs.original, seed, rate=ORIGINAL_RATE)
     else:
         original = load(folder, "original", seed)
-        model = start(METHODS[method], original, pictures, seed)
+        model = start(METHODS[method], original, pictures, seed, epochs, device).to(device)
         row["validation_before_tuning"] = accuracy(model, pictures.validation)
         fine_tune(
-            model, pictures.train, TUNING_EPOCHS, seed + 1_000, teacher=original, rate=TUNING_RATE
+            model,
+            pictures.train,
+            epochs.tuning,
+            seed + 1_000,
+            teacher=original.to(device),
+            rate=TUNING_RATE,
         )
+    model.cpu()
     row["validation"] = accuracy(model, pictures.validation)
     row["test"] = accuracy(model, pictures.test)
     row["cpu_s"] = time.process_time() - begun
@@ -168,11 +188,13 @@ def train_one(
     write_json(report, row)
 
 
-def train_all(folder: Path, seeds: int, pictures: Splits, console: Console) -> None:
+def train_all(
+    folder: Path, seeds: int, pictures: Splits, epochs: Epochs, device: str, console: Console
+) -> None:
     """Trains every network that the run folder lacks."""
     jobs = [(method, seed) for method in ("original", *METHODS) for seed in range(seeds)]
     for method, seed in track(jobs, "networks", console=console):
-        train_one(folder, method, seed, pictures)
+        train_one(folder, method, seed, pictures, epochs, device)
 
 
 def costs(method: str) -> Row:
@@ -315,17 +337,22 @@ def command(
         "runs/compact"
     ),
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 3,
+    tuning: Annotated[float, typer.Option(help="Epochs of tuning.")] = Epochs().tuning,
+    device: Annotated[str, typer.Option(help="Of torch, to train on; times are a CPU's.")] = "cpu",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON file.")] = None,
 ) -> None:
     """Trains, compacts, tunes, measures and prints compact feature maps beside their rivals."""
     console = Console()
-    train_all(run_dir, seeds, load_splits(data), console)
+    check_device(device)
+    epochs = Epochs(tuning=tuning)
+    train_all(run_dir, seeds, load_splits(data), epochs, device, console)
     result: Row = {
         "hardware": hardware(),
+        "epochs": epochs._asdict(),
         "kept": {name: method.kept for name, method in METHODS.items()},
         "methods": summary(run_dir, seeds),
         "times": {
-            str(batch): times(batch, *((60, 5) if batch == 1 else (15, 1))) for batch in BATCHES
+            str(batch): times(batch, *((120, 5) if batch == 1 else (60, 1))) for batch in BATCHES
         },
         "projection": projection_times(),
         "environment": environment_rows(32_000, "envs:CompactFeature-v0"),

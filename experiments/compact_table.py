@@ -147,7 +147,7 @@ def command(
     console = Console()
     path = Path(str(files("envs").joinpath("compact", "replay.json")))
     pictures = load_splits(data)
-    bench.train_one(run_dir, "original", 0, pictures, ORIGINAL_EPOCHS)
+    bench.train_one(run_dir, "original", 0, pictures, bench.Epochs(ORIGINAL_EPOCHS))
     rows = accuracies(run_dir, count, pictures, console)
     whole = accuracy(bench.load(run_dir, "original", 0), pictures.validation)
     record: Row = {

@@ -7,12 +7,13 @@ then the fastest of them and the chosen one take turns.
 Training: an LSTM reads a real text (see :mod:`experiments.softmax_text`) with the full softmax and
 with fitted ones, for the same number of steps, and is judged on held-out text.
 
-Everything runs on one core; times are the thread's processor time, the least of several runs.
+On a CPU everything runs on one core, and times are the thread's processor time; ``--device cuda``
+takes wall times of a GPU, whose sizes are those of the paper. All are the least of several runs.
 """
 
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,15 +31,34 @@ from hardware_sim.files import write_json
 from hardware_sim.softmax.frequencies import load_curve
 from hardware_sim.softmax.module import AdaptiveSoftmax, measure_for
 from hardware_sim.softmax.plan import MOST_TAILS, Plan
-from hardware_sim.softmax.timing import clock, interleaved
+from hardware_sim.softmax.timing import check_device, clock, interleaved, machine
 
 VOCABULARIES = (10_000, 50_000, 320_000)
-HIDDEN, BATCH, BATCHES = 256, 256, 2
+BATCHES = 2
 GRID = 7
 FINALISTS = 8
+TEXT_WORDS, LENGTH = 50_000, 20
 
-TEXT_WORDS, TEXT_HIDDEN = 50_000, 128
-ROWS, LENGTH = 32, 20
+
+class Scale(NamedTuple):
+    """Sizes that fit a kind of device.
+
+    Attributes:
+        hidden: Width of the states whose layers are timed.
+        batch: States at a time.
+        text_hidden: Width of the language model.
+        rows: Streams of text that it reads at a time.
+        steps: Of its training.
+    """
+
+    hidden: int
+    batch: int
+    text_hidden: int
+    rows: int
+    steps: int
+
+
+SCALES = {"cpu": Scale(256, 256, 128, 32, 150), "cuda": Scale(512, 2560, 512, 128, 1500)}
 
 PAPER = {
     "Text8 (44k)": (144, 83, 147, 30),
@@ -83,30 +103,47 @@ class Step:
             torch.autograd.grad(loss, [states, *self.parameters], allow_unused=True)
 
 
-def cutoff_row(vocabulary: int, grid: int = GRID) -> Row:
+def scale(device: str) -> Scale:
+    """The sizes for a device of torch."""
+    kind = torch.device(device).type
+    return SCALES[choose("kind of device", kind, tuple(SCALES))]
+
+
+def cutoff_row(vocabulary: int, grid: int = GRID, device: str = "cpu") -> Row:
     """The chosen cut-offs of one vocabulary beside the grid's.
 
     Args:
         vocabulary: Words.
         grid: Log-spaced places of the grid's cuts, between word 32 and half of the vocabulary.
+        device: Of torch.
     """
+    hidden, batch = scale(device)[:2]
     counts, random = frequencies(vocabulary), np.random.default_rng(0)
     torch.manual_seed(0)
-    words = random.choice(vocabulary, (BATCHES, BATCH), p=counts / counts.sum())
+    words = random.choice(vocabulary, (BATCHES, batch), p=counts / counts.sum())
     batches = [
-        (torch.randn(BATCH, HIDDEN).requires_grad_(), torch.from_numpy(row)) for row in words
+        (torch.randn(batch, hidden, device=device).requires_grad_(), torch.tensor(row).to(device))
+        for row in words
     ]
-    now = clock("cpu")
-    chosen = AdaptiveSoftmax.fit(counts, HIDDEN, BATCH, loss_price=0.0)
+    now = clock(device)
+    chosen = AdaptiveSoftmax.fit(counts, hidden, batch, device, loss_price=0.0)
     places = np.geomspace(32, vocabulary / 2, grid).round().astype(int).tolist()
     plans = [c for n in range(1, MOST_TAILS + 1) for c in combinations(places, n)]
-    first = [best_seconds(Step(module(cuts, vocabulary), batches), now, 2) for cuts in plans]
+
+    def step(cutoffs: tuple[int, ...]) -> Step:
+        plain = nn.AdaptiveLogSoftmaxWithLoss(hidden, vocabulary, list(cutoffs))
+        return Step(plain.to(device), batches)
+
+    first = [best_seconds(step(cuts), now, 2) for cuts in plans]
     finalists = [plans[i] for i in np.argsort(first)[:FINALISTS]]
-    steps = [Step(module(cuts, vocabulary), batches) for cuts in finalists]
+    steps = [step(cuts) for cuts in finalists]
     times = np.array(interleaved([Step(chosen, batches), *steps], now)) * 1e3 / BATCHES
-    full = best_seconds(Step(FullSoftmax(HIDDEN, vocabulary), batches[:1]), now, 3) * 1e3
+    full_step = Step(FullSoftmax(hidden, vocabulary).to(device), batches[:1])
+    full = best_seconds(full_step, now, 3) * 1e3
     return {
         "vocabulary": vocabulary,
+        "hidden": hidden,
+        "batch": batch,
         "chosen": list(chosen.plan.cutoffs),
         "expected_ms": chosen.plan.expected_ms,
         "chosen_ms": float(times[0]),
@@ -119,34 +156,38 @@ def cutoff_row(vocabulary: int, grid: int = GRID) -> Row:
     }
 
 
-def module(cutoffs: tuple[int, ...], vocabulary: int) -> nn.Module:
-    """Torch's module with divisor 4."""
-    return nn.AdaptiveLogSoftmaxWithLoss(HIDDEN, vocabulary, list(cutoffs))
-
-
-def training_rows(text: Text, steps: int) -> list[Row]:
+def training_rows(text: Text, steps: int, device: str = "cpu") -> list[Row]:
     """Step time and held-out perplexity of the full softmax and of fitted ones.
 
     Args:
         text: Numbered by frequency.
         steps: Of training, each.
+        device: Of torch.
     """
-    words, batch = len(text.counts), ROWS * LENGTH
+    sizes = scale(device)
+    words, hidden, batch = len(text.counts), sizes.text_hidden, sizes.rows * LENGTH
     layers: list[tuple[str, nn.Module, Plan | None]] = []
-    table = measure_for(words, TEXT_HIDDEN, batch, 4.0, "training", "cpu")
+    table = measure_for(words, hidden, batch, 4.0, "training", device)
     torch.manual_seed(0)
     variants: dict[str, dict[str, Any]] = {
         "fitted": {},
         "fitted for speed alone": {"loss_price": 0.0},
     }
     for name, settings in variants.items():
-        layer = AdaptiveSoftmax.fit(text.counts, TEXT_HIDDEN, batch, table=table, **settings)
+        layer = AdaptiveSoftmax.fit(text.counts, hidden, batch, device, table=table, **settings)
         layers.append((name, layer, layer.plan))
-    layers.append(("full softmax", FullSoftmax(TEXT_HIDDEN, words), None))
+    layers.append(("full softmax", FullSoftmax(hidden, words).to(device), None))
     rows: list[Row] = []
     for name, output, plan in layers:
         found = train(
-            text, output, TEXT_HIDDEN, steps, rows=ROWS, length=LENGTH, checkpoints=(steps // 2,)
+            text,
+            output,
+            hidden,
+            steps,
+            rows=sizes.rows,
+            length=LENGTH,
+            checkpoints=(steps // 2,),
+            device=device,
         )
         rows.append(
             {
@@ -174,18 +215,18 @@ def paper_rows() -> list[Row]:
 
 def _print_cutoffs(console: Console, row: Row) -> None:
     console.print(
-        f"{row['vocabulary']:,} words, width {HIDDEN}, batch {BATCH}, training step of the output "
-        f"layer: chosen {row['chosen']} {row['chosen_ms']:.2f} ms (expected "
+        f"{row['vocabulary']:,} words, width {row['hidden']}, batch {row['batch']}, training step "
+        f"of the output layer: chosen {row['chosen']} {row['chosen_ms']:.2f} ms (expected "
         f"{row['expected_ms']:.2f}), best of {row['grid']} {row['grid_best']} "
         f"{row['grid_best_ms']:.2f} ms: {row['over_best']:+.1%}; median of the grid "
         f"{row['grid_median_ms']:.2f} ms, full softmax {row['full_ms']:.0f} ms"
     )
 
 
-def _print_training(console: Console, rows: list[Row], steps: int) -> None:
+def _print_training(console: Console, rows: list[Row], steps: int, sizes: Scale) -> None:
     console.print(
-        f"LSTM of width {TEXT_HIDDEN}, {TEXT_WORDS:,} words, {steps} steps of {ROWS * LENGTH} "
-        "words; the whole training step."
+        f"LSTM of width {sizes.text_hidden}, {TEXT_WORDS:,} words, {steps} steps of "
+        f"{sizes.rows * LENGTH} words; the whole training step."
     )
     table = Table("output layer", "cut-offs", "step ms", "speed-up", "perplexity", box=SIMPLE)
     for row in rows:
@@ -212,26 +253,35 @@ def command(
     text: Annotated[
         Path | None, typer.Option(help="Text file; default: the Debian package dict-gcide.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=2, help="Of training.")] = 150,
+    steps: Annotated[
+        int | None, typer.Option(min=2, help="Of training; default: 150, or 1,500 on a GPU.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Of torch, such as cpu or cuda.")] = "cpu",
+    grid: Annotated[int, typer.Option(min=1, help="Places of cuts that are tried.")] = GRID,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="JSON file for the figures.")
     ] = None,
 ) -> None:
     """Times chosen cut-offs beside a grid, and trains on a real text."""
     choose("part", part, ("cutoffs", "training", "all"))
+    check_device(device)
+    sizes = scale(device)
     torch.set_num_threads(1)
     console = Console()
-    console.print(hardware())
-    found: dict[str, Any] = {"hardware": hardware(), "torch": torch.__version__}
+    where = hardware() if torch.device(device).type == "cpu" else machine(device)["processor"]
+    console.print(where)
+    found: dict[str, Any] = {"hardware": where, "torch": torch.__version__}
     if part != "training":
         found["cutoffs"] = []
         for words in VOCABULARIES:
-            found["cutoffs"].append(cutoff_row(words))
+            found["cutoffs"].append(cutoff_row(words, grid, device))
             _print_cutoffs(console, found["cutoffs"][-1])
     if part != "cutoffs":
         read = tokenise(read_dictionary(text), TEXT_WORDS)
-        found |= {"steps": steps, "training": training_rows(read, steps), "paper": paper_rows()}
-        _print_training(console, found["training"], steps)
+        steps = steps or sizes.steps
+        rows = training_rows(read, steps, device)
+        found |= {"steps": steps, "training": rows, "paper": paper_rows()}
+        _print_training(console, rows, steps, sizes)
     if output is not None:
         write_json(output, found)
 

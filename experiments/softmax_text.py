@@ -9,7 +9,6 @@ import gzip
 import re
 import subprocess
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hardware_sim.errors import InputError
+from hardware_sim.softmax.timing import clock
 
 PACKAGE = "dict-gcide"
 FILE = "usr/share/dictd/gcide.dict.dz"
@@ -166,7 +166,7 @@ class Training:
 
     Attributes:
         perplexity: On the held-out part, after the last step.
-        step_ms: Least thread CPU time of a whole training step, in ms.
+        step_ms: Least time of a whole training step, in ms: the thread's on a CPU, else wall time.
         curve: Held-out loss in nats after each of the asked-for steps.
     """
 
@@ -185,6 +185,7 @@ def train(
     length: int = 20,
     checkpoints: tuple[int, ...] = (),
     seed: int = 0,
+    device: str = "cpu",
 ) -> Training:
     """Trains a model with Adagrad, learning rate 0.1, truncated after ``length`` words.
 
@@ -201,29 +202,30 @@ def train(
         length: Words of a stream in a step.
         checkpoints: Steps after which the held-out loss is measured; the last step always is.
         seed: Of the embedding and the LSTM.
+        device: Of torch; ``output`` is on it.
     """
     torch.manual_seed(seed)
     model = LanguageModel(
         len(text.counts), hidden, lambda h, w: getattr(found := output(h, w), "loss", found)
-    )
+    ).to(device)
     output.train()
     parameters = [*model.parameters(), *output.parameters()]
     dense = [p for p in parameters if p is not model.embedding.weight]
     optimizer = torch.optim.Adagrad(parameters, lr=0.1)
-    stream = streams(text.train, rows)
+    stream, now = streams(text.train, rows).to(device), clock(device)
     state, curve, least = None, {}, float("inf")
     for step in range(1, steps + 1):
         start = (step - 1) * length % (len(stream) - length - 1)
         batch = stream[start : start + length + 1]
-        began = time.thread_time()
+        began = now()
         optimizer.zero_grad(set_to_none=True)
         loss, state = model(batch, state)
         loss.backward()
         nn.utils.clip_grad_norm_(dense, 1.0)
         optimizer.step()
-        least = min(least, time.thread_time() - began)
+        least = min(least, now() - began)
         if step in checkpoints or step == steps:
-            curve[step] = held_out_loss(model, text)
+            curve[step] = held_out_loss(model, text, device=device)
     return Training(float(np.exp(curve[steps])), least * 1e3, curve)
 
 
@@ -234,9 +236,11 @@ def streams(tokens: NDArray[np.int64], rows: int) -> Tensor:
 
 
 @torch.no_grad()
-def held_out_loss(model: LanguageModel, text: Text, rows: int = 32, length: int = 20) -> float:
+def held_out_loss(
+    model: LanguageModel, text: Text, rows: int = 32, length: int = 20, device: str = "cpu"
+) -> float:
     """Mean loss in nats over the first 20,000 held-out words or fewer."""
-    stream, state, losses = streams(text.held_out[:20_000], rows), None, []
+    stream, state, losses = streams(text.held_out[:20_000], rows).to(device), None, []
     for start in range(0, len(stream) - length, length):
         loss, state = model(stream[start : start + length + 1], state)
         losses.append(float(loss))

@@ -147,9 +147,11 @@ def human_charts(name: str, part: str) -> list[Chart]:
 def piled(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
     """Arrays (N, ...) of several lengths as one (B, N, ...), padded with zeros."""
     found = list(parts)
-    size = max(len(part) for part in found)
-    widths = [[(0, size - len(part))] + [(0, 0)] * (part.ndim - 1) for part in found]
-    return np.stack([np.pad(part, width) for part, width in zip(found, widths, strict=True)])
+    size, first = max(len(part) for part in found), found[0]
+    pile = np.zeros((len(found), size, *first.shape[1:]), first.dtype)
+    for place, part in zip(pile, found, strict=True):
+        place[: len(part)] = part
+    return pile
 
 
 def tensor(array: NDArray[Any]) -> Tensor:
@@ -182,15 +184,23 @@ class Batch:
     mask: Tensor
     looks: dict[str, Tensor] | None
 
+    def to(self, device: str) -> "Batch":
+        """The same on a device of torch."""
+        moved = {name: part.to(device) for name, part in vars(self).items() if name != "looks"}
+        looks = self.looks and {name: part.to(device) for name, part in self.looks.items()}
+        return Batch(**moved, looks=looks)
+
     def mirrored(self, mirrors: Tensor) -> "Batch":
         """The same charts with panels exchanged, each by the mirror of a number (B,) 0..3."""
+        device = self.rows.device
+        codes_of, panels_of = _MIRRORED[mirrors].to(device), _PANELS[mirrors].to(device)
 
         def exchanged(codes: Tensor) -> Tensor:
-            return _MIRRORED[mirrors].gather(1, codes.reshape(len(codes), -1)).reshape(codes.shape)
+            return codes_of.gather(1, codes.reshape(len(codes), -1)).reshape(codes.shape)
 
         looks = self.looks
         if looks is not None:
-            panels = _PANELS[mirrors][:, None].expand(looks["held"].shape)
+            panels = panels_of[:, None].expand(looks["held"].shape)
             moved = {name: looks[name].gather(2, panels) for name in ("held", "since", "steps")}
             looks = {**looks, **moved}
             looks.update({name: exchanged(looks[name]) for name in ("repeat", "copy")})

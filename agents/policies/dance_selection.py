@@ -164,7 +164,7 @@ class RepeatNet(Selector):
             torch.cat([self.bags[looks["copy"]], copied], -1).flatten(-2)
         )
         scores: Tensor = self.out(self.blocks(self.dropout(features)))
-        number = (held * torch.tensor([1, 2, 4, 8])).sum(-1)
+        number = (held * torch.tensor([1, 2, 4, 8], device=held.device)).sum(-1)
         return scores.masked_fill(~self.legal[number], -1e9)
 
 

@@ -36,6 +36,7 @@ from agents.policies.dance_selection import RepeatNet
 from agents.policies.weights import load_weights, save_weights
 from hardware_sim.errors import choose
 from hardware_sim.files import write_atomic
+from hardware_sim.softmax.timing import check_device
 
 
 class Recipe(NamedTuple):
@@ -115,14 +116,20 @@ class Training:
         seed: Of parameters, order, mirrors and dropout.
         train: Charts to learn from.
         valid: Charts that decide which state is kept.
+        device: Of torch.
     """
 
     def __init__(
-        self, recipe: Recipe, seed: int, train: Sequence[Steps], valid: Sequence[Steps]
+        self,
+        recipe: Recipe,
+        seed: int,
+        train: Sequence[Steps],
+        valid: Sequence[Steps],
+        device: str = "cpu",
     ) -> None:
         torch.manual_seed(seed)
-        self.recipe, self.valid = recipe, valid
-        self.network = recipe.network()
+        self.recipe, self.valid, self.device = recipe, valid, device
+        self.network = recipe.network().to(device)
         size = self.network.unroll
         self.train = [part for each in train for part in each.parts(size or len(each))]
         self.optimiser = torch.optim.AdamW(
@@ -140,6 +147,7 @@ class Training:
             self.queue = batches(self.train, recipe.places, self.random)
         batch = collate(self.queue.pop())
         batch = batch.mirrored(torch.from_numpy(self.random.integers(0, 4, len(batch.rows))))
+        batch = batch.to(self.device)
         share = self.done / recipe.updates
         rate = recipe.rate * min(1, 100 * share) * (0.5 + 0.5 * math.cos(math.pi * share) + 0.005)
         for group in self.optimiser.param_groups:
@@ -183,7 +191,7 @@ class Training:
         """Of all rows at all places (B, N, 256), without dropout."""
         self.network.eval()
         with torch.no_grad():
-            return torch.log_softmax(self.network(batch), -1)
+            return torch.log_softmax(self.network(batch.to(self.device)), -1).cpu()
 
     def save(self, path: Path) -> None:
         """Writes a checkpoint; batches that wait are drawn anew after a stop."""
@@ -202,11 +210,11 @@ class Training:
 
     def load(self, path: Path) -> None:
         """Goes back to a checkpoint."""
-        content = torch.load(path, weights_only=True)
+        content = torch.load(path, map_location=self.device, weights_only=True)
         self.network.load_state_dict(content["network"])
         self.optimiser.load_state_dict(content["optimiser"])
         self.random.bit_generator.state = content["random"]
-        torch.set_rng_state(content["torch"])
+        torch.set_rng_state(content["torch"].cpu())
         self.done, self.cpu_s, self.best = content["done"], content["cpu_s"], content["best"]
 
 
@@ -215,9 +223,11 @@ def main(
     output: Annotated[Path, typer.Argument(help="File of the weights.")],
     seed: Annotated[int, typer.Option(help="Seeds everything.")] = 0,
     start: Annotated[Path | None, typer.Option(help="Weights to go on from.")] = None,
+    device: Annotated[str, typer.Option(help="Of torch, such as cpu or cuda.")] = "cpu",
 ) -> None:
     """Trains a network and writes its weights, in half precision."""
     torch.set_num_threads(1)
+    check_device(device)
     recipe = RECIPES[choose("recipe", name, tuple(RECIPES))]
     train = [
         each
@@ -227,7 +237,7 @@ def main(
     valid = chart_steps(human_charts(recipe.corpora[0], "valid"), recipe.corpora[0])
     if recipe.network().needs_looks:
         train, valid = with_looks(train), with_looks(valid)
-    training = Training(recipe, seed, train, valid)
+    training = Training(recipe, seed, train, valid, device)
     if start is not None:
         load_weights(training.network, start)
     checkpoint = output.with_suffix(".checkpoint")

@@ -27,10 +27,10 @@ def fine_tune(
 ) -> nn.Module:
     """Trains a network in place: SGD with momentum, one cycle of the rate, flips and shifts.
 
-    Convolutions run in bfloat16 where the processor has instructions for it.
+    It runs where the model is; convolutions in bfloat16 where there are instructions for it.
 
     Args:
-        model: A classifier.
+        model: A classifier; the teacher must be on the same device.
         pictures: To train on.
         epochs: Passes over the pictures; a part of a pass is taken from a shuffled order.
         seed: Seeds order, flips and shifts. Same seed, machine and number of threads, same result.
@@ -47,6 +47,7 @@ def fine_tune(
     steps = round(epochs * len(pictures) / BATCH)
     if steps < 1:
         raise InputError(f"{epochs} epochs of {len(pictures)} pictures are no step of {BATCH}")
+    device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)
     model.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(
@@ -56,13 +57,13 @@ def fine_tune(
         optimiser, rate, total_steps=steps, pct_start=0.25
     )
     for index in _batches(len(pictures), steps, generator):
-        inputs = _augmented(pictures.inputs[index], generator)
-        labels = pictures.labels[index]
-        with _fast():
+        inputs = _augmented(pictures.inputs[index], generator).to(device)
+        labels = pictures.labels[index].to(device)
+        with _fast(device.type):
             outputs = model(inputs)
         loss = functional.cross_entropy(outputs.float(), labels)
         if teacher is not None:
-            with torch.no_grad(), _fast():
+            with torch.no_grad(), _fast(device.type):
                 wanted = teacher(inputs)
             matching = _divergence(outputs.float(), wanted.float())
             loss = (1 - TEACHER_SHARE) * loss + TEACHER_SHARE * matching
@@ -110,8 +111,9 @@ def match(
 def accuracy(model: nn.Module, pictures: Pictures) -> float:
     """Share of pictures that a network labels right, 0 to 1, computed in float32."""
     model.eval()
+    device = next(model.parameters()).device
     right = sum(
-        int((model(inputs).argmax(dim=1) == labels).sum())
+        int((model(inputs.to(device)).argmax(dim=1).cpu() == labels).sum())
         for inputs, labels in zip(
             pictures.inputs.split(250), pictures.labels.split(250), strict=True
         )
@@ -129,9 +131,10 @@ def _divergence(outputs: Tensor, wanted: Tensor) -> Tensor:
     )
 
 
-def _fast() -> torch.autocast:
+def _fast(device: str) -> torch.autocast:
     """Lower precision where the processor computes in it."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported())
+    enabled = device != "cpu" or torch.cpu._is_avx512_bf16_supported()
+    return torch.autocast(device, torch.bfloat16, enabled=enabled)
 
 
 def _batches(count: int, steps: int, generator: torch.Generator) -> list[Tensor]:

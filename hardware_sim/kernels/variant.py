@@ -131,8 +131,9 @@ def candidates(problem: Problem, *, threads: int = 1, isa: str = "") -> tuple[Va
     for m in (2, 3, 4, 5, 6):
         tile = tuple(m if r > 1 else 1 for r in problem.kernel)
         found.append(Variant("winograd", tile))
-        if len(tile) == 3 and m in (4, 6):
-            found.append(Variant("winograd", (min(2, tile[0]), *tile[1:])))
+        if len(tile) == 3:
+            flat = {4: (2,), 5: (4,), 6: (2, 4)}.get(m, ())
+            found += [Variant("winograd", (min(n, tile[0]), *tile[1:])) for n in flat]
     for span in FFT_SPANS:
         tile = tuple(span - r + 1 if r > 1 else 1 for r in problem.kernel)
         found.append(Variant("fft", tile))

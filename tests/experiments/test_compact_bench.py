@@ -17,6 +17,8 @@ from hardware_sim.compact.costs import layer_costs
 from hardware_sim.compact.network import IMAGE_SHAPE, WIDTHS
 from hardware_sim.errors import InputError
 
+SHORT = bench.Epochs(0.5, 0.5)
+
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
@@ -38,10 +40,7 @@ def splits():
 def folder(tmp_path_factory, splits):
     """A run folder of two seeds, trained for a blink."""
     path = tmp_path_factory.mktemp("compact")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bench, "ORIGINAL_EPOCHS", 0.5)
-        patch.setattr(bench, "TUNING_EPOCHS", 0.5)
-        bench.train_all(path, 1, splits, Console(quiet=True))
+    bench.train_all(path, 1, splits, SHORT, "cpu", Console(quiet=True))
     return path
 
 
@@ -56,7 +55,7 @@ def test_what_is_there_is_not_trained_again(folder, splits):
     report = folder / "circulant-0.json"
     before = report.read_text()
     report.write_text("{}")
-    bench.train_one(folder, "circulant", 0, splits)
+    bench.train_one(folder, "circulant", 0, splits, SHORT)
     assert report.read_text() == "{}"
     report.write_text(before)
 

@@ -71,8 +71,8 @@ def test_training_lowers_the_held_out_loss(text):
 
 
 def test_rows_of_training_are_relative_to_the_full_softmax(text, monkeypatch):
-    for name, value in {"TEXT_HIDDEN": 16, "ROWS": 4}.items():
-        monkeypatch.setattr(softmax_bench, name, value)
+    small = softmax_bench.Scale(16, 16, 16, 4, 2)
+    monkeypatch.setitem(softmax_bench.SCALES, "cpu", small)
     rows = softmax_bench.training_rows(text, 2)
     assert [row["layer"] for row in rows][-1] == "full softmax"
     assert rows[-1]["speed_up"] == rows[-1]["perplexity_ratio"] == 1
