@@ -66,9 +66,9 @@ def load(path: str | Path) -> tuple[Samples, int]:
         raise InputError(f"no audio file {path}")
     try:
         with soundfile.SoundFile(path) as file:
-            _check_length(path, file.frames / file.samplerate)
-            mono = _mono(file)
             stated, rate = file.frames, file.samplerate
+            _check_length(path, stated / rate)
+            mono = _mono(file)
     except soundfile.LibsndfileError as error:
         raise InputError(f"{path} is not audio that can be read: {error.error_string}") from error
     if len(mono) < stated or _ends_early(path):
@@ -100,11 +100,11 @@ def _check_length(path: Path, length_s: float) -> None:
 
 def _mono(file: soundfile.SoundFile) -> Samples:
     """The mean of the channels, read in blocks so that the channels are never held whole."""
-    blocks = [
-        block.mean(axis=1)
-        for block in file.blocks(blocksize=_BLOCK, dtype="float32", always_2d=True)
-    ]
-    return np.concatenate(blocks).astype(np.float32) if blocks else np.zeros(0, np.float32)
+    # Not by SoundFile.blocks, which repeats old samples where an MP3 is shorter than it states.
+    blocks = [np.zeros(0, np.float32)]
+    while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+        blocks.append(block.mean(axis=1))
+    return np.concatenate(blocks).astype(np.float32)
 
 
 def _ends_early(path: Path) -> bool:

@@ -125,9 +125,10 @@ def broken(folder, samples):
         (lambda f: cut(written(f, noise(5)), 0.5), "truncated: it breaks off after 2.5 s"),
         (lambda f: cut(written(f, noise(5), "song.flac"), 0.5), "."),
         (lambda f: cut(written(f, noise(8), "song.ogg"), 0.7), "truncated"),
+        (lambda f: cut(written(f, noise(8), "song.mp3"), 0.5), "truncated"),
         (lambda f: broken(f, noise(3)), "not finite"),
     ],
-    ids=["missing", "silence", "short", "hour", "cut wav", "cut flac", "cut ogg", "nan"],
+    ids=["missing", "silence", "short", "hour", "cut wav", "cut flac", "cut ogg", "cut mp3", "nan"],
 )
 def test_what_is_no_song_is_refused(tmp_path, make, message):
     with pytest.raises(InputError, match=message):
