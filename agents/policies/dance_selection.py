@@ -108,7 +108,7 @@ class RepeatNet(Selector):
     bags: Tensor
     legal: Tensor
 
-    def __init__(self, width: int = 192, blocks: int = 2, dropout: float = 0.2) -> None:
+    def __init__(self, width: int = 192, blocks: int = 2, dropout: float = 0.3) -> None:
         super().__init__()
         bags = torch.from_numpy(bag_of_arrows(range(ROWS)))
         bags[0] = 0.0

@@ -1,11 +1,10 @@
 """How networks that choose the rows of dance charts are trained.
 
 ``python -m agents.recipes.dance_selection lstm64+dt lstm64.safetensors`` trains one row of the
-paper's table, ``... ours ours.safetensors`` ours, ``... tuned dance-selection.safetensors --start
-ours.safetensors`` goes on with it on In The Groove alone, and ``... judge
-dance-judge.safetensors`` trains the judge, which sees no chart that ours sees. All learn from the
-songs of the split train, keep the state that does best on those of the split valid, and go on from
-the last checkpoint if they were stopped.
+paper's table, ``... ours dance-selection.safetensors`` ours, and ``... judge
+dance-judge.safetensors`` the judge, which sees no chart that ours sees. All learn from the songs of
+the split train, keep the state that does best on those of the split valid, and go on from the last
+checkpoint if they were stopped.
 """
 
 import io
@@ -33,7 +32,7 @@ from agents.policies.dance_batches import (
 )
 from agents.policies.dance_paper import PAPER, Selector, paper_network
 from agents.policies.dance_selection import RepeatNet
-from agents.policies.weights import load_weights, save_weights
+from agents.policies.weights import save_weights
 from hardware_sim.errors import choose
 from hardware_sim.files import write_atomic
 from hardware_sim.softmax.timing import check_device
@@ -61,10 +60,15 @@ class Recipe(NamedTuple):
     decay: float = 0.01
 
 
+LONG = 6000
+"""Updates of networks that are unrolled over many rows; the paper's others overfit by then."""
+
 RECIPES = {
-    **{name: Recipe(partial(paper_network, name)) for name in PAPER},
-    "ours": Recipe(RepeatNet, ("itg", "thumbsy"), 5000, 1024, 2e-3, decay=0.02),
-    "tuned": Recipe(RepeatNet, ("itg",), 1000, 1024, 6e-4, decay=0.02),
+    **{
+        name: Recipe(partial(paper_network, name), updates=LONG if unroll == 64 else 3000)
+        for name, (unroll, _) in PAPER.items()
+    },
+    "ours": Recipe(RepeatNet, ("itg", "thumbsy"), 12_000, 1024, 2e-3, decay=0.05),
     "judge": Recipe(partial(paper_network, "lstm64+dt+beat"), ("arcade",)),
 }
 
@@ -222,7 +226,6 @@ def main(
     name: Annotated[str, typer.Argument(help="A recipe: " + ", ".join(RECIPES))],
     output: Annotated[Path, typer.Argument(help="File of the weights.")],
     seed: Annotated[int, typer.Option(help="Seeds everything.")] = 0,
-    start: Annotated[Path | None, typer.Option(help="Weights to go on from.")] = None,
     device: Annotated[str, typer.Option(help="Of torch, such as cpu or cuda.")] = "cpu",
 ) -> None:
     """Trains a network and writes its weights, in half precision."""
@@ -238,8 +241,6 @@ def main(
     if recipe.network().needs_looks:
         train, valid = with_looks(train), with_looks(valid)
     training = Training(recipe, seed, train, valid, device)
-    if start is not None:
-        load_weights(training.network, start)
     checkpoint = output.with_suffix(".checkpoint")
     if checkpoint.exists():
         training.load(checkpoint)
