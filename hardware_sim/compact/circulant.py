@@ -16,6 +16,9 @@ from hardware_sim.errors import InputError
 RIDGE = 1e-4
 """Added to the diagonal of normal equations, as a share of its mean."""
 
+TIE = 1e-5
+"""Channels that explain as much within this share are copies of one another but for their scale."""
+
 
 class CirculantProjection(nn.Module):
     """The first ``kept`` entries of a circulant matrix times reordered, sign-flipped channels.
@@ -136,16 +139,22 @@ def fit_projection(
 def informative_order(read: Tensor) -> Tensor:
     """Channels such that each explains most of what those before it leave, int64 ``(d,)``.
 
+    Of channels that explain the same the one of largest variance comes first: the ridge of whatever
+    is fitted on it hurts it least.
+
     Args:
         read: Centred features ``(n, d)``.
     """
-    left = (read.T @ read).double() / len(read)
+    left = read.T.double() @ read.double() / len(read)
+    variance = left.diagonal().clone()
     floor = 1e-9 * float(left.diagonal().max()) + torch.finfo(left.dtype).tiny
     waiting = torch.ones(len(left), dtype=torch.bool)
     order = []
     for _ in range(len(left)):
         explained = left.square().sum(dim=0) / left.diagonal().clamp_min(floor)
-        chosen = int(explained.masked_fill(~waiting, -1.0).argmax())
+        explained = explained.masked_fill(~waiting, -1.0)
+        best = waiting & (explained >= (1 - TIE) * explained.max())
+        chosen = int(variance.masked_fill(~best, -1.0).argmax())
         waiting[chosen] = False
         order.append(chosen)
         if left[chosen, chosen] > floor:

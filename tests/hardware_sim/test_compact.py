@@ -135,8 +135,9 @@ def test_an_order_must_be_a_permutation():
         CirculantProjection(torch.ones(4), torch.ones(4), 2, torch.tensor([0, 1, 1, 3]))
 
 
-def test_the_informative_channels_come_first():
-    causes = torch.randn(500, 3, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("seed", range(20))
+def test_the_informative_channels_come_first_and_the_loudest_of_copies(seed):
+    causes = torch.randn(500, 3, generator=torch.Generator().manual_seed(seed))
     copies = torch.cat([0.1 * causes, causes[:, :1], causes[:, :1] + causes[:, 1:2], causes], dim=1)
     read = copies - copies.mean(dim=0)
     order = informative_order(read)
