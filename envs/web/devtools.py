@@ -25,8 +25,9 @@ class CommandError(RuntimeError):
 class Pipe:
     """A connection to one browser process.
 
-    Commands are sent without waiting, so that several travel together; :meth:`wait` reads until the
-    answers are there and hands events to the listeners of their sessions on the way. Threads take
+    Commands travel together as soon as somebody waits for an answer, or says that nobody will;
+    :meth:`wait` reads until the answers are there and hands events to the listeners of their
+    sessions on the way. Threads take
     turns. In a process that was forked off, the browser counts as gone; once it did not answer, it
     is not asked again.
 
@@ -47,7 +48,7 @@ class Pipe:
         self._answers: dict[int, Message] = {}
         self._forgotten: set[int] = set()
         self._works: dict[int, Work] = {}
-        self._rest = b""
+        self._rest = self._outgoing = b""
         self._count = 0
         self._process = os.getpid()
         self.turn = RLock()
@@ -55,7 +56,7 @@ class Pipe:
         self._selector.register(reading, selectors.EVENT_READ)
 
     def send(self, method: str, session: str = "", **params: Any) -> int:
-        """Sends a command; returns the number of its answer.
+        """Sends a command, or has it travel with the next; returns the number of its answer.
 
         Raises:
             BrowserDiedError: The browser is gone.
@@ -69,12 +70,7 @@ class Pipe:
             message: Message = {"id": self._count, "method": method, "params": params}
             if session:
                 message["sessionId"] = session
-            data = json.dumps(message).encode() + b"\0"
-            try:
-                while data:
-                    data = data[os.write(self.writing, data) :]
-            except OSError as error:
-                raise self._break("the browser has ended") from error
+            self._outgoing += json.dumps(message).encode() + b"\0"
             return self._count
 
     def call(self, method: str, session: str = "", **params: Any) -> Message:
@@ -89,6 +85,7 @@ class Pipe:
     def forget(self, number: int) -> None:
         """Drops the answer of a command that nobody waits for."""
         with self.turn:
+            self._write()
             if self._answers.pop(number, None) is None:
                 self._forgotten.add(number)
 
@@ -96,6 +93,7 @@ class Pipe:
         """Starts commands that follow each other, and goes on with them whenever it reads."""
         with self.turn:
             self._works[next(work)] = work
+            self._write()
 
     def wait(self, numbers: Sequence[int]) -> list[Message]:
         """The results of commands, in order; raises as :meth:`call` does."""
@@ -116,6 +114,7 @@ class Pipe:
         deadline = time.monotonic() + self.timeout_s
         with self.turn:
             while not condition():
+                self._write()
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._selector.select(left):
                     raise self._break(f"the browser has not answered for {self.timeout_s:g} s")
@@ -124,6 +123,7 @@ class Pipe:
     def listen(self, seconds: float) -> bool:
         """Reads what arrives within a time; tells whether anything did."""
         with self.turn:
+            self._write()
             heard = bool(self._selector.select(seconds))
             if heard:
                 self._read()
@@ -138,6 +138,15 @@ class Pipe:
     def _break(self, why: str) -> BrowserDiedError:
         self.broken = why
         return BrowserDiedError(why)
+
+    def _write(self) -> None:
+        """Sends what has been waiting for company."""
+        data, self._outgoing = self._outgoing, b""
+        try:
+            while data:
+                data = data[os.write(self.writing, data) :]
+        except OSError as error:
+            raise self._break("the browser has ended") from error
 
     def _read(self) -> None:
         try:
