@@ -1,14 +1,15 @@
 """Step placement on songs never trained on: ``python -m experiments.dance_placement_report RUN``.
 
-Scores what ``python -m agents.recipes.dance_placement folds RUN`` found. For every model, level and
-song: average precision (the area under precision over recall) and F-scores at 20 ms. Which
-candidates are steps is decided in four ways: by the threshold that is best on the songs trained on;
-for networks whose heights are probabilities, by the greatest expected F-score; by taking as many as
-the chart has, as if the density were asked for; and by the threshold that is best for the chart
-itself, as the paper does. The lag between a song's charts and its audio is removed for all models.
+Scores what ``python -m agents.recipes.dance_placement folds RUN`` found, in any number of runs that
+differ in their seed. For every model, level and song: average precision (the area under precision
+over recall) and F-scores at 20 ms. Which candidates are steps is decided in four ways: by the
+threshold that is best on the songs trained on; for networks whose heights are probabilities, by the
+greatest expected F-score; by taking as many as the chart has, as if the density were asked for; and
+by the threshold that is best for the chart itself, as the paper does. The lag between a song's
+charts and its audio is removed for all models.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.policies.dance_placement import expected_count
-from agents.recipes.dance_placement import BEAT_MODELS, MODELS, ONE_LEFT_OUT, within
+from agents.recipes.dance_placement import BEAT_MODELS, MODELS, within
 from agents.runs import provenance
 from envs.dance import scoring
 from envs.dance.chart import DIFFICULTIES
@@ -67,36 +68,45 @@ def scored(found: Any, level: int, true: NDArray[np.float64], is_likely: bool) -
     return result
 
 
-def measured(run: Path, songs: list[Recording]) -> dict[str, Any]:
-    """The measures of all models that a run holds for all songs.
+def measured(runs: Sequence[Path], songs: list[Recording]) -> dict[str, Any]:
+    """The measures of all models that runs hold for all songs.
 
     Raises:
         InputError: There is none.
     """
     models: dict[str, Any] = {}
     for name in MODELS:
-        paths = {song.name: run / name / f"{song.name}.npz" for song in songs}
-        if not all(path.exists() for path in paths.values()):
-            continue
-        charts, spent_s = [], 0.0
-        for song in songs:
-            with np.load(paths[song.name]) as found:
-                spent_s += float(found["spent_s"])
-                for level in song.charts:
-                    row = scored(found, level, song.times(level), name in BEAT_MODELS)
-                    charts.append({"song": song.name, "style": song.style, "level": level, **row})
-        models[name] = {
-            "songs_left_out": 1 if name in ONE_LEFT_OUT else 2,
-            "cpu_s_per_training": spent_s / len(songs),
-            "means": means(charts),
-            "charts": charts,
-        }
+        found = [charts for run in runs if (charts := _charts(run / name, songs, name))]
+        if found:
+            every = [row for charts in found for row in charts]
+            models[name] = {
+                "runs": len(found),
+                "cpu_s_per_training": float(np.mean([row.pop("spent_s") for row in every])),
+                "means": means(every),
+                "by_run": [means(charts) for charts in found],
+                "charts": found,
+            }
     if not models:
         raise InputError(
-            f"{run} holds no model's findings on all songs; first run "
-            f"python -m agents.recipes.dance_placement folds {run}"
+            f"{', '.join(map(str, runs))}: no model's findings on all songs; first run "
+            f"python -m agents.recipes.dance_placement folds {runs[0]}"
         )
     return {**provenance(), "lags_s": {song.name: song.lag_s for song in songs}, "models": models}
+
+
+def _charts(folder: Path, songs: list[Recording], model: str) -> list[dict[str, Any]]:
+    """The measures of every chart that a model was tried on; none if a song is missing."""
+    paths = [folder / f"{song.name}.npz" for song in songs]
+    if not all(path.exists() for path in paths):
+        return []
+    charts = []
+    for song, path in zip(songs, paths, strict=True):
+        with np.load(path) as found:
+            for level in song.charts:
+                row = scored(found, level, song.times(level), model in BEAT_MODELS)
+                named = {"song": song.name, "style": song.style, "level": level}
+                charts.append({**named, **row, "spent_s": float(found["spent_s"])})
+    return charts
 
 
 def means(charts: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
@@ -126,12 +136,9 @@ def tables(report: dict[str, Any]) -> Iterable[Table]:
     for group, songs in (*GROUPS.items(), ("all", "all 10 songs")):
         for measure in MEASURES:
             rows = {
-                name: [
-                    f"{levels[level][measure]:.3f}" if level in levels else ""
-                    for level in (*DIFFICULTIES, "all levels")
-                ]
+                name: [_cell(found, group, each, measure) for each in (*DIFFICULTIES, "all levels")]
                 for name, found in report["models"].items()
-                if measure in (levels := found["means"][group])["all levels"]
+                if measure in found["means"][group]["all levels"]
             }
             if rows:
                 table = Table(box=SIMPLE, title=f"{TITLES[measure]}; {songs}, left out of training")
@@ -143,8 +150,19 @@ def tables(report: dict[str, Any]) -> Iterable[Table]:
                 yield table
 
 
+def _cell(found: dict[str, Any], group: str, level: str, measure: str) -> str:
+    """A mean, and the least and most of several runs."""
+    if level not in found["means"][group]:
+        return ""
+    mean = f"{found['means'][group][level][measure]:.3f}"
+    if found["runs"] == 1:
+        return mean
+    each = [run[group][level][measure] for run in found["by_run"]]
+    return f"{mean} ({min(each):.3f} to {max(each):.3f})"
+
+
 def main(
-    run: Annotated[Path, typer.Argument(help="Folder of `folds`.")],
+    run: Annotated[list[Path], typer.Argument(help="Folders of `folds`, one a seed.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the data.")] = None,
     out: Annotated[Path | None, typer.Option(help="JSON; RUN/report.json if missing.")] = None,
 ) -> None:
@@ -153,7 +171,7 @@ def main(
     console = Console()
     for table in tables(report):
         console.print(table)
-    path = write_json(out or run / "report.json", report)
+    path = write_json(out or run[0] / "report.json", report)
     typer.echo(f"kept in {path}")
 
 

@@ -1,13 +1,14 @@
 """How step placement is learned: ``python -m agents.recipes.dance_placement COMMAND``.
 
-``folds`` trains every model on all songs but one or two and keeps what it finds in those left out;
+``folds`` trains every model on all songs but one and keeps what it finds in the one left out;
 ``experiments/dance_placement_report.py`` scores it. ``final`` trains the shipped network on all
 songs. What a folder holds already is not trained again, so a run that was stopped goes on.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,9 +63,6 @@ MODELS = (
     "beat-authors",
 )
 """In the order of training; ``authors-grid`` is the authors' network told the beat grid."""
-
-ONE_LEFT_OUT = ("beat", "authors", "authors-grid")
-"""Models tested on one song at a time; the others on two, which costs half as many trainings."""
 
 EPOCHS = 15
 UPDATES = {"logreg": 2000, "mlp": 250, "cnn": 350, "c-lstm": 120}
@@ -320,15 +318,6 @@ def thresholds(songs: list[Example], found: list[Candidates], style: str) -> NDA
     return result
 
 
-def left_out(name: str, songs: list[Example]) -> Iterator[list[Example]]:
-    """The songs that a model is tested on together; the two pad songs never are."""
-    if name in ONE_LEFT_OUT:
-        yield from ([song] for song in songs)
-    else:
-        half = (len(songs) + 1) // 2
-        yield from (songs[i::half] for i in range(half))
-
-
 @app.command()
 def folds(
     run: Annotated[Path, typer.Argument(help="Folder of what is found.")],
@@ -338,24 +327,21 @@ def folds(
     data: Annotated[Path | None, typer.Option(help="Folder of the data.")] = None,
     seed: Annotated[int, typer.Option(help="Seeds everything.")] = 0,
 ) -> None:
-    """Trains models on all songs but those left out, and looks for steps in those."""
+    """Trains models on all songs but one, and looks for steps in that, song after song."""
     torch.set_num_threads(1)
     names = [choose("model", name, MODELS) for name in models.split(",")]
     songs = examples(data)
-    for name in names:
-        for tested in left_out(name, songs):
-            paths = [run / name / f"{song.recording.name}.npz" for song in tested]
-            if all(path.exists() for path in paths):
-                continue
-            started_s = time.process_time()
-            rest = [song for song in songs if song not in tested]
-            find = trained(name, rest, seed, data)
-            spent_s = time.process_time() - started_s
-            seen = [find(song) for song in rest]
-            for song, path in zip(tested, paths, strict=True):
-                limits = thresholds(rest, seen, song.recording.style)
-                _keep(path, find(song), limits, spent_s)
-                typer.echo(f"{name} without {song.recording.name}: {spent_s:.0f} CPU s")
+    for name, song in product(names, songs):
+        path = run / name / f"{song.recording.name}.npz"
+        if path.exists():
+            continue
+        started_s = time.process_time()
+        rest = [other for other in songs if other is not song]
+        find = trained(name, rest, seed, data)
+        spent_s = time.process_time() - started_s
+        limits = thresholds(rest, [find(other) for other in rest], song.recording.style)
+        _keep(path, find(song), limits, spent_s)
+        typer.echo(f"{name} without {song.recording.name}: {spent_s:.0f} CPU s")
 
 
 def _keep(

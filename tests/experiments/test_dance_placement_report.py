@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -38,7 +40,7 @@ def run(tmp_path):
 
 
 def test_what_is_right_counts_and_what_lies_outside_the_chart_does_not(run):
-    report = measured(run, SONGS)
+    report = measured([run], SONGS)
     beat, authors = (report["models"][name]["means"]["all"] for name in ("beat", "authors"))
     assert set(beat["all levels"].values()) == {1.0}
     assert authors["all levels"]["f_best"] == pytest.approx(0.5, abs=0.02)
@@ -49,16 +51,32 @@ def test_what_is_right_counts_and_what_lies_outside_the_chart_does_not(run):
 
 
 def test_tables_name_every_model_found(run):
-    printed = list(tables(measured(run, SONGS)))
+    printed = list(tables(measured([run], SONGS)))
     assert len(printed) == 15
     assert list(printed[0].columns[0].cells) == ["authors", "beat"]
 
 
+def test_runs_of_several_seeds_are_averaged_and_their_range_is_told(run, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    shutil.copytree(run / "authors", other / "beat")
+    report = measured([run, other], SONGS)
+    assert {name: found["runs"] for name, found in report["models"].items()} == {
+        "authors": 1,
+        "beat": 2,
+    }
+    beat = report["models"]["beat"]
+    first, second = (means["all"]["all levels"]["f_best"] for means in beat["by_run"])
+    assert (first, second) == (1.0, pytest.approx(0.5, abs=0.02))
+    assert beat["means"]["all"]["all levels"]["f_best"] == pytest.approx((first + second) / 2)
+    cells = [cell for table in tables(report) for row in table.columns for cell in row.cells]
+    assert f"{(first + second) / 2:.3f} ({second:.3f} to 1.000)" in cells
+
+
 def test_a_model_that_is_not_done_is_left_out(run):
     (run / "authors" / "two.npz").unlink()
-    assert set(measured(run, SONGS)["models"]) == {"beat"}
+    assert set(measured([run], SONGS)["models"]) == {"beat"}
 
 
 def test_an_empty_run_is_refused(tmp_path):
     with pytest.raises(InputError, match="first run python -m agents"):
-        measured(tmp_path, SONGS)
+        measured([tmp_path], SONGS)
