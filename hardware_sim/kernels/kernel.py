@@ -145,15 +145,18 @@ def build(
 
 
 def aligned(size: int) -> NDArray[np.float32]:
-    """float32 zeros ``(size,)`` that begin at a page, in large pages where the system has them."""
-    memory = mmap.mmap(-1, max(-(-4 * size // HUGE) * HUGE, HUGE))
-    if hasattr(mmap, "MADV_HUGEPAGE"):
+    """float32 zeros ``(size,)`` from a large page on, within such pages where it fills one."""
+    # Private, as systems rarely give large pages to memory that processes could share.
+    memory = mmap.mmap(-1, 4 * size + 2 * HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE") and 4 * size > HUGE // 2:
         memory.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(memory, np.float32, size)
+    whole = np.frombuffer(memory, np.uint8)
+    start = -whole.ctypes.data % HUGE
+    return whole[start : start + 4 * size].view(np.float32)
 
 
 def aligned_copy(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A copy that begins at a page; see :func:`aligned`."""
+    """A copy that begins at a large page; see :func:`aligned`."""
     copy = aligned(math.prod(values.shape)).reshape(values.shape)
     copy[...] = values
     return copy

@@ -59,7 +59,7 @@ static inline int is_tainted(vec sum) {{
 }}
 
 /* A step of a product needs so many bytes of weights, which come from far away. */
-enum {{ AHEAD = 16 }};
+enum {{ AHEAD = 64 }};
 #define PREFETCH(p) \\
   do {{ for (int line = 0; line < N; line += 16) __builtin_prefetch((p) + line); }} while (0)
 

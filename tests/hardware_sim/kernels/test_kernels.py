@@ -1,6 +1,7 @@
 """Every kind of kernel computes what its definition says, on whatever shapes it accepts."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from hardware_sim.kernels import (
     verify,
 )
 from hardware_sim.kernels.checking import relative_error
+from hardware_sim.kernels.kernel import HUGE, aligned
 from hardware_sim.kernels.variant import tolerance
 
 AVAILABLE = [isa.name for isa in machine.INSTRUCTION_SETS.values() if isa.available]
@@ -264,3 +266,19 @@ def test_lowered_matrices_have_the_papers_sizes():
     problem = Problem(3, 96, (227, 227), (11, 11), stride=4)
     sizes = {name: Plan(problem, Variant(name)).scratch_floats for name in ("im2col", "mec")}
     assert sizes == {"im2col": 55 * 55 * 11 * 11 * 3, "mec": 55 * 227 * 11 * 3}
+
+
+@pytest.mark.parametrize("size", [1, 300_000, 5_000_000])
+def test_memory_of_kernels_can_have_large_pages(size):
+    array = aligned(size)
+    place = array.ctypes.data
+    assert (array.shape, array.dtype, place % HUGE) == ((size,), np.float32, 0)
+    assert not array.any()
+    array[-1] = 1
+    found = []
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        span, access = line.split()[:2]
+        first, last = (int(end, 16) for end in span.split("-"))
+        if first <= place < last:
+            found.append((access, last >= place + array.nbytes))
+    assert found == [("rw-p", True)]  # memory that processes could share gets no large pages
