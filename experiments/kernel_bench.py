@@ -137,7 +137,8 @@ def _bind(run: Run, x: torch.Tensor) -> Callable[[], object]:
 
 def label(variant: Variant) -> str:
     """A short name of a variant."""
-    return f"{variant.algorithm} {'x'.join(map(str, variant.tile))}".strip()
+    block = f" in blocks of {variant.block}" if variant.block else ""
+    return f"{variant.algorithm} {'x'.join(map(str, variant.tile))}".strip() + block
 
 
 def geometric_mean(values: list[float]) -> float:

@@ -58,10 +58,12 @@ static inline int is_tainted(vec sum) {{
   return 0;
 }}
 
-/* A step of a product needs so many bytes of weights, which come from far away. */
+/* Weights come from far away: those of a few steps later are fetched into the first cache, and what
+   the next product needs into the second. */
 enum {{ AHEAD = 64 }};
-#define PREFETCH(p) \\
+#define FETCH(p) \\
   do {{ for (int line = 0; line < N; line += 16) __builtin_prefetch((p) + line); }} while (0)
+#define FETCH_FAR(p) __builtin_prefetch(p, 0, 2)
 
 #define ARGUMENTS {arguments}
 """
@@ -89,14 +91,16 @@ def packed_block(rows: int) -> str:
     """A register block on data that lies in blocks of ``V`` channels, ``V`` floats a row.
 
     Block ``i`` of channels is ``step`` floats behind block ``i - 1``; the result has rows of ``N``.
+    Each step also fetches what is needed ``soon``, and goes on by ``pace`` floats there.
     """
     return "\n".join(
         [
             f"static void block_{rows}(const float *a, int64_t step, const float *b,",
-            "                    int64_t blocks, float *c) {",
+            "                    int64_t blocks, float *c, const float *soon, int64_t pace) {",
             *_zeros(rows, "(vec){0}", "(vec){0}"),
             "  for (int64_t k = 0; k < blocks; k++, a += step)",
-            "    for (int i = 0; i < V; i++, b += N) {",
+            "    for (int i = 0; i < V; i++, b += N, soon += pace) {",
+            "      FETCH_FAR(soon);",
             *_multiply(rows, [f"a[{r} * V + i]" for r in range(rows)]),
             "    }",
             *(
@@ -149,6 +153,6 @@ def _zeros(rows: int, first: str, second: str) -> list[str]:
 def _multiply(rows: int, factors: list[str]) -> list[str]:
     return [
         "      const vec b0 = load(b), b1 = load(b + V);",
-        "      PREFETCH(b + AHEAD * N);",
+        "      FETCH(b + AHEAD * N);",
         *(f"      c{r}_0 += {factors[r]} * b0; c{r}_1 += {factors[r]} * b1;" for r in range(rows)),
     ]

@@ -4,8 +4,9 @@ The output is cut into tiles, and the tiles into blocks. For each block, the inp
 is transformed into ``V[position][channel block][tile]``; for each position of the transform, ``V``
 is multiplied by the transformed weights; the products ``M[position][panel][tile]`` are transformed
 back (Budden et al. 2017, arXiv 1611.06565; Lavin and Gray 2015, arXiv 1509.09308). A block is
-chosen so that ``V`` and ``M`` stay in the second-level cache. Tiles that reach over the edge read a
-vector of zeros and write into a sink, so there is one path for all.
+chosen so that ``V`` and ``M`` stay in the second-level cache, into which the weights of the next
+product are fetched during the present one. Tiles that reach over the edge read a vector of zeros
+and write into a sink, so there is one path for all.
 
 Input and output are channels-last; a spectrum's real and imaginary parts are twice the channels.
 """
@@ -75,7 +76,8 @@ class Transform:
             [
                 microkernels.prelude(isa, isa.rows),
                 f"enum {{ {constants} }};",
-                "typedef void block_type(const float *, int64_t, const float *, int64_t, float *);",
+                "typedef void block_type(const float *, int64_t, const float *, int64_t, float *,",
+                "                        const float *, int64_t);",
                 microkernels.dispatch(microkernels.packed_block, isa.rows),
                 *self._functions(),
                 *self._input_tile(),

@@ -42,7 +42,7 @@ int run(const float *x, const float *u, const float *bias, float *y, float *scra
   const int64_t in_pixel = channels * groups, out_pixel = outputs * groups;
   const int64_t v_step = PARTS * across * block + 1, m_step = PARTS * panels * block * 2 + 1;
   const int64_t own = (POSITIONS * (v_step + m_step) + down * 2) * V;
-  const int64_t depth = PARTS * across * V * N;
+  const int64_t depth = PARTS * across * V * N, panel = POSITIONS * PARTS * depth;
   float *const zeros = scratch;
   memset(zeros, 0, across * V * sizeof(float));
   int bad = 0;
@@ -82,16 +82,21 @@ int run(const float *x, const float *u, const float *bias, float *y, float *scra
     const int64_t end = down * (split + 1) / splits;
     for (int64_t q = down * split / splits; q < end; q += panels) {
       const int64_t some = least(panels, end - q), cuts = ceiling(count, ROWS);
-      for (int64_t j = 0; j < some; j++)
+      const float *b = u + (group * down + q) * panel;
       for (int64_t p = 0; p < POSITIONS; p++)
+      for (int64_t j = 0; j < some; j++)
       for (int part = 0; part < PARTS; part++) {
-        const float *b = u + (((group * down + q + j) * POSITIONS + p) * PARTS + part) * depth;
+        const float *next = b + depth;
+        if (part + 1 == PARTS) next += j + 1 < some ? panel - PARTS * depth : -(some - 1) * panel;
         float *to = m + (p * m_step + (j * PARTS + part) * block * 2) * V;
         for (int64_t i = 0; i < cuts; i++) {
-          const int64_t from = count * i / cuts, next = count * (i + 1) / cuts;
-          block_of[next - from](v + (p * v_step + from) * V, block * V, b, PARTS * across,
-                                to + from * N);
+          const int64_t from = count * i / cuts, last = count * (i + 1) / cuts;
+          /* Each cut fetches its share of the next weights; a single one has no time for more. */
+          const float *soon = cuts > 1 ? next + depth / N * i / cuts * N : b;
+          block_of[last - from](v + (p * v_step + from) * V, block * V, b, PARTS * across,
+                                to + from * N, soon, cuts > 1 ? ceiling(N, cuts) : 0);
         }
+        b = next;
       }
       for (int64_t t = 0; t < count; t++) {
         const int64_t tile = first + t;

@@ -21,6 +21,10 @@ ALGORITHMS: tuple[Algorithm, ...] = ("direct", "im2col", "mec", "winograd", "fft
 TOLERANCES = {1: 1e-5, 2: 1e-5, 3: 1e-5, 4: 1e-5, 5: 2e-5, 6: 5e-5, 7: 1e-4, 8: 1e-4}
 """Greatest error of Winograd over the greatest magnitude of the result, by span of a tile."""
 FFT_SPANS = (8, 16, 32)
+LEAST_PANELS = 4
+"""Panels for whose products the transformed input is read once, even where they do not fit."""
+FEW_TILES = 4
+"""Register blocks of tiles that may be worked on all at once, to read large weights only once."""
 LARGEST_SPAN = 1024
 """Most inputs of a tile; larger ones would not fit into the stack's cache lines."""
 
@@ -120,7 +124,7 @@ def tolerance(problem: Problem, variant: Variant) -> float:
 
 
 def candidates(problem: Problem, *, threads: int = 1, isa: str = "") -> tuple[Variant, ...]:
-    """The variants that apply, with blocks that fit the cache.
+    """The variants that apply, with blocks that fit the cache, or with few tiles all at once.
 
     Args:
         problem: A convolution.
@@ -132,13 +136,21 @@ def candidates(problem: Problem, *, threads: int = 1, isa: str = "") -> tuple[Va
         tile = tuple(m if r > 1 else 1 for r in problem.kernel)
         found.append(Variant("winograd", tile))
         if len(tile) == 3:
-            flat = {4: (2,), 5: (4,), 6: (2, 4)}.get(m, ())
+            flat = {4: (2,), 5: (2, 4), 6: (2, 4)}.get(m, ())
             found += [Variant("winograd", (min(n, tile[0]), *tile[1:])) for n in flat]
     for span in FFT_SPANS:
         tile = tuple(span - r + 1 if r > 1 else 1 for r in problem.kernel)
         found.append(Variant("fft", tile))
     found = [replace(each, threads=threads, isa=isa) for each in dict.fromkeys(found)]
-    return tuple(each for each in found if applicable(problem, each))
+    found = [each for each in found if applicable(problem, each)]
+    return tuple(each for variant in found for each in (variant, *_at_once(problem, variant)))
+
+
+def _at_once(problem: Problem, variant: Variant) -> Iterator[Variant]:
+    """The variant with all its tiles in one block, where they are few but would be cut."""
+    plan = Plan(problem, variant)
+    if variant.algorithm == "winograd" and plan.block < plan.tiles <= FEW_TILES * plan.isa.rows:
+        yield replace(variant, block=plan.tiles, panels=plan.panels_in_all)
 
 
 @dataclass(frozen=True)
@@ -223,7 +235,7 @@ class Plan:
             return 1
         each = math.prod(self.transform.spectrum) * self.transform.parts
         fit = machine.cache_bytes(2) // 4 * 2 // 5 // (each * self.block * 2 * self.isa.width)
-        return max(1, min(self.panels_in_all, fit))
+        return min(self.panels_in_all, max(LEAST_PANELS, fit))
 
     @property
     def scratch_floats(self) -> int:
