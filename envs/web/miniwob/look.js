@@ -104,6 +104,7 @@
   };
   // Whether scrolling could bring the middle of a box into view.
   const isScrolledAway = (element, x, y, windows) => {
+    if (x + scrollX < 0 || y + scrollY < 0) return false;  // left of the page or above it
     for (let outer = element.parentElement; outer; outer = outer.parentElement) {
       let box = windows.get(outer);
       if (!box) windows.set(outer, box = windowOf(outer));

@@ -132,6 +132,20 @@ def test_what_is_scrolled_away_is_scrolled_into_view_and_clicked():
     env.close()
 
 
+def test_what_lies_beside_the_page_cannot_be_acted_on():
+    env = make("book-flight")  # its suggestions have helpers for screen readers at -1 pixels
+    env.reset(seed=0)
+    beside = [
+        ref
+        for ref, row in enumerate(env.unwrapped.snapshot.rows)
+        if row is not None and row.left + row.width // 2 < 0
+    ]
+    assert beside
+    mask = env.unwrapped.action_masks()
+    assert not any(mask[encode(Action("click", ref))] for ref in beside)
+    env.close()
+
+
 def test_page_time_ends_an_episode_that_does_nothing():
     env = make("click-button", max_steps=200)
     env.reset(seed=0)
