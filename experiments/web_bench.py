@@ -1,7 +1,7 @@
 """Measures the web driver beside MiniWoB++ itself: ``python -m experiments.web_bench``.
 
-The same tasks, problems and clicks run in MiniWoB++'s own environment and in ours, episode by
-episode in turn, in one run on one machine. MiniWoB++ is installed into an environment of its own
+The same tasks, problems and clicks run in MiniWoB++'s own environment and in ours, a few episodes in
+turn, in one run on one machine. MiniWoB++ is installed into an environment of its own
 in the cache folder. Its clicks are those of a script on an element (``CLICK_ELEMENT``), its
 fastest, or with ``--action coords`` those of the pointer; ours are always trusted events of the
 pointer. Both restart episodes in the open page; where ours opens a fresh one by default, so that
@@ -41,6 +41,8 @@ TASKS = (
 """Tasks, and whether every episode of ours gets a fresh page."""
 
 CLICKS = 5
+IN_A_ROW = 5
+"""Episodes that one side plays before it is the other's turn, as an agent plays many in a row."""
 MANY = 8
 TARGETS = {
     ("pixels", "step"): 8.0,
@@ -170,7 +172,7 @@ def summary(task: str, fresh: bool, kind: str, ours: list[Row], theirs: list[Row
 
 
 def compared(peer: Peer, task: str, fresh: bool, pixels: bool, episodes: int, action: str) -> Row:
-    """Plays a task in both, episode by episode in turn.
+    """Plays a task in both, a few episodes in turn.
 
     Raises:
         PeerError: MiniWoB++ set another problem for the same seed.
@@ -181,13 +183,15 @@ def compared(peer: Peer, task: str, fresh: bool, pixels: bool, episodes: int, ac
     launch = peer.ask("open", task=task, pixels=pixels)["seconds"]
     env.reset(seed=0)
     ours, theirs = [], []
-    for seed in range(episodes):
-        mine = play(env, seed, CLICKS)
-        his = peer.ask("episode", seed=mine["page_seed"], points=mine["points"], action=action)
-        if his["utterance"] != mine["utterance"]:
-            raise PeerError(f"{task}: {his['utterance']!r} is not {mine['utterance']!r}")
-        ours.append(mine)
-        theirs.append(his)
+    for first in range(0, episodes, IN_A_ROW):
+        mine = [play(env, seed, CLICKS) for seed in range(first, min(first + IN_A_ROW, episodes))]
+        for episode in mine:
+            seed, points = episode["page_seed"], episode["points"]
+            his = peer.ask("episode", seed=seed, points=points, action=action)
+            if his["utterance"] != episode["utterance"]:
+                raise PeerError(f"{task}: {his['utterance']!r} is not {episode['utterance']!r}")
+            theirs.append(his)
+        ours += mine
     env.close()
     peer.ask("close")
     row = summary(task, fresh, "pixels" if pixels else "DOM", ours, theirs)
