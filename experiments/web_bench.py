@@ -1,11 +1,11 @@
 """Measures the web driver beside MiniWoB++ itself: ``python -m experiments.web_bench``.
 
-The same tasks, problems and clicks run in MiniWoB++'s own environment and in ours, a few episodes in
-turn, in one run on one machine. MiniWoB++ is installed into an environment of its own
-in the cache folder. Its clicks are those of a script on an element (``CLICK_ELEMENT``), its
-fastest, or with ``--action coords`` those of the pointer; ours are always trusted events of the
-pointer. Both restart episodes in the open page; where ours opens a fresh one by default, so that
-episodes do not depend on earlier ones, that is shown as well and counts for no target.
+The same tasks, problems and clicks run in MiniWoB++'s own environment and in ours, a few episodes
+in turn, in one run on one machine. MiniWoB++ is installed into an environment of its own in the
+cache folder. Its clicks are those of a script on an element (``CLICK_ELEMENT``), its fastest, or
+with ``--action coords`` those of the pointer; ours are always trusted events of the pointer. Both
+restart episodes in the open page; where ours opens a fresh one by default, so that episodes do not
+depend on earlier ones, that is shown as well and counts for no target.
 """
 
 import json
