@@ -27,9 +27,8 @@ class Pipe:
 
     Commands travel together as soon as somebody waits for an answer, or says that nobody will;
     :meth:`wait` reads until the answers are there and hands events to the listeners of their
-    sessions on the way. Threads take
-    turns. In a process that was forked off, the browser counts as gone; once it did not answer, it
-    is not asked again.
+    sessions on the way. Threads take turns. In a process that was forked off, the browser counts as
+    gone; once it did not answer, it is not asked again.
 
     Args:
         reading: File descriptor that the browser writes to.
