@@ -8,9 +8,9 @@ from typing import Any
 import gymnasium as gym
 
 from agents.agent import Agent, RandomAgent
-from agents.baselines import BASELINES
 from agents.engines import engine
 from agents.runs import Run
+from agents.tables import BASELINES
 from envs.registration import find, is_ours
 from hardware_sim.errors import InputError
 

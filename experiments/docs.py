@@ -24,10 +24,11 @@ from rich.progress import track
 from typer.testing import CliRunner
 
 from agents.agent import Agent
-from agents.baselines import BASELINES
 from agents.loading import load_agent
+from agents.tables import shown, shown_before_end
 from envs import testing
-from envs.registration import ENTRIES, Entry, references
+from envs.entry import Entry
+from envs.registration import ENTRIES, references
 from envs.testing import CHECKS
 from experiments.cli import VERBS, app
 
@@ -38,16 +39,6 @@ GUIDES = {
     "Evaluation": "evaluation.md",
     "Run on a cluster": "cluster.md",
 }
-SHOWN_AGENT = {
-    "placement": "heft",
-    "loops": "hand",
-    "softmax": "oracle",
-    "compact": "oracle",
-    "convolution": "greedy",
-    "dance": "cloned",
-    "web": "expert",
-}
-SHOWN_BEFORE_THE_END = ("web",)
 HELP_WIDTH = 90
 
 
@@ -125,15 +116,14 @@ def picture(entry: Entry) -> "np.ndarray[Any, np.dtype[np.uint8]]":
     Of an episode that ends by leaving for a page of thanks, the page before says more.
     """
     env = gym.make(f"envs:{entry.id}", render_mode="rgb_array")
-    name = SHOWN_AGENT.get(entry.domain, "random")
-    assert name == "random" or name in BASELINES[entry.domain]
+    name = shown(entry.domain)
     agent: Agent = load_agent(name, env)
     agent.reset(0)
     observation, info = env.reset(seed=0)
     ended = False
     frames: list[Any] = []
     while not ended:
-        if entry.domain in SHOWN_BEFORE_THE_END:
+        if shown_before_end(entry.domain):
             frames = [env.render()]
         observation, _, terminated, truncated, info = env.step(agent.act(observation, info))
         ended = terminated or truncated

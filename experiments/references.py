@@ -12,10 +12,10 @@ import typer
 from rich.progress import track
 
 from agents.agent import Agent
-from agents.baselines import BASELINES
 from agents.baselines import placement_heuristics as heuristics
 from agents.baselines.placement_search import annealing, makespans
 from agents.loading import load_agent
+from agents.tables import BASELINES
 from envs.convolution.env import ConvTuningEnv
 from envs.placement.env import DevicePlacementEnv
 from envs.registration import ENTRIES

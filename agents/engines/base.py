@@ -11,7 +11,8 @@ import numpy as np
 from agents.agent import Agent
 from agents.engines.teams import is_team
 from agents.runs import Run
-from envs.registration import ENTRIES, is_ours, references, training_settings
+from agents.tables import training_settings
+from envs.registration import ENTRIES, is_ours, references
 from hardware_sim.errors import InputError
 
 DEFAULT_EXTRACTOR = "agents.policies.flat:FlatExtractor"

@@ -7,7 +7,7 @@ import gymnasium as gym
 from agents.engines.sb3_config import policy_kwargs
 from agents.engines.sb3_policy import MaskedPolicy, PolicyAgent
 from agents.policies.weights import load_weights, pretrained
-from envs.registration import training_settings
+from agents.tables import training_settings
 
 NAME = "convolution-policy"
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from agents.baselines import BASELINES
 from agents.baselines.convolution import Annealing, Greedy, Oracle, Roofline
 from agents.critics import convolution as critic
 from agents.engines import rllib, sb3
@@ -19,6 +18,7 @@ from agents.loading import load_agent
 from agents.policies.convolution import TuningExtractor
 from agents.recipes import convolution as recipe
 from agents.runs import Run
+from agents.tables import BASELINES
 from envs.convolution import tables
 from envs.convolution.env import ConvTuningEnv
 from experiments.train import configure

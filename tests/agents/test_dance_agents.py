@@ -7,11 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.baselines import BASELINES
 from agents.baselines.dance_agents import likeliest
 from agents.critics.dance_rows import RowModel, RowNetwork, holding, seen
 from agents.loading import load_agent
 from agents.policies.dance import Cloned, DanceNetwork
+from agents.tables import BASELINES
 from envs.dance.batch import LEAST_CHANCE, LEAST_LOG_PROB
 from envs.dance.chart import held_before
 from envs.dance.levels import LEGAL, PRESSES

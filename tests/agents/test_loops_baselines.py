@@ -4,9 +4,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents.baselines import BASELINES, loops_search
+from agents.baselines import loops_search
 from agents.baselines.loops import Hand
 from agents.loading import load_agent
+from agents.tables import BASELINES
 from envs.loops.batch import MAX_STEPS, LoopBatch
 from envs.loops.nest import Kind, Nest
 from envs.loops.problem import CONVOLUTIONS, Problem

@@ -6,10 +6,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents.baselines import BASELINES
 from agents.baselines import placement_heuristics as heuristics
 from agents.baselines import placement_search as search
 from agents.loading import load_agent
+from agents.tables import BASELINES
 from hardware_sim import library
 from hardware_sim.devices import Cluster
 from hardware_sim.errors import InputError

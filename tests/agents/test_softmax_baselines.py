@@ -4,9 +4,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents.baselines import BASELINES
 from agents.baselines.softmax import Annealing, Judge, RandomSearch
 from agents.loading import load_agent
+from agents.tables import BASELINES
 from envs.softmax.problems import tables
 from envs.testing.subject import is_legal
 from hardware_sim.errors import InputError

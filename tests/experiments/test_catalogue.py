@@ -9,7 +9,8 @@ from gymnasium import spaces
 from typer import Typer
 from typer.testing import CliRunner
 
-from envs.registration import BRIDGED, ENTRIES, Entry, find
+from envs.entry import Entry
+from envs.registration import BRIDGED, ENTRIES, find
 from experiments.catalogue import command, describe
 
 app = Typer()
@@ -45,7 +46,7 @@ def test_the_table_names_every_id_whole() -> None:
 
 
 def test_a_missing_library_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = Entry("Lost", 0, "lost", "no_such_library:Env", None, "real", "needs what is not there")
+    lost = Entry("Lost", 0, "web", "no_such_library:Env", None, "real", "needs what is not there")
     monkeypatch.setitem(ENTRIES, lost.id, lost)
     gym.register(lost.id, lost.entry_point)
     rows = json.loads(run("--json"))

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from agents.baselines.placement import Heft
 from agents.runs import Run
-from envs.registration import normalised, references, training_settings
+from agents.tables import training_settings
+from envs.registration import normalised, references
 from experiments import evaluate as verb
 from experiments.evaluate import (
     agent_seed,

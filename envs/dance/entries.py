@@ -1,0 +1,23 @@
+"""The ids of dance charts."""
+
+from envs.entry import Entry
+
+
+def _dance(name: str, task: str, summary: str) -> Entry:
+    return Entry(
+        name=name,
+        version=0,
+        domain="dance",
+        entry_point="envs.dance.env:DanceEnv",
+        vector_entry_point="envs.dance.vector:DanceVectorEnv",
+        backend="recorded songs and frozen critics",
+        summary=summary,
+        kwargs={"task": task},
+    )
+
+
+ENTRIES = (
+    _dance("Choreography", "choreography", "write a dance chart as the song goes: when and where"),
+    _dance("StepPlacement", "placement", "say when to step in a song"),
+    _dance("StepSelection", "selection", "choose the panels of steps at the times of a chart"),
+)

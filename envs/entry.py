@@ -1,0 +1,40 @@
+"""One environment id and what people need to know about it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One environment id and what people need to know about it.
+
+    Attributes:
+        name: The id without version, such as ``"DevicePlacement-InceptionV3"``.
+        version: The version; a change that changes results raises it.
+        domain: The name of the rooms that hold the environment, its agents and its verbs.
+        entry_point: ``"module:class"`` of the environment.
+        vector_entry_point: ``"module:class"`` of the natively vectorised class, if there is one.
+        backend: The real thing behind it, such as ``"simulator"``.
+        summary: One line for people.
+        kwargs: Constructor arguments; JSON-serialisable.
+        max_episode_steps: A step limit, where the environment has no end of its own.
+        deterministic: The same seed and actions give the same trajectory anywhere.
+        bridged: The problem is another installed package's; such an id has no reference scores.
+    """
+
+    name: str
+    version: int
+    domain: str
+    entry_point: str
+    vector_entry_point: str | None
+    backend: str
+    summary: str
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    max_episode_steps: int | None = None
+    deterministic: bool = True
+    bridged: bool = False
+
+    @property
+    def id(self) -> str:
+        """The full id, ``Name-vN``."""
+        return f"{self.name}-v{self.version}"

@@ -1,0 +1,18 @@
+"""The ids of loop scheduling."""
+
+from envs.entry import Entry
+
+ENTRIES = (
+    Entry(
+        name="LoopSchedule",
+        version=0,
+        domain="loops",
+        entry_point="envs.loops.env:LoopScheduleEnv",
+        vector_entry_point="envs.loops.vector:LoopScheduleVectorEnv",
+        backend="cost model",
+        summary=(
+            "schedule the loops of a matrix product or a convolution; measured with Halide, too"
+        ),
+        kwargs={"operations": ["matmul", "conv"]},
+    ),
+)

@@ -1,0 +1,16 @@
+"""The ids of the adaptive softmax."""
+
+from envs.entry import Entry
+
+ENTRIES = (
+    Entry(
+        name="AdaptiveSoftmax",
+        version=0,
+        domain="softmax",
+        entry_point="envs.softmax.env:AdaptiveSoftmaxEnv",
+        vector_entry_point="envs.softmax.vector:AdaptiveSoftmaxVectorEnv",
+        backend="table of measured times",
+        summary="cut a vocabulary into a head and tails for fast training",
+        kwargs={"split": "train"},
+    ),
+)
