@@ -5,23 +5,24 @@ from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
-from envs.registration import ROOMS, find
+from envs.registration import ALL_DOMAINS, find, room
 
 BASELINES: dict[str, dict[str, str]] = {
-    domain: getattr(import_module(rooms.agents), "BASELINES", {}) for domain, rooms in ROOMS.items()
+    domain: getattr(import_module(room("agents", domain)), "BASELINES", {})
+    for domain in ALL_DOMAINS
 }
 """Agents that need no training, by domain and name: heuristics, search and shipped policies."""
 
 
 def shown(domain: str) -> str:
     """The agent of a domain that the documentation's pictures show; random by default."""
-    name: str = getattr(import_module(ROOMS[domain].agents), "SHOWN", "random")
+    name: str = getattr(import_module(room("agents", domain)), "SHOWN", "random")
     return name
 
 
 def shown_before_end(domain: str) -> bool:
     """Whether a picture of an episode shows its last frame but one."""
-    return getattr(import_module(ROOMS[domain].agents), "SHOWN_BEFORE_END", False)
+    return getattr(import_module(room("agents", domain)), "SHOWN_BEFORE_END", False)
 
 
 def training_settings(env_id: str) -> dict[str, Any]:
@@ -37,6 +38,6 @@ def training_settings(env_id: str) -> dict[str, Any]:
     Raises:
         InputError: The id is not registered here.
     """
-    path = files(ROOMS[find(env_id).domain].agents).joinpath("training.json")
+    path = files(room("agents", find(env_id).domain)).joinpath("training.json")
     settings: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     return settings

@@ -4,7 +4,6 @@ import json
 import warnings
 from collections.abc import Collection
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -23,55 +22,38 @@ GROUP = "gymworks.domains"
 """Entry points through which installed packages add domains: name of the domain = its package."""
 
 
-@dataclass(frozen=True)
-class Rooms:
-    """Packages that hold a domain's tables; a domain of an installed package has one for all.
-
-    Attributes:
-        envs: Has the module ``entries`` (``ENTRIES``) and ``references.json``.
-        agents: Has ``BASELINES`` and ``training.json``; see :mod:`agents.tables`.
-        experiments: Has ``VERBS``; see :mod:`experiments.cli`.
-    """
-
-    envs: str
-    agents: str
-    experiments: str
-
-
-def _join() -> tuple[dict[str, Rooms], dict[str, Entry]]:
-    """Rooms by domain and entries by id: ours, then those of installed packages.
+def _join() -> tuple[dict[str, str], dict[str, Entry]]:
+    """Packages that bring domains, by domain, and entries by id: ours, then those of packages.
 
     A package whose domain cannot be used is left out with a warning, so that the others can be.
     """
-    rooms: dict[str, Rooms] = {}
+    packages: dict[str, str] = {}
     entries: dict[str, Entry] = {}
     for name in DOMAINS:
-        rooms[name] = Rooms(f"envs.{name}", f"agents.{name}", f"experiments.{name}")
-        entries |= _entries(name, rooms[name], entries)
+        entries |= _entries(name, f"envs.{name}", entries)
     for point in entry_points(group=GROUP):
-        found = Rooms(point.value, point.value, point.value)
         try:
-            if point.name in rooms:
-                raise InputError(f"{rooms[point.name].envs} has a domain of that name already")
-            entries |= _entries(point.name, found, entries)
+            if point.name in DOMAINS or point.name in packages:
+                raise InputError("there is a domain of that name already")
+            entries |= _entries(point.name, point.value, entries)
         except Exception as error:  # a stranger's module may raise anything
             warnings.warn(
                 f"the domain {point.name!r} of the package {point.value} is left out: {error}",
                 stacklevel=2,
             )
         else:
-            rooms[point.name] = found
-    return rooms, entries
+            packages[point.name] = point.value
+    return packages, entries
 
 
-def _entries(domain: str, rooms: Rooms, taken: Collection[str]) -> dict[str, Entry]:
+def _entries(domain: str, package: str, taken: Collection[str]) -> dict[str, Entry]:
     """The entries of a domain by id.
 
     Raises:
         InputError: An entry names another domain, or an id is taken.
     """
     found: dict[str, Entry] = {}
-    for entry in import_module(f"{rooms.envs}.entries").ENTRIES:
+    for entry in import_module(f"{package}.entries").ENTRIES:
         if entry.domain != domain:
             raise InputError(f"{entry.id} names the domain {entry.domain!r}, not {domain!r}")
         if entry.id in found or entry.id in taken:
@@ -80,7 +62,22 @@ def _entries(domain: str, rooms: Rooms, taken: Collection[str]) -> dict[str, Ent
     return found
 
 
-ROOMS, _ENTRIES = _join()
+PACKAGES, _ENTRIES = _join()
+
+ALL_DOMAINS = (*DOMAINS, *PACKAGES)
+"""Names of the domains here and of those that installed packages bring."""
+
+
+def room(floor: str, domain: str) -> str:
+    """The package that holds a domain's tables on a floor.
+
+    Args:
+        floor: ``"envs"``, ``"agents"`` or ``"experiments"``; a domain that an installed package
+            brings has all its tables in that package.
+        domain: One of :data:`ALL_DOMAINS`.
+    """
+    return PACKAGES.get(domain, f"{floor}.{domain}")
+
 
 ENTRIES: dict[str, Entry] = {name: entry for name, entry in _ENTRIES.items() if not entry.bridged}
 """Ids of the domains."""
@@ -120,7 +117,7 @@ def find(env_id: str) -> Entry:
 
 @cache
 def _references(domain: str) -> dict[str, dict[str, Any]]:
-    path = files(ROOMS[domain].envs).joinpath("references.json")
+    path = files(room("envs", domain)).joinpath("references.json")
     table: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
     return table
 
@@ -140,7 +137,7 @@ def references(env_id: str) -> dict[str, Any]:
     table = _references(entry.domain)
     if entry.id not in table:
         raise InputError(
-            f"{entry.id} has no reference scores in references.json of {ROOMS[entry.domain].envs}"
+            f"{entry.id} has no reference scores in references.json of {room('envs', entry.domain)}"
         )
     return deepcopy(table[entry.id])
 
