@@ -10,7 +10,6 @@ import re
 import shutil
 import sys
 import tempfile
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from envs import testing
 from envs.registration import ENTRIES, Entry, references
 from envs.testing import CHECKS
 from experiments.cli import VERBS, app
+from hardware_sim.naming import resolve
 
 ROOT = Path(__file__).parents[1]
 PAGES = Path(__file__).parent / "site"
@@ -75,8 +75,7 @@ def build(output: Path) -> None:
 
 def environment_page(entry: Entry) -> str:
     """The page of one environment, as Markdown."""
-    module, _, name = entry.entry_point.partition(":")
-    environment = getattr(import_module(module), name)
+    environment = resolve(entry.entry_point, "entry point")
     table = references(entry.id)
     rows = [
         f"| {row} | {table[row]['score']:.6g} | {table[row]['source']} |"

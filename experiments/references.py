@@ -3,7 +3,6 @@
 import json
 from importlib.resources import files
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import gymnasium as gym
@@ -22,6 +21,7 @@ from envs.registration import ENTRIES
 from hardware_sim.bounds import lower_bound
 from hardware_sim.errors import choose
 from hardware_sim.files import write_json
+from hardware_sim.naming import resolve
 from hardware_sim.problem import PlacementProblem
 
 RANDOM_PLACEMENTS = 1_000
@@ -186,7 +186,7 @@ def softmax_references(env_id: str) -> dict[str, Any]:
         )
     }
     for name in ("guess", "coverage", "greedy", "random-search", "annealing"):
-        module = resolve_name(BASELINES["softmax"][name])
+        module = resolve(BASELINES["softmax"][name], "agent")
         source = (module.__doc__ or "").partition("\n")[0].rstrip(".")
         if hasattr(module, "evaluations"):
             source += f", {module.evaluations} evaluations"

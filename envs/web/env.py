@@ -1,7 +1,6 @@
 """Web tasks, one act on an element a step (after Shi et al., World of Bits, ICML 2017)."""
 
 from collections.abc import Callable
-from pkgutil import resolve_name
 from typing import Any
 
 import gymnasium as gym
@@ -23,6 +22,7 @@ from envs.web.session import Session
 from envs.web.snapshot import Client, Snapshot
 from envs.web.twin import TwinClient
 from hardware_sim.errors import InputError, choose
+from hardware_sim.naming import resolve
 
 Observation = dict[str, NDArray[Any]]
 
@@ -283,9 +283,6 @@ def load_task(name: str) -> Task:
     """
     module, _, rest = name.partition(":")
     attribute, _, argument = rest.partition(":")
-    try:
-        found = resolve_name(f"{module}:{attribute}")
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"task {name!r} cannot be found: {error}") from error
+    found = resolve(f"{module}:{attribute}", "task")
     task: Task = found(argument) if argument else found()
     return task
