@@ -22,9 +22,9 @@ from PIL import Image
 from rich.progress import track
 from typer.testing import CliRunner
 
-from agents.agent import Agent
 from agents.baselines import BASELINES
 from agents.loading import load_agent
+from agents.rollout import rollout
 from envs import testing
 from envs.registration import ENTRIES, Entry, references
 from envs.testing import CHECKS
@@ -126,19 +126,13 @@ def picture(entry: Entry) -> "np.ndarray[Any, np.dtype[np.uint8]]":
     env = gym.make(f"envs:{entry.id}", render_mode="rgb_array")
     name = SHOWN_AGENT.get(entry.domain, "random")
     assert name == "random" or name in BASELINES[entry.domain]
-    agent: Agent = load_agent(name, env)
-    agent.reset(0)
-    observation, info = env.reset(seed=0)
-    ended = False
-    frames: list[Any] = []
-    while not ended:
-        if entry.domain in SHOWN_BEFORE_THE_END:
-            frames = [env.render()]
-        observation, _, terminated, truncated, info = env.step(agent.act(observation, info))
-        ended = terminated or truncated
-    frame = np.asarray((frames or [env.render()])[0], np.uint8)
+    agent = load_agent(name, env)
+    before_the_end = entry.domain in SHOWN_BEFORE_THE_END
+    for moment in rollout(env, agent, 0):
+        if moment.ended != before_the_end:
+            frame: Any = env.render()
     env.close()
-    return frame
+    return np.asarray(frame, np.uint8)
 
 
 def commands_page() -> str:

@@ -15,6 +15,7 @@ from agents.baselines import BASELINES
 from agents.baselines import placement_heuristics as heuristics
 from agents.baselines.placement_search import annealing, makespans
 from agents.loading import load_agent
+from agents.rollout import ending
 from envs.convolution.env import ConvTuningEnv
 from envs.placement.env import DevicePlacementEnv
 from envs.registration import ENTRIES
@@ -110,7 +111,10 @@ def loops_references(env_id: str) -> dict[str, Any]:
     table: dict[str, dict[str, Any]] = {}
     for name in ("random", *BASELINES["loops"]):
         agent = load_agent(name, env)
-        ends = [last_info(env, agent, seed, {"split": "test"}) for seed in range(LOOP_EPISODES)]
+        ends = [
+            ending(env, agent, seed, options={"split": "test"}).info
+            for seed in range(LOOP_EPISODES)
+        ]
         described = (type(agent).__doc__ or "").partition("\n")[0].rstrip(".")
         table[name] = {
             "score": float(np.mean([end["score"] for end in ends])),
@@ -157,22 +161,8 @@ def _mean_score(
 ) -> float:
     """An agent's mean score over episodes with the seeds from 0."""
     agent = load_agent(name, env)
-    return float(
-        np.mean([last_info(env, agent, seed, options)["score"] for seed in range(episodes)])
-    )
-
-
-def last_info(
-    env: gym.Env[Any, Any], agent: Agent, seed: int, options: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """The info that ends an episode."""
-    observation, info = env.reset(seed=seed, options=options)
-    agent.reset(seed)
-    ended = False
-    while not ended:
-        observation, _, terminated, truncated, info = env.step(agent.act(observation, info))
-        ended = terminated or truncated
-    return info
+    ends = [ending(env, agent, seed, options=options) for seed in range(episodes)]
+    return float(np.mean([end.info["score"] for end in ends]))
 
 
 def softmax_references(env_id: str) -> dict[str, Any]:
@@ -240,15 +230,8 @@ def tuning_references(env_id: str) -> dict[str, Any]:
 
 def _tuned(env: gym.Env[Any, Any], agent: Agent, layer: str) -> float:
     """The mean score of episodes on a layer."""
-    scores = []
-    for seed in TUNING_SEEDS:
-        observation, info = env.reset(seed=seed, options={"layer": layer})
-        agent.reset(seed)
-        ended = False
-        while not ended:
-            observation, _, ended, _, info = env.step(agent.act(observation, info))
-        scores.append(info["score"])
-    return float(np.mean(scores))
+    ends = [ending(env, agent, seed, options={"layer": layer}) for seed in TUNING_SEEDS]
+    return float(np.mean([end.info["score"] for end in ends]))
 
 
 def dance_references(env_id: str) -> dict[str, Any]:
