@@ -24,10 +24,13 @@ class Entry:
         domain: The folder under ``envs/`` that holds the environment.
         entry_point: ``"module:class"`` of the environment.
         vector_entry_point: ``"module:class"`` of the natively vectorised class, if there is one.
-        backend: What is behind it, such as ``"simulator"``; deterministic unless it says real.
+        backend: What is behind it, such as ``"simulator"``.
         summary: One line for people.
         kwargs: Constructor arguments; JSON-serialisable.
         max_episode_steps: A step limit, where the environment has no end of its own.
+        deterministic: The same seed and actions give the same trajectory; ``False`` where it
+            measures. Other arguments may change that, so an environment that can measure says as
+            built, by an attribute of this name.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Entry:
     summary: str
     kwargs: dict[str, Any] = field(default_factory=dict)
     max_episode_steps: int | None = None
+    deterministic: bool = True
 
     @property
     def id(self) -> str:

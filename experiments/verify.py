@@ -12,7 +12,6 @@ from rich.progress import track
 
 from agents.engines.base import qualified
 from agents.rollout import rollout
-from envs.registration import ENTRIES
 from experiments.evaluate import (
     FORMAT,
     Episode,
@@ -122,19 +121,19 @@ def verify(path: str | Path, quiet: bool = True) -> list[str]:
         score, length and success, the aggregate computed from them, and the digest.
 
     Raises:
-        InputError: The file is malformed, its environment is unknown, or its environment works on
-            real hardware, whose measurements do not repeat.
+        InputError: The file is malformed, its environment is unknown, or its environment, as the
+            file has it made, measures (``deterministic`` is ``False``): that does not repeat.
     """
     result = read_result(path)
     env_id = qualified(result["env_id"])
-    entry = ENTRIES.get(env_id.removeprefix("envs:"))
-    if entry is not None and entry.backend.startswith("real"):
-        raise InputError(
-            f"{path} cannot be replayed: {entry.id} measures on real hardware ({entry.backend})"
-        )
     differences = _counted(result["episodes"])
     env = make(env_id, result["env_kwargs"])
     try:
+        if not getattr(env.unwrapped, "deterministic", True):
+            raise InputError(
+                f"{path} cannot be replayed: {env_id} with {result['env_kwargs']} measures, and "
+                "measurements do not repeat"
+            )
         differences += _spec(result["env_spec"], spec_json(env))
         for episode in track(
             result["episodes"],

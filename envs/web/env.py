@@ -143,6 +143,7 @@ class WebEnv(gym.Env[Observation, Any]):
         if render_mode is not None:
             choose("render_mode", render_mode, self.metadata["render_modes"])
         self.backend = choose("backend", backend, list(BACKENDS))
+        self.deterministic = backend != "selenium"  # which keeps real time
         if backend == "twin" and (pixels or render_mode):
             raise InputError("the twin draws nothing; pixels and render_mode need a browser")
         if backend == "twin" and actions == "events":

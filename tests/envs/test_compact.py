@@ -233,6 +233,7 @@ def test_the_real_thing_is_compacted_tuned_and_timed(tmp_path):
         data=str(tmp_path / "data"),
         network=str(tmp_path / "network.safetensors"),
     )
+    assert not env.deterministic
     rewards, info = play(env, [0, 0, 0, 0, 4])
     assert info["speedup"] > 1
     assert abs(info["points_lost"]) <= 20  # blank networks guess, before and after
