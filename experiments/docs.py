@@ -20,6 +20,7 @@ from mkdocs.commands.build import build as build_site
 from mkdocs.config import load_config
 from PIL import Image
 from rich.progress import track
+from typer.main import get_group
 from typer.testing import CliRunner
 
 from agents.baselines import BASELINES
@@ -28,7 +29,8 @@ from agents.rollout import rollout
 from envs import testing
 from envs.registration import ENTRIES, Entry, references
 from envs.testing import CHECKS
-from experiments.cli import VERBS, app
+from experiments.cli import app
+from experiments.verbs import paths
 from hardware_sim.naming import resolve
 
 ROOT = Path(__file__).parents[1]
@@ -139,9 +141,12 @@ def commands_page() -> str:
     """The help of every command, as Markdown."""
     runner = CliRunner()
     parts = ["# Commands"]
-    for verb in VERBS:
-        shown = runner.invoke(app, [verb, "--help"], env={"COLUMNS": str(HELP_WIDTH)}, color=False)
-        parts.append(f"## gymworks {verb}\n\n```text\n{shown.output.strip()}\n```")
+    for words in ((), *paths(get_group(app))):
+        shown = runner.invoke(
+            app, [*words, "--help"], env={"COLUMNS": str(HELP_WIDTH)}, color=False
+        )
+        heading = " ".join(["gymworks", *words])
+        parts.append(f"## {heading}\n\n```text\n{shown.output.strip()}\n```")
     return "\n\n".join(parts)
 
 
