@@ -1,8 +1,6 @@
 """Agents by name: heuristics, trained runs and anybody's own."""
 
-import sys
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 import gymnasium as gym
@@ -13,6 +11,7 @@ from agents.runs import Run
 from agents.tables import BASELINES
 from envs.registration import find, is_ours
 from hardware_sim.errors import InputError
+from hardware_sim.naming import resolve
 
 
 def heuristics(env: gym.Env[Any, Any]) -> dict[str, str]:
@@ -39,7 +38,7 @@ def load_agent(name: str, env: gym.Env[Any, Any], deterministic: bool = True) ->
     if name == "random":
         return RandomAgent(env)
     if name in known:
-        return _checked(name, resolve_name(known[name])(env))
+        return _checked(name, resolve(known[name], "agent")(env))
     if Path(name).is_dir():
         run = Run(name)
         if "engine" not in run.config:
@@ -55,12 +54,7 @@ def load_agent(name: str, env: gym.Env[Any, Any], deterministic: bool = True) ->
 
 def _foreign(name: str, env: gym.Env[Any, Any]) -> Any:
     """What ``module:attribute`` names; classes and functions are called with the environment."""
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = resolve_name(name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"agent {name!r} cannot be found: {error}") from error
+    found = resolve(name, "agent", working_folder=True)
     ready = hasattr(found, "act") and not isinstance(found, type)
     return found(env) if callable(found) and not ready else found
 

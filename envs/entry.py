@@ -18,7 +18,9 @@ class Entry:
         summary: One line for people.
         kwargs: Constructor arguments; JSON-serialisable.
         max_episode_steps: A step limit, where the environment has no end of its own.
-        deterministic: The same seed and actions give the same trajectory anywhere.
+        deterministic: The same seed and actions give the same trajectory; ``False`` where it
+            measures. Other arguments may change that, so an environment that can measure has an
+            attribute of this name as built.
         bridged: The problem is another installed package's; such an id has no reference scores.
     """
 

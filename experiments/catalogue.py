@@ -15,9 +15,10 @@ def catalogue() -> list[dict[str, Any]]:
     """What there is to know about each registered id.
 
     Returns:
-        For each id its ``id``, ``domain``, ``backend``, ``summary``, ``vectorised`` (whether it
-        has a native vector class), ``observation`` and ``action`` (see :func:`describe`; ``None``
-        where a library is missing, and ``needs`` says which) and ``references``.
+        For each id its ``id``, ``domain``, ``backend``, ``deterministic``, ``summary``,
+        ``vectorised`` (whether it has a native vector class), ``observation`` and ``action`` (see
+        :func:`describe`; ``None`` where a library is missing, and ``needs`` says which) and
+        ``references``.
     """
     from envs.registration import BRIDGED, ENTRIES
 
@@ -36,6 +37,7 @@ def _row(env_id: str) -> dict[str, Any]:
         "domain": entry.domain,
         "summary": entry.summary,
         "backend": entry.backend,
+        "deterministic": entry.deterministic,
         "vectorised": entry.vector_entry_point is not None,
         "observation": None,
         "action": None,

@@ -1,73 +1,127 @@
-"""The command line: one verb a module of this package; some have verbs of their own."""
+"""The command line: a table of verbs, each imported when it runs; some have verbs of their own."""
 
 import sys
-from importlib import import_module
+from importlib import metadata
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from experiments import doctor
+from experiments.verbs import Table, Verbs
 from hardware_sim.errors import InputError
 
-VERBS = (
-    "list",
-    "train",
-    "evaluate",
-    "sweep",
-    "benchmark",
-    "report",
-    "verify",
-    "watch",
-    "place",
-    "softmax",
-    "compact",
-    "tune",
-    "demo",
-    "doctor",
-)
+VERBS: Table = {
+    "list": (
+        "experiments.catalogue:command",
+        "List the environments: what they take and give, what is behind them, reference scores.",
+    ),
+    "train": (
+        "experiments.train:command",
+        "Train an agent; everything about it is kept in one folder, and --resume continues it.",
+    ),
+    "evaluate": (
+        "experiments.evaluate:command",
+        "Judge an agent on fixed seeds; the result file can be replayed by gymworks verify.",
+    ),
+    "sweep": (
+        "experiments.sweep:command",
+        "Searches an algorithm's hyperparameters with Ray Tune; resumable, also after a kill.",
+    ),
+    "benchmark": (
+        "experiments.benchmark:command",
+        "Compare agents over environments: a table with intervals, summary.json and a report.",
+    ),
+    "report": (
+        "experiments.report:command",
+        "Show runs and results: tables with intervals, profiles, learning curves and pictures.",
+    ),
+    "verify": (
+        "experiments.verify:command",
+        "Replay a result file; exit status 1 and the first difference if it does not hold.",
+    ),
+    "watch": ("experiments.watch:command", "Film one episode of an agent."),
+    "place": (
+        "experiments.place:command",
+        "Places a network's ops on devices and says what it gains.",
+    ),
+    "softmax": (
+        "experiments.softmax:command",
+        "Measures this machine and says where to cut a vocabulary, and what that gains.",
+    ),
+    "compact": (
+        "experiments.compact:command",
+        "Re-configures a trained network to compact feature maps and says what it gains.",
+    ),
+    "tune": (
+        "experiments.tune:command",
+        "Finds the fastest kernel for each convolution of a network on this machine.",
+    ),
+    "demo": (
+        "experiments.demo:command",
+        "Trains an agent to place Inception-V3, and compares it with every baseline.",
+    ),
+    "doctor": (
+        "experiments.doctor:command",
+        "Check this machine: libraries, compiler, browser, GPU; says what to do about each.",
+    ),
+    "web": (
+        "experiments.web:app",
+        "Demonstrations on web pages: record, replay, import, generate and export them.",
+    ),
+    "dance": (
+        "experiments.dance:app",
+        "Dance charts: gymworks dance SONG writes some; judge, play, show any; fetch human ones.",
+    ),
+}
 
-GROUPS = ("web", "dance")
-"""Verbs that have verbs of their own."""
+
+class Gymworks(Verbs):
+    """The verbs of the command line."""
+
+    table = VERBS
+
 
 app = typer.Typer(
-    name="gymworks",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_show_locals=False,
+    name="gymworks", cls=Gymworks, no_args_is_help=True, pretty_exceptions_show_locals=False
 )
-STRANGERS = doctor.strangers()
-"""Other people's packages in the way of ours; only the doctor can be imported beside them."""
+
+
+def _version(asked: bool) -> None:
+    """Prints the version and ends, if asked to."""
+    if not asked:
+        return
+    try:
+        typer.echo(f"gymworks {metadata.version('gymworks')}")
+    except metadata.PackageNotFoundError:
+        raise InputError("it is not installed, so that its version is not known") from None
+    raise typer.Exit
 
 
 @app.callback()
-def _group() -> None:
+def _group(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
     """Environments in which agents do real work: train, judge and inspect agents on them."""
 
 
-for _verb in ("doctor",) if STRANGERS else VERBS:
-    _module = import_module(f"experiments.{'catalogue' if _verb == 'list' else _verb}")
-    app.command(_verb)(_module.command)
-
-if not STRANGERS:
-    for _group_name in GROUPS:
-        app.add_typer(import_module(f"experiments.{_group_name}").app, name=_group_name)
+def _refuse(why: str) -> None:
+    """Ends with one line on standard error and status 2."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"gymworks: {why}", markup=False)
+    sys.exit(2)
 
 
 def main() -> None:
     """Runs the command line; bad input prints one line and exits with status 2."""
-    if STRANGERS and sys.argv[1:2] != ["doctor"]:
-        finding = STRANGERS[0]
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        console.print(
-            f"gymworks: {finding.check} is {finding.seen}; {finding.remedy}", markup=False
-        )
-        sys.exit(2)
+    strangers = doctor.strangers()  # beside other people's packages only the doctor can work
+    if strangers and sys.argv[1:2] != ["doctor"]:
+        _refuse(f"{strangers[0].check} is {strangers[0].seen}; {strangers[0].remedy}")
     try:
-        app()
+        app(prog_name="gymworks")
     except InputError as error:
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        console.print(f"gymworks: {error}", markup=False)
-        sys.exit(2)
+        _refuse(str(error))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """``gymworks compact``: makes the feature maps of anybody's convolutional network compact."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,18 +66,12 @@ def command(
 
 def _network(name: str) -> "nn.Module":
     """The torch module that a name stands for, from the working folder too."""
-    from pkgutil import resolve_name
-
     from torch import nn
 
     from hardware_sim.errors import InputError
+    from hardware_sim.naming import resolve
 
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = resolve_name(name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"network {name!r} is not module:attribute: {error}") from error
+    found = resolve(name, "network", working_folder=True)
     model = found if isinstance(found, nn.Module) else found() if callable(found) else found
     if not isinstance(model, nn.Module):
         raise InputError(f"{name} is a {type(model).__name__}; expected a torch module")

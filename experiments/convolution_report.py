@@ -19,6 +19,7 @@ from rich.progress import track
 from rich.table import Table as Printed
 
 from agents.loading import load_agent
+from agents.rollout import rollout
 from agents.runs import provenance
 from envs.convolution.batch import SUCCESS
 from envs.convolution.env import ConvTuningEnv
@@ -48,13 +49,9 @@ def shares(env: gym.Env[Any, Any], name: str, layer: str, seed: int) -> NDArray[
     tuning = env.unwrapped
     assert isinstance(tuning, ConvTuningEnv)
     agent = load_agent(name, env, deterministic=False)
-    observation, info = env.reset(seed=seed, options={"layer": layer})
-    agent.reset(seed)
-    reached, ended = [], False
-    while not ended:
-        observation, _, ended, _, info = env.step(agent.act(observation, info))
-        reached.append(tuning.core.share()[0])
-    return np.array(reached)
+    moments = rollout(env, agent, seed, options={"layer": layer})
+    next(moments)  # nothing is measured yet
+    return np.array([tuning.core.share()[0] for _ in moments])
 
 
 def worthwhile(env: gym.Env[Any, Any], split: str) -> list[str]:

@@ -6,13 +6,34 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
-from typer.core import TyperGroup
 
-from experiments import dance_chart, dance_figures, dance_judge, dance_picture, dance_preview
+from experiments.verbs import Table, Verbs
+
+VERBS: Table = {
+    "chart": ("experiments.dance_chart:command", "Writes step charts for a song."),
+    "preview": (
+        "experiments.dance_preview:command",
+        "Writes one HTML page that plays the song with scrolling arrows, feet and waveform.",
+    ),
+    "judge": (
+        "experiments.dance_judge:command",
+        "Judges the charts of a song: playability, difficulty, sync, each with reasons.",
+    ),
+    "picture": (
+        "experiments.dance_picture:command",
+        "Draws a chart: arrows coloured by note type, holds, mines, feet and techniques.",
+    ),
+    "quantiles": (
+        "experiments.dance_figures:command",
+        "Makes the quantiles of human charts and the meter model from the corpora.",
+    ),
+}
 
 
-class SongFirst(TyperGroup):
+class SongFirst(Verbs):
     """Takes a first word that is no verb for a song to chart: ``gymworks dance song.ogg``."""
+
+    table = VERBS
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The verb, which is ``chart`` if none is named."""
@@ -26,13 +47,6 @@ app = typer.Typer(cls=SongFirst, no_args_is_help=True)
 @app.callback()
 def _group() -> None:
     """Dance charts: gymworks dance SONG writes some; judge, play, show any; fetch human ones."""
-
-
-app.command("chart")(dance_chart.command)
-app.command("preview")(dance_preview.command)
-app.command("judge")(dance_judge.command)
-app.command("picture")(dance_picture.command)
-app.command("quantiles")(dance_figures.command)
 
 
 @app.command("data")

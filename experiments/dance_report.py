@@ -18,6 +18,7 @@ from rich.table import Table
 
 from agents.critics.dance import human_odds, judged_nats
 from agents.loading import load_agent
+from agents.rollout import ending
 from agents.runs import provenance
 from envs.dance.chart import DIFFICULTIES, Chart
 from envs.dance.env import DanceEnv
@@ -37,11 +38,7 @@ MEDIAN = 4
 def written(env: gym.Env[Any, Any], name: str, song: str, level: str, seed: int) -> dict[str, Any]:
     """What an agent's chart of a song comes to: the episode's figures, the judge's, the feet's."""
     agent = load_agent(name, env, deterministic=False)
-    observation, info = env.reset(seed=seed, options={"song": song, "level": level})
-    agent.reset(seed)
-    ended = False
-    while not ended:
-        observation, _, ended, _, info = env.step(agent.act(observation, info))
+    info = ending(env, agent, seed, options={"song": song, "level": level}).info
     dance = env.unwrapped
     assert isinstance(dance, DanceEnv)
     ticks, times, rows = dance.chart()

@@ -8,7 +8,6 @@ the onset critic's chances of a step beside them.
 import json
 from importlib.resources import files
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from envs.dance.recordings import recording
 from envs.dance.timing import TICKS, Timing
 from envs.dance.tracks import ONSET_CRITIC, SLOTS, spectra
 from hardware_sim.files import write_atomic, write_text
+from hardware_sim.naming import resolve
 
 FOLDER = Path(str(files("envs").joinpath("dance", "songs")))
 LEAD_S = 0.5
@@ -75,7 +75,7 @@ def main(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = FOLDER,
 ) -> None:
     """Writes an .ogg file for each song, and songs.json."""
-    critic = resolve_name(ONSET_CRITIC)
+    critic = resolve(ONSET_CRITIC, "critic")
     rows = []
     for name, (part, first, beats) in EXCERPTS.items():
         samples, row = excerpt(name, part, first, beats)

@@ -10,7 +10,6 @@ import re
 import shutil
 import sys
 import tempfile
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,19 @@ from mkdocs.commands.build import build as build_site
 from mkdocs.config import load_config
 from PIL import Image
 from rich.progress import track
+from typer.main import get_group
 from typer.testing import CliRunner
 
-from agents.agent import Agent
 from agents.loading import load_agent
+from agents.rollout import rollout
 from agents.tables import shown, shown_before_end
 from envs import testing
 from envs.entry import Entry
 from envs.registration import ENTRIES, references
 from envs.testing import CHECKS
-from experiments.cli import VERBS, app
+from experiments.cli import app
+from experiments.verbs import paths
+from hardware_sim.naming import resolve
 
 ROOT = Path(__file__).parents[1]
 PAGES = Path(__file__).parent / "site"
@@ -66,8 +68,7 @@ def build(output: Path) -> None:
 
 def environment_page(entry: Entry) -> str:
     """The page of one environment, as Markdown."""
-    module, _, name = entry.entry_point.partition(":")
-    environment = getattr(import_module(module), name)
+    environment = resolve(entry.entry_point, "entry point")
     table = references(entry.id)
     rows = [
         f"| {row} | {table[row]['score']:.6g} | {table[row]['source']} |"
@@ -116,29 +117,25 @@ def picture(entry: Entry) -> "np.ndarray[Any, np.dtype[np.uint8]]":
     Of an episode that ends by leaving for a page of thanks, the page before says more.
     """
     env = gym.make(f"envs:{entry.id}", render_mode="rgb_array")
-    name = shown(entry.domain)
-    agent: Agent = load_agent(name, env)
-    agent.reset(0)
-    observation, info = env.reset(seed=0)
-    ended = False
-    frames: list[Any] = []
-    while not ended:
-        if shown_before_end(entry.domain):
-            frames = [env.render()]
-        observation, _, terminated, truncated, info = env.step(agent.act(observation, info))
-        ended = terminated or truncated
-    frame = np.asarray((frames or [env.render()])[0], np.uint8)
+    agent = load_agent(shown(entry.domain), env)
+    before_the_end = shown_before_end(entry.domain)
+    for moment in rollout(env, agent, 0):
+        if moment.ended != before_the_end:
+            frame: Any = env.render()
     env.close()
-    return frame
+    return np.asarray(frame, np.uint8)
 
 
 def commands_page() -> str:
     """The help of every command, as Markdown."""
     runner = CliRunner()
     parts = ["# Commands"]
-    for verb in VERBS:
-        shown = runner.invoke(app, [verb, "--help"], env={"COLUMNS": str(HELP_WIDTH)}, color=False)
-        parts.append(f"## gymworks {verb}\n\n```text\n{shown.output.strip()}\n```")
+    for words in ((), *paths(get_group(app))):
+        shown = runner.invoke(
+            app, [*words, "--help"], env={"COLUMNS": str(HELP_WIDTH)}, color=False
+        )
+        heading = " ".join(["gymworks", *words])
+        parts.append(f"## {heading}\n\n```text\n{shown.output.strip()}\n```")
     return "\n\n".join(parts)
 
 

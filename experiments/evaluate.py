@@ -18,6 +18,7 @@ from agents.agent import Agent
 from agents.engines.base import qualified, settings
 from agents.engines.teams import is_team
 from agents.loading import load_agent
+from agents.rollout import Moment, rollout
 from agents.runs import Run, provenance
 from envs.registration import ENTRIES, normalised, references
 from experiments import statistics
@@ -118,41 +119,34 @@ def _to_json(space: gym.Space[Any], action: Any) -> Any:
     return batch if isinstance(space, COMPOSITE) else batch[0]
 
 
-class Recorder:
-    """One episode as it is played: sums the rewards and reads the last info.
+class Noted:
+    """An agent whose actions are noted in JSON, and acted out as they read back from it.
+
+    So playing and replaying give the environment the very same input.
 
     Args:
-        env: The environment.
-        seed: The seed whose episode it is.
-        episode: Its number among those of the seed.
+        agent: The agent.
+        space: The environment's action space.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], seed: int, episode: int) -> None:
-        self._env = env
-        self._place = {"seed": seed, "episode": episode}
-        self._return = 0.0
-        self._actions: list[Any] = []
-        self.observation, self.info = env.reset(seed=episode_seed(seed, episode))
-        self.ended = False
+    def __init__(self, agent: Agent, space: gym.Space[Any]) -> None:
+        self._agent, self._space = agent, space
+        self.actions: list[Any] = []
 
-    def step(self, encoded: Any) -> None:
-        """Steps with an encoded action; playing and replaying so give the very same input."""
-        action = decode_action(self._env.action_space, encoded)
-        self.observation, reward, terminated, truncated, self.info = self._env.step(action)
-        self._return += float(reward)
-        self._actions.append(encoded)
-        self.ended = bool(terminated or truncated)
+    def reset(self, seed: int) -> None:
+        """Starts an episode, with nothing noted."""
+        self.actions = []
+        self._agent.reset(seed)
 
-    def summary(self) -> Episode:
-        """What ``result.json`` says about the episode."""
-        score, success = self.info.get("score"), self.info.get("is_success")
-        return self._place | {
-            "return": self._return,
-            "score": None if score is None else float(score),
-            "is_success": None if success is None else bool(success),
-            "length": len(self._actions),
-            "actions": self._actions,
-        }
+    def act(self, observation: Any, info: dict[str, Any]) -> Any:
+        """The agent's action.
+
+        Raises:
+            InputError: The agent chose an action that is not in the action space.
+        """
+        encoded = encode_action(self._space, self._agent.act(observation, info))
+        self.actions.append(encoded)
+        return decode_action(self._space, encoded)
 
 
 def play(
@@ -160,7 +154,7 @@ def play(
     agent: Agent,
     seed: int,
     episode: int,
-    on_step: Callable[[Recorder], None] | None = None,
+    on_step: Callable[[Moment], None] | None = None,
 ) -> Episode:
     """Plays one episode to its end.
 
@@ -174,16 +168,37 @@ def play(
     Raises:
         InputError: The agent chose an action that is not in the action space.
     """
-    recorder = Recorder(env, seed, episode)
-    agent.reset(agent_seed(seed, episode))
-    while not recorder.ended:
+    player, total = Noted(agent, env.action_space), 0.0
+    first, own = episode_seed(seed, episode), agent_seed(seed, episode)
+    for moment in rollout(env, player, first, agent_seed=own):
+        total += moment.reward
         if on_step is not None:
-            on_step(recorder)
-        action = agent.act(recorder.observation, recorder.info)
-        recorder.step(encode_action(env.action_space, action))
-    if on_step is not None:
-        on_step(recorder)
-    return recorder.summary()
+            on_step(moment)
+    return summary(seed, episode, player.actions, total, moment.info)
+
+
+def summary(
+    seed: int, episode: int, actions: list[Any], total: float, info: dict[str, Any]
+) -> Episode:
+    """An episode as ``result.json`` has it.
+
+    Args:
+        seed: The seed whose episode it is.
+        episode: Its number among those of the seed.
+        actions: Its actions, encoded.
+        total: The sum of its rewards.
+        info: Its last info.
+    """
+    score, success = info.get("score"), info.get("is_success")
+    return {
+        "seed": seed,
+        "episode": episode,
+        "return": total,
+        "score": None if score is None else float(score),
+        "is_success": None if success is None else bool(success),
+        "length": len(actions),
+        "actions": actions,
+    }
 
 
 def evaluate(

@@ -14,14 +14,15 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.loading import load_agent
-from experiments.references import last_info
+from agents.rollout import ending
 
 
 def held_out(agent: str, episodes: int) -> dict[str, Any]:
     """Mean rate in GFLOP/s, geometric mean of speed-ups, and share of successes of an agent."""
     env = gym.make("envs:LoopSchedule-v0")
     actor = load_agent(agent, env)
-    ends = [last_info(env, actor, seed, {"split": "test"}) for seed in range(episodes)]
+    held = {"split": "test"}
+    ends = [ending(env, actor, seed, options=held).info for seed in range(episodes)]
     env.close()
     return {
         "agent": agent,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from agents.baselines import placement_heuristics as heuristics
 from agents.baselines import placement_search as search
 from agents.loading import load_agent
+from agents.rollout import ending
 from agents.runs import Run
 from envs.placement.env import DevicePlacementEnv
 from experiments.figures import learning_curves
@@ -107,12 +108,7 @@ def trained_rows(
 ) -> list[Row]:
     """The trained policy's own choice and the best placement it met while learning."""
     agent = load_agent(str(run.folder), env)
-    agent.reset(0)
-    observation, info = env.reset(seed=0)
-    ended = False
-    while not ended:
-        observation, _, ended, _, info = env.step(agent.act(observation, info))
-    policy = info["placement"]
+    policy = ending(env, agent, 0).info["placement"]
     best = run.best_episode()
     rows = [_row(problem, "PPO, trained policy", policy, evaluations, "its one greedy choice")]
     if best is not None:

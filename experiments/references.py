@@ -3,7 +3,6 @@
 import json
 from importlib.resources import files
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import gymnasium as gym
@@ -15,6 +14,7 @@ from agents.agent import Agent
 from agents.baselines import placement_heuristics as heuristics
 from agents.baselines.placement_search import annealing, makespans
 from agents.loading import load_agent
+from agents.rollout import ending
 from agents.tables import BASELINES
 from envs.convolution.env import ConvTuningEnv
 from envs.placement.env import DevicePlacementEnv
@@ -22,6 +22,7 @@ from envs.registration import ENTRIES
 from hardware_sim.bounds import lower_bound
 from hardware_sim.errors import choose
 from hardware_sim.files import write_json
+from hardware_sim.naming import resolve
 from hardware_sim.problem import PlacementProblem
 
 RANDOM_PLACEMENTS = 1_000
@@ -110,7 +111,10 @@ def loops_references(env_id: str) -> dict[str, Any]:
     table: dict[str, dict[str, Any]] = {}
     for name in ("random", *BASELINES["loops"]):
         agent = load_agent(name, env)
-        ends = [last_info(env, agent, seed, {"split": "test"}) for seed in range(LOOP_EPISODES)]
+        ends = [
+            ending(env, agent, seed, options={"split": "test"}).info
+            for seed in range(LOOP_EPISODES)
+        ]
         described = (type(agent).__doc__ or "").partition("\n")[0].rstrip(".")
         table[name] = {
             "score": float(np.mean([end["score"] for end in ends])),
@@ -157,22 +161,8 @@ def _mean_score(
 ) -> float:
     """An agent's mean score over episodes with the seeds from 0."""
     agent = load_agent(name, env)
-    return float(
-        np.mean([last_info(env, agent, seed, options)["score"] for seed in range(episodes)])
-    )
-
-
-def last_info(
-    env: gym.Env[Any, Any], agent: Agent, seed: int, options: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """The info that ends an episode."""
-    observation, info = env.reset(seed=seed, options=options)
-    agent.reset(seed)
-    ended = False
-    while not ended:
-        observation, _, terminated, truncated, info = env.step(agent.act(observation, info))
-        ended = terminated or truncated
-    return info
+    ends = [ending(env, agent, seed, options=options) for seed in range(episodes)]
+    return float(np.mean([end.info["score"] for end in ends]))
 
 
 def softmax_references(env_id: str) -> dict[str, Any]:
@@ -186,7 +176,7 @@ def softmax_references(env_id: str) -> dict[str, Any]:
         )
     }
     for name in ("guess", "coverage", "greedy", "random-search", "annealing"):
-        module = resolve_name(BASELINES["softmax"][name])
+        module = resolve(BASELINES["softmax"][name], "agent")
         source = (module.__doc__ or "").partition("\n")[0].rstrip(".")
         if hasattr(module, "evaluations"):
             source += f", {module.evaluations} evaluations"
@@ -240,15 +230,8 @@ def tuning_references(env_id: str) -> dict[str, Any]:
 
 def _tuned(env: gym.Env[Any, Any], agent: Agent, layer: str) -> float:
     """The mean score of episodes on a layer."""
-    scores = []
-    for seed in TUNING_SEEDS:
-        observation, info = env.reset(seed=seed, options={"layer": layer})
-        agent.reset(seed)
-        ended = False
-        while not ended:
-            observation, _, ended, _, info = env.step(agent.act(observation, info))
-        scores.append(info["score"])
-    return float(np.mean(scores))
+    ends = [ending(env, agent, seed, options={"layer": layer}) for seed in TUNING_SEEDS]
+    return float(np.mean([end.info["score"] for end in ends]))
 
 
 def dance_references(env_id: str) -> dict[str, Any]:

@@ -1,9 +1,7 @@
 """``gymworks tune``: the fastest kernel for each convolution of a network, on this machine."""
 
 import re
-import sys
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from hardware_sim.errors import InputError, choose
+from hardware_sim.naming import resolve
 
 CONV = "64x56x56,64,3x3,pad=1"
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -84,12 +83,9 @@ def load_model(name: str, shape: str | None) -> tuple[Any, tuple[Any, ...]]:
     """
     import torch
 
-    if ":" not in name:
-        raise InputError(f"model {name!r} is not of the form module:callable")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
+    maker = resolve(name, "model", working_folder=True)
     try:
-        made = resolve_name(name)()
+        made = maker()
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise InputError(f"model {name!r} cannot be made: {error}") from error
     model, example = made if isinstance(made, tuple) and len(made) == 2 else (made, None)

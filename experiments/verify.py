@@ -11,16 +11,18 @@ from rich.console import Console
 from rich.progress import track
 
 from agents.engines.base import qualified
-from envs.registration import ENTRIES
+from agents.rollout import rollout
 from experiments.evaluate import (
     FORMAT,
     Episode,
-    Recorder,
     Result,
     aggregate,
+    decode_action,
     digest,
+    episode_seed,
     make,
     spec_json,
+    summary,
 )
 from hardware_sim.errors import InputError
 
@@ -119,19 +121,19 @@ def verify(path: str | Path, quiet: bool = True) -> list[str]:
         score, length and success, the aggregate computed from them, and the digest.
 
     Raises:
-        InputError: The file is malformed, its environment is unknown, or its environment works on
-            real hardware, whose measurements do not repeat.
+        InputError: The file is malformed, its environment is unknown, or its environment, as the
+            file has it made, measures (``deterministic`` is ``False``): that does not repeat.
     """
     result = read_result(path)
     env_id = qualified(result["env_id"])
-    entry = ENTRIES.get(env_id.removeprefix("envs:"))
-    if entry is not None and entry.backend.startswith("real"):
-        raise InputError(
-            f"{path} cannot be replayed: {entry.id} measures on real hardware ({entry.backend})"
-        )
     differences = _counted(result["episodes"])
     env = make(env_id, result["env_kwargs"])
     try:
+        if not getattr(env.unwrapped, "deterministic", True):
+            raise InputError(
+                f"{path} cannot be replayed: {env_id} with {result['env_kwargs']} measures, and "
+                "measurements do not repeat"
+            )
         differences += _spec(result["env_spec"], spec_json(env))
         for episode in track(
             result["episodes"],
@@ -176,20 +178,47 @@ def _spec(stored: str | None, present: str | None) -> list[str]:
         return ["env_spec is no spec of an environment"]
 
 
+class Recorded:
+    """The agent of a result file: acts out an episode's encoded actions, and no more.
+
+    Args:
+        actions: The actions, as :func:`experiments.evaluate.encode_action` gives them.
+        space: The environment's action space.
+    """
+
+    def __init__(self, actions: list[Any], space: gym.Space[Any]) -> None:
+        self._actions, self._space = actions, space
+
+    def reset(self, seed: int) -> None:
+        """Begins with the first action, whatever the seed."""
+        self._next = iter(self._actions)
+
+    def act(self, observation: Any, info: dict[str, Any]) -> Any:
+        """The next action.
+
+        Raises:
+            InputError: It is no action of the space.
+        """
+        return decode_action(self._space, next(self._next))
+
+
 def replay(env: gym.Env[Any, Any], episode: Episode) -> list[str]:
     """What a replay of an episode's actions gives differently."""
-    name = f"episode {episode['episode']} of seed {episode['seed']}"
-    recorder = Recorder(env, episode["seed"], episode["episode"])
-    for number, encoded in enumerate(episode["actions"]):
-        if recorder.ended:
-            return [f"{name} ends after {number} of its {len(episode['actions'])} actions"]
+    seed, place, actions = episode["seed"], episode["episode"], episode["actions"]
+    name = f"episode {place} of seed {seed}"
+    moments = rollout(env, Recorded(actions, env.action_space), episode_seed(seed, place))
+    moment, total = next(moments), 0.0
+    for number in range(len(actions)):
+        if moment.ended:
+            return [f"{name} ends after {number} of its {len(actions)} actions"]
         try:
-            recorder.step(encoded)
+            moment = next(moments)
         except InputError as error:
             return [f"{name}, action {number}: {error}"]
-    if not recorder.ended:
-        return [f"{name} has not ended after its {len(episode['actions'])} actions"]
-    replayed = recorder.summary()
+        total += moment.reward
+    if not moment.ended:
+        return [f"{name} has not ended after its {len(actions)} actions"]
+    replayed = summary(seed, place, actions, total, moment.info)
     return [
         f"{name} has {key} {episode[key]!r}, its replay {replayed[key]!r}"
         for key in REPLAYED

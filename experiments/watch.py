@@ -16,7 +16,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from agents.engines.base import qualified
 from agents.loading import load_agent
-from experiments.evaluate import Episode, Recorder, make, play
+from agents.rollout import Moment
+from experiments.evaluate import Episode, make, play
 from hardware_sim.errors import InputError, choose
 from hardware_sim.files import write_atomic, write_text
 
@@ -48,9 +49,9 @@ class Film:
         self.frames: list[Frame] = []
         self.steps: list[int] = []
 
-    def __call__(self, recorder: Recorder) -> None:
+    def __call__(self, moment: Moment) -> None:
         """Takes a frame of an episode that is played, if one is due."""
-        self.take(recorder.ended)
+        self.take(moment.ended)
 
     def take(self, last: bool) -> None:
         """Takes a frame if one is due; the last one always is."""

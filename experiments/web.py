@@ -2,18 +2,38 @@
 
 import typer
 
-from experiments import web_demonstrate, web_export, web_import, web_record, web_replay
+from experiments.verbs import Table, Verbs
 
-app = typer.Typer(no_args_is_help=True)
+VERBS: Table = {
+    "record": (
+        "experiments.web_record:command",
+        "Record episodes as a person plays them; Ctrl-C ends, and keeps the unfinished one.",
+    ),
+    "replay": (
+        "experiments.web_replay:command",
+        "Replay demonstrations in a browser; exit with 1 if the pages went another way.",
+    ),
+    "import": ("experiments.web_import:command", "Import the public MiniWoB++ demonstrations."),
+    "export": (
+        "experiments.web_export:command",
+        "Export demonstrations as observations and factored actions.",
+    ),
+    "demonstrate": (
+        "experiments.web_demonstrate:command",
+        "Let an agent demonstrate episodes, without a browser.",
+    ),
+}
+
+
+class Web(Verbs):
+    """The verbs of ``gymworks web``."""
+
+    table = VERBS
+
+
+app = typer.Typer(cls=Web, no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
     """Demonstrations on web pages: record, replay, import, generate and export them."""
-
-
-app.command("record")(web_record.command)
-app.command("replay")(web_replay.command)
-app.command("import")(web_import.command)
-app.command("export")(web_export.command)
-app.command("demonstrate")(web_demonstrate.command)

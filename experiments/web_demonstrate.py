@@ -12,6 +12,7 @@ from rich.progress import track
 
 from agents.agent import Agent
 from agents.loading import load_agent
+from agents.rollout import rollout
 from envs.registration import find
 from envs.web.actions import decode
 from envs.web.demonstration import ACT, END, Demonstration, Step
@@ -85,18 +86,16 @@ def demonstrate(
     page = env.unwrapped
     assert isinstance(page, WebEnv)
     assert env.spec is not None
-    observation, info = env.reset(seed=seed, options=options)
-    agent.reset(agent_seed(seed, 0))
-    steps: list[Step] = []
-    ended = terminated = False
-    while not ended:
-        number = int(agent.act(observation, info))
-        state = page.snapshot._replace(rows=list(page.snapshot.rows), changed=None)
-        steps.append(Step(STEP_MS * len(steps), ACT, state, action=decode(number)))
-        observation, _, terminated, truncated, info = env.step(number)
-        ended = terminated or truncated
-    last = page.snapshot._replace(rows=list(page.snapshot.rows), changed=None)
-    steps.append(Step(STEP_MS * len(steps), END, last))
+    states, actions = [], []
+    for moment in rollout(env, agent, seed, agent_seed=agent_seed(seed, 0), options=options):
+        states.append(page.snapshot._replace(rows=list(page.snapshot.rows), changed=None))
+        if moment.action is not None:
+            actions.append(decode(int(moment.action)))
+    steps = [
+        Step(STEP_MS * number, ACT, state, action=action)
+        for number, (state, action) in enumerate(zip(states, actions, strict=False))
+    ]
+    steps.append(Step(STEP_MS * len(actions), END, states[-1]))
     posts = [each.form for each in page.session.recorder.log if each.method == "POST"]
     return Demonstration(
         env.spec.id,
@@ -109,8 +108,8 @@ def demonstrate(
         name,
         tuple(steps),
         posts[-1] if posts else None,
-        info["score"] if terminated else None,
-        terminated and info["is_success"],
+        moment.info["score"] if moment.terminated else None,
+        moment.terminated and moment.info["is_success"],
         versions(),
         datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -23,6 +23,7 @@ from agents.agent import Agent
 from agents.loading import load_agent
 from agents.policies.web import WebAgent
 from agents.policies.weights import pretrained
+from agents.rollout import ending
 from envs.web.tasks.catalogue import TASKS
 from experiments.page import Section, Table, render
 from experiments.statistics import mean, stratified_bootstrap
@@ -112,12 +113,7 @@ def judge(job: Job) -> Result:
     agent = _agent(job, env)
     result = Result([], [], 0)
     for seed in range(FIRST_SEED, FIRST_SEED + job.episodes):
-        observation, info = env.reset(seed=seed, options=job.options)
-        agent.reset(seed)
-        ended = False
-        while not ended:
-            observation, _, terminated, truncated, info = env.step(agent.act(observation, info))
-            ended = terminated or truncated
+        info = ending(env, agent, seed, options=job.options).info
         result.successes.append(bool(info["is_success"]))
         result.agreement.append(float(info["score"]))
         result = result._replace(lost=result.lost + ("lost" in info))

@@ -1,6 +1,5 @@
 """Our networks and masked distribution inside Stable-Baselines3, and the agents made of them."""
 
-from pkgutil import resolve_name
 from typing import Any
 
 import gymnasium as gym
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from agents.policies.masked import MaskedCategorical
 from hardware_sim.errors import InputError
+from hardware_sim.naming import resolve
 
 
 class Extractor(BaseFeaturesExtractor):
@@ -33,7 +33,7 @@ class Extractor(BaseFeaturesExtractor):
     """
 
     def __init__(self, observation_space: spaces.Space[Any], extractor: str, **kwargs: Any) -> None:
-        module = resolve_name(extractor)(observation_space, **kwargs)
+        module = resolve(extractor, "extractor")(observation_space, **kwargs)
         super().__init__(observation_space, module.features_dim)
         self.module = module
 
@@ -116,7 +116,7 @@ class NetworkPolicy(MaskedPolicy):
                 f"{self.network_name} acts in Discrete spaces, not {self.action_space}"
             )
         self.action_dist = SoundCategorical(int(self.action_space.n))
-        self.network: nn.Module = resolve_name(self.network_name)()
+        self.network: nn.Module = resolve(self.network_name, "network")()
         settings: dict[str, Any] = {"lr": lr_schedule(1), **self.optimizer_kwargs}
         self.optimizer = self.optimizer_class(self.network.parameters(), **settings)
 

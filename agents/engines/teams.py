@@ -1,13 +1,11 @@
 """Teams: PettingZoo environments, named ``module:attribute``, which only RLlib trains."""
 
-import sys
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 
 from hardware_sim.errors import InputError
+from hardware_sim.naming import resolve
 
 
 def is_team(env_id: str) -> bool:
@@ -16,15 +14,11 @@ def is_team(env_id: str) -> bool:
     ``envs:Name-v0`` is no such id, for no attribute has a dash in its name. The working folder is
     put on the path, as for agents that are named so.
     """
-    module, colon, attribute = env_id.partition(":")
-    if not colon or not attribute.isidentifier():
-        return False
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
     try:
-        return hasattr(import_module(module), attribute)
-    except ImportError:
+        resolve(env_id, "team", working_folder=True)
+    except InputError:
         return False
+    return True
 
 
 def make_team(env_id: str, kwargs: dict[str, Any]) -> Any:
@@ -35,10 +29,9 @@ def make_team(env_id: str, kwargs: dict[str, Any]) -> Any:
         kwargs: Arguments of the environment.
 
     Raises:
-        InputError: What the maker returns has not the parallel interface.
+        InputError: There is no such maker, or what it returns has not the parallel interface.
     """
-    module, _, attribute = env_id.partition(":")
-    env = getattr(import_module(module), attribute)(**kwargs)
+    env = resolve(env_id, "team", working_folder=True)(**kwargs)
     if not hasattr(env, "possible_agents") or hasattr(env, "agent_iter"):
         raise InputError(f"{env_id} makes a {type(env).__name__}, not a PettingZoo ParallelEnv")
     return env

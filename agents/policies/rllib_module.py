@@ -5,7 +5,6 @@ too), put small heads on it and mask what the environment forbids. They need no 
 graphs, matrices and integer arrays in the observation are the extractor's business alone.
 """
 
-from pkgutil import resolve_name
 from typing import Any
 
 import gymnasium as gym
@@ -33,6 +32,7 @@ from agents.engines.base import DEFAULT_EXTRACTOR
 from agents.policies.masked import masked_logits
 from agents.policies.weights import load_weights
 from hardware_sim.errors import InputError
+from hardware_sim.naming import resolve
 
 MASK = "action_mask"
 Q_VALUES, NEXT_Q_VALUES, TARGET_Q_VALUES = "qf_preds", "qf_next_preds", "qf_target_next_preds"
@@ -41,7 +41,7 @@ Q_VALUES, NEXT_Q_VALUES, TARGET_Q_VALUES = "qf_preds", "qf_next_preds", "qf_targ
 
 def build_extractor(settings: dict[str, Any], space: gym.Space[Any]) -> Any:
     """The extractor that ``settings["extractor"]`` names; None is the flat one."""
-    extractor = resolve_name(settings["extractor"] or DEFAULT_EXTRACTOR)
+    extractor = resolve(settings["extractor"] or DEFAULT_EXTRACTOR, "extractor")
     return extractor(space, settings["features_dim"])
 
 
@@ -138,7 +138,7 @@ class NetworkActorCritic(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI, Targ
         if not isinstance(self.action_space, gym.spaces.Discrete):
             raise InputError(f"this network acts in Discrete spaces, not {self.action_space}")
         self.action_dist_cls = TorchCategorical
-        self.network = resolve_name(self.model_config["network"])()
+        self.network = resolve(self.model_config["network"], "network")()
         if self.model_config["weights"] is not None:
             load_weights(self.network, self.model_config["weights"])
 

@@ -116,6 +116,7 @@ class CompactFeatureEnv(gym.Env[Observation, np.int64]):
         if render_mode is not None:
             choose("render_mode", render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
+        self.deterministic = backend != "measured"
         self.core = CompactBatch(batches, prices, budgets, backend, data, network, batch=1)
         self.observation_space, self.action_space = self.core.spaces()
         self.last: Outcome | None = None

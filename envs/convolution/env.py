@@ -121,6 +121,7 @@ class ConvTuningEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
             choose("render_mode", render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
         settings = Settings(budget, memory_weight, compile_weight, penalty)
+        self.deterministic = backend != "measured"
         self.core = TuningBatch(layers, split, backend, model, settings, batch=1)
         self.observation_space, self.action_space = self.core.spaces()
         self._ended = True

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
-from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardware_sim.errors import InputError, choose
+from hardware_sim.naming import resolve
 
 FILE = "convolution/replay.json"
 """The shipped table, in the folder of the environments."""
@@ -145,11 +145,7 @@ def found_model(name: str | Model) -> Model:
         raise InputError(f"model is {name!r}; allowed: a function or 'module:attribute'")
 
     def call(problem: Any) -> Any:
-        try:
-            function = resolve_name(name)
-        except (ImportError, AttributeError) as error:
-            raise InputError(f"model {name!r} cannot be found: {error}") from error
-        return function(problem)
+        return resolve(name, "model")(problem)
 
     return call
 

@@ -1,7 +1,6 @@
 """What a chart is rewarded for, and the critic that judges rows."""
 
 from dataclasses import dataclass
-from pkgutil import resolve_name
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from envs.dance.levels import PRESSES
 from hardware_sim.errors import InputError
+from hardware_sim.naming import resolve
 
 PARTS = ("onset", "row", "playability", "density", "imitation", "illegal")
 """Components of the reward."""
@@ -110,10 +110,7 @@ def row_critic(critic: RowCritic | str | None) -> RowCritic | None:
         return None
     found = critic
     if isinstance(critic, str):
-        try:
-            found = resolve_name(critic)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise InputError(f"critic {critic!r} cannot be loaded: {error}") from error
+        found = resolve(critic, "critic")
         found = found() if callable(found) else found
     if not isinstance(found, RowCritic):
         raise InputError(f"critic {critic!r} has no method log_probs(rows, deltas, phase, level)")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +21,7 @@ from envs.dance.corpus import cache_folder, split
 from envs.dance.timing import TICKS, Timing
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_atomic
+from hardware_sim.naming import resolve
 
 SHIPPED = "shipped"
 SLOTS = 4
@@ -116,7 +116,7 @@ def _of_folder(folder: Path) -> tuple[Track, ...]:
             f"songs: no chart file in {folder}; it needs a folder for each song, with an .sm or "
             f".ssc file and its music, or {SHIPPED!r}"
         )
-    critic: OnsetCritic = resolve_name(ONSET_CRITIC)
+    critic: OnsetCritic = resolve(ONSET_CRITIC, "critic")
     return tuple(_track(simfiles.read(path), path.parent, critic) for path in paths)
 
 

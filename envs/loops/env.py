@@ -123,6 +123,7 @@ class LoopScheduleEnv(gym.Env[Observation, np.int64]):
         if render_mode is not None:
             choose("render_mode", render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
+        self.deterministic = backend != "measured"
         self.core = LoopBatch(operations, backend, processor, threads, batch=1)
         self.observation_space, self.action_space = self.core.spaces()
         self._ended = True

@@ -13,6 +13,8 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector.utils import CloudpickleWrapper
 from numpy.typing import NDArray
 
+from hardware_sim.naming import resolve
+
 Target = str | Callable[..., gym.Env[Any, Any]]
 """An id such as ``"module:Name-v0"``, or anything that makes the environment when called."""
 
@@ -63,8 +65,7 @@ class Subject:
         if not isinstance(entry_point, str):
             assert entry_point is not None
             return entry_point
-        module, _, attribute = entry_point.partition(":")
-        found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+        found: Callable[..., Any] = resolve(entry_point, "entry point")
         return found
 
     def to_bytes(self) -> bytes:

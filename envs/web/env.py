@@ -1,7 +1,6 @@
 """Web tasks, one act on an element a step (after Shi et al., World of Bits, ICML 2017)."""
 
 from collections.abc import Callable
-from pkgutil import resolve_name
 from typing import Any
 
 import gymnasium as gym
@@ -23,6 +22,7 @@ from envs.web.session import Session
 from envs.web.snapshot import Client, Snapshot
 from envs.web.twin import TwinClient
 from hardware_sim.errors import InputError, choose
+from hardware_sim.naming import resolve
 
 Observation = dict[str, NDArray[Any]]
 
@@ -143,6 +143,7 @@ class WebEnv(gym.Env[Observation, Any]):
         if render_mode is not None:
             choose("render_mode", render_mode, self.metadata["render_modes"])
         self.backend = choose("backend", backend, list(BACKENDS))
+        self.deterministic = backend != "selenium"  # which keeps real time
         if backend == "twin" and (pixels or render_mode):
             raise InputError("the twin draws nothing; pixels and render_mode need a browser")
         if backend == "twin" and actions == "events":
@@ -283,9 +284,6 @@ def load_task(name: str) -> Task:
     """
     module, _, rest = name.partition(":")
     attribute, _, argument = rest.partition(":")
-    try:
-        found = resolve_name(f"{module}:{attribute}")
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"task {name!r} cannot be found: {error}") from error
+    found = resolve(f"{module}:{attribute}", "task")
     task: Task = found(argument) if argument else found()
     return task

@@ -17,6 +17,7 @@ from agents.engines.rllib_session import session
 from agents.loading import load_agent
 from agents.policies.convolution import TuningExtractor
 from agents.recipes import convolution as recipe
+from agents.rollout import rollout
 from agents.runs import Run
 from agents.tables import BASELINES
 from envs.convolution import tables
@@ -52,15 +53,10 @@ def play(name, layer, seed=0, budget=32):
     """The choices of an episode, and its last info."""
     env = gym.make(ENV_ID, budget=budget)
     agent = load_agent(name, env, deterministic=False)
-    observation, info = env.reset(seed=seed, options={"layer": layer})
-    agent.reset(seed)
-    chosen, ended = [], False
-    while not ended:
-        action = agent.act(observation, info)
-        chosen.append(tuple(int(knob) for knob in action))
-        observation, _, ended, _, info = env.step(action)
+    _, *moments = rollout(env, agent, seed, options={"layer": layer})
     env.close()
-    return chosen, info
+    chosen = [tuple(int(knob) for knob in moment.action) for moment in moments]
+    return chosen, moments[-1].info
 
 
 @pytest.mark.parametrize("name", SEARCHES)

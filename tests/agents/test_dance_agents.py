@@ -1,5 +1,7 @@
 """The row critic, the policy that starts as the critics', and agents of the dance environments."""
 
+from itertools import islice, pairwise
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from agents.baselines.dance_agents import likeliest
 from agents.critics.dance_rows import RowModel, RowNetwork, holding, seen
 from agents.loading import load_agent
 from agents.policies.dance import Cloned, DanceNetwork
+from agents.rollout import rollout
 from agents.tables import BASELINES
 from envs.dance.batch import LEAST_CHANCE, LEAST_LOG_PROB
 from envs.dance.chart import held_before
@@ -117,14 +120,10 @@ def test_agents_play_by_the_rules_and_repeat(name, task, dance_data, monkeypatch
     agent = load_agent(name, env)
     charts = []
     for _ in range(2):
-        observation, info = env.reset(seed=1, options={"song": "metal_madness", "level": "Medium"})
-        agent.reset(7)
-        for _ in range(60):
-            action = agent.act(observation, info)
-            assert observation["action_mask"][action]
-            observation, _, ended, _, info = env.step(action)
-            if ended:
-                break
+        options = {"song": "metal_madness", "level": "Medium"}
+        moments = rollout(env, agent, 1, agent_seed=7, options=options)
+        for before, after in islice(pairwise(moments), 60):
+            assert before.observation["action_mask"][after.action]
         charts.append(env.unwrapped.chart()[2].tolist())
     assert charts[0] == charts[1]
     assert charts[0]

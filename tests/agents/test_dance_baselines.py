@@ -12,6 +12,7 @@ from agents.baselines import dance_agents
 from agents.baselines.dance import HABITS, Alternating, Ngram, grid_ticks, random_rows
 from agents.loading import load_agent
 from agents.policies.dance_ngram import KneserNey
+from agents.rollout import rollout
 from envs.dance.chart import held_before, legal_rows, states
 
 SCALE = [[1, 4, 16, 64, 16, 4] * 5, [65, 1, 64, 2, 3, 4] * 5]
@@ -87,13 +88,9 @@ def test_agents_write_charts_to_the_end(name, env_id, monkeypatch):
     agent = load_agent(name, env)
     steps = []
     for _ in range(2):
-        observation, info = env.reset(seed=3, options={"level": "Medium"})
-        agent.reset(3)
-        ended = False
-        while not ended:
-            action = agent.act(observation, info)
-            assert observation["action_mask"][action]
-            observation, _, ended, _, info = env.step(action)
+        moments = rollout(env, agent, 3, options={"level": "Medium"})
+        for before, after in itertools.pairwise(moments):
+            assert before.observation["action_mask"][after.action]
         steps.append(env.unwrapped.chart()[2].tolist())
     assert steps[0] == steps[1]
     assert len(steps[0]) > 10

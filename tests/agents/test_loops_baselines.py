@@ -1,5 +1,7 @@
 """Schedules by hand and by search."""
 
+from itertools import pairwise
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from agents.baselines import loops_search
 from agents.baselines.loops import Hand
 from agents.loading import load_agent
+from agents.rollout import rollout
 from agents.tables import BASELINES
 from envs.loops.batch import MAX_STEPS, LoopBatch
 from envs.loops.nest import Kind, Nest
@@ -76,16 +79,10 @@ def test_annealing_spends_its_evaluations_repeats_and_finds_what_greedy_does_not
 def test_every_baseline_acts_as_an_agent(name):
     env = gym.make("envs:LoopSchedule-v0")
     agent = load_agent(name, env)
-    agent.reset(0)
-    observation, info = env.reset(seed=1)
-    ended = False
-    while not ended:
-        action = agent.act(observation, info)
-        assert observation["action_mask"][action]
-        observation, _, terminated, truncated, info = env.step(action)
-        ended = terminated or truncated
-    assert not truncated
-    assert info["speedup"] >= 1
+    for before, after in pairwise(rollout(env, agent, 1, agent_seed=0)):
+        assert before.observation["action_mask"][after.action]
+    assert not after.truncated
+    assert after.info["speedup"] >= 1
 
 
 def test_baselines_refuse_other_domains():

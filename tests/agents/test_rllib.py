@@ -27,6 +27,7 @@ from agents.engines.base import Progress, TrainConfig  # noqa: E402
 from agents.engines.rllib_config import build  # noqa: E402
 from agents.engines.rllib_session import session  # noqa: E402
 from agents.engines.teams import make_team  # noqa: E402
+from agents.rollout import rollout  # noqa: E402
 from agents.runs import Run  # noqa: E402
 from envs.softmax.batch import ILLEGAL_REWARD  # noqa: E402
 from experiments.train import configure  # noqa: E402
@@ -67,13 +68,7 @@ def train(folder: Path, algo: str, env_id: str = CHAIN, **settings: Any) -> list
 
 def play(folder: Path, env: gym.Env[Any, Any], seed: int = 0) -> float:
     agent = rllib.load(Run(folder), env)
-    agent.reset(seed)
-    observation, info = env.reset(seed=seed)
-    total, over = 0.0, False
-    while not over:
-        observation, reward, terminated, truncated, info = env.step(agent.act(observation, info))
-        total, over = total + float(reward), terminated or truncated
-    return total
+    return sum(moment.reward for moment in rollout(env, agent, seed))
 
 
 @pytest.mark.parametrize("algo", ["ppo", "appo", "impala", "dqn"])

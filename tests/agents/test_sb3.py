@@ -22,6 +22,7 @@ from agents.engines.sb3_policy import MaskedPolicy
 from agents.engines.vec_adapter import NativeVecEnv
 from agents.loading import load_agent
 from agents.policies.masked import MaskedCategorical
+from agents.rollout import rollout
 from agents.runs import Run, UnreadableCheckpointError
 from hardware_sim.errors import InputError
 
@@ -43,14 +44,8 @@ def trained(
 
 
 def play(agent: Any, env: gym.Env, seed: int) -> list[Any]:
-    observation, info = env.reset(seed=seed)
-    agent.reset(seed)
-    actions, over = [], False
-    while not over:
-        actions.append(agent.act(observation, info))
-        observation, _, terminated, truncated, info = env.step(actions[-1])
-        over = terminated or truncated
-    return actions
+    _, *moments = rollout(env, agent, seed)
+    return [moment.action for moment in moments]
 
 
 @pytest.mark.parametrize(

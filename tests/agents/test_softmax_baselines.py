@@ -1,11 +1,14 @@
 """Baselines of the adaptive softmax: legal plans, the optimum, searches."""
 
+from itertools import pairwise
+
 import gymnasium as gym
 import numpy as np
 import pytest
 
 from agents.baselines.softmax import Annealing, Judge, RandomSearch
 from agents.loading import load_agent
+from agents.rollout import rollout
 from agents.tables import BASELINES
 from envs.softmax.problems import tables
 from envs.testing.subject import is_legal
@@ -17,15 +20,12 @@ ID = "envs:AdaptiveSoftmax-v0"
 
 def play(env, agent, seed):
     """The last info of an episode, in which every action must be legal."""
-    agent.reset(seed)
-    observation, info = env.reset(seed=seed)
-    total, ended = 0.0, False
-    while not ended:
-        action = agent.act(observation, info)
-        assert is_legal(env.action_space, observation["action_mask"].astype(bool), action)
-        observation, reward, ended, _, info = env.step(action)
-        total += reward
-    return info | {"return": total}
+    total = 0.0
+    for before, after in pairwise(rollout(env, agent, seed)):
+        mask = before.observation["action_mask"].astype(bool)
+        assert is_legal(env.action_space, mask, after.action)
+        total += after.reward
+    return after.info | {"return": total}
 
 
 @pytest.mark.parametrize("name", ["random", *BASELINES["softmax"]])

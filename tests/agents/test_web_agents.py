@@ -1,5 +1,7 @@
 """The web expert, the pointer policy and its imitation."""
 
+from itertools import pairwise
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from agents.imitation import Memory, collect, fit
 from agents.loading import load_agent
 from agents.policies.web import WebAgent, WebPolicy
 from agents.policies.weights import load_weights, save_weights
+from agents.rollout import rollout
 from envs.registration import ENTRIES
 from envs.web.actions import ACTIONS
 from experiments.train import configure, train
@@ -22,16 +25,11 @@ LOGIN = "envs.web.tasks.catalogue:make:Login"
 
 
 def play(env, agent, seed, **options):
-    observation, info = env.reset(seed=seed, options=options)
-    agent.reset(seed)
-    ended = False
-    while not ended:
-        action = agent.act(observation, info)
-        assert "action_mask" not in observation or observation["action_mask"][action]
-        observation, _, terminated, truncated, info = env.step(action)
-        assert "error" not in info
-        ended = terminated or truncated
-    return info
+    for before, after in pairwise(rollout(env, agent, seed, options=options)):
+        shown = before.observation
+        assert "action_mask" not in shown or shown["action_mask"][after.action]
+        assert "error" not in after.info
+    return after.info
 
 
 @pytest.mark.parametrize("env_id", WEB)

@@ -1,13 +1,18 @@
-"""The command line as a process: help, exit codes and one clear line for bad input."""
+"""The command line as a process: help, completion, exit codes, one clear line for bad input."""
 
+import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+import typer
+from typer.main import get_group
 
-from experiments.cli import VERBS
+from experiments.cli import VERBS, app
+from experiments.verbs import paths
 
 
 def gymworks(*arguments, cwd, **environment):
@@ -25,7 +30,68 @@ def gymworks(*arguments, cwd, **environment):
 def test_help_names_every_verb(tmp_path):
     shown = gymworks("--help", cwd=tmp_path)
     assert shown.returncode == 0
-    assert all(verb in shown.stdout for verb in VERBS)
+    assert all(f"│ {verb} " in shown.stdout for verb in VERBS)
+
+
+HEAVY = ("torch", "numpy", "gymnasium", "matplotlib", "envs", "agents")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["web", "--help"], ["dance"]])
+def test_help_and_version_load_nothing_heavy(words, tmp_path):
+    code = (
+        "import atexit, json, sys; from experiments.cli import main;"
+        f"atexit.register(lambda: print(json.dumps([m for m in {HEAVY} if m in sys.modules])));"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == [], done.stderr
+
+
+def test_the_version_is_the_packages(tmp_path):
+    shown = gymworks("--version", cwd=tmp_path)
+    assert (shown.returncode, shown.stdout) == (0, f"gymworks {metadata.version('gymworks')}\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("gymworks ev", ["evaluate"]),
+        ("gymworks s", ["sweep", "softmax"]),
+        ("gymworks web re", ["record", "replay"]),
+        ("gymworks dance p", ["preview", "picture"]),
+        ("gymworks verify --qu", ["--quiet"]),
+    ],
+)
+def test_the_shell_completes_verbs_and_options(typed, offered, tmp_path):
+    environment = {
+        "_GYMWORKS_COMPLETE": "complete_bash",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(typed.count(" ")),
+    }
+    assert gymworks(cwd=tmp_path, **environment).stdout.split() == offered
+
+
+def test_every_verb_is_there_and_its_line_of_help_is_its_own():
+    root = get_group(app)
+    for group in (root, root.load("web"), root.load("dance")):
+        for name, shown in group.commands.items():
+            assert group.load(name).help.startswith(shown.help)
+            assert not shown.help.endswith((",", " "))
+    found = set(paths(root))
+    assert {("list",), ("web",), ("web", "replay"), ("dance", "chart"), ("dance", "data")} <= found
+    assert len(found) == len(VERBS) + 5 + 6
+
+
+def test_hidden_verbs_and_verbs_of_verbs():
+    shown, hidden, inner = (typer.Typer(add_completion=False) for _ in range(3))
+    for name, each, secret in (("seen", shown, False), ("unseen", hidden, True)):
+        each.command(name, hidden=secret)(lambda: None)
+        each.callback()(lambda: None)
+    inner.add_typer(shown, name="a")
+    inner.add_typer(hidden, name="b")
+    assert list(paths(get_group(inner))) == [("a",), ("a", "seen"), ("b",)]
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_a_classifier_is_tuned_without_labels(files):
     [
         (["compact_verb_network:network", "--keep", "0=4", "--tune", "9"], r"\(n, classes\)"),
         (["compact_verb_network:classifier", "--keep", "0=4", "--tune", "1"], "no step of 128"),
-        (["compact_verb_network:absent"], "not module:attribute"),
+        (["compact_verb_network:absent"], "cannot be found"),
         (["compact_verb_network:number"], "expected a torch module"),
         (["compact_verb_network:network", "--keep", "0"], "not LAYER=CHANNELS"),
         (["compact_verb_network:network", "--keep", "0=9"], "1 to 8"),

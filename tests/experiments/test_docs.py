@@ -5,11 +5,13 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from typer.main import get_group
 
 from envs.registration import ENTRIES, references
 from envs.testing import CHECKS
 from experiments import docs
-from experiments.cli import VERBS
+from experiments.cli import app
+from experiments.verbs import paths
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +61,12 @@ def test_the_home_page_is_the_readme_with_its_picture(site):
 
 def test_every_command_is_described(site):
     page = (site / "commands.html").read_text()
-    assert all(f"gymworks {verb}" in page for verb in VERBS)
-    assert "--run-dir" in page
+    headings = re.findall(r"<h2 id=[^>]*>(.*?)<", page)
+    verbs = [" ".join(("gymworks", *words)) for words in paths(get_group(app))]
+    assert headings == ["gymworks", *verbs]
+    assert {"gymworks train", "gymworks web replay", "gymworks dance data"} < set(verbs)
+    for option in ("--run-dir", "--allow-drift", "--difficulties", "--install-completion"):
+        assert option in page
 
 
 def test_no_page_asks_the_network_for_anything(site):

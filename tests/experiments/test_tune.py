@@ -161,7 +161,7 @@ def test_shapes_are_read_as_they_are_written(text, problem):
     [
         ((), "give a model"),
         (("my_models:both", "--conv", "3x8x8,8,3x3"), "give a model"),
-        (("my_models",), "module:callable"),
+        (("my_models",), "not of the form module:attribute"),
         (("my_models:none",), "none"),
         (("no_such_module:f",), "no_such_module"),
         (("my_models:broken",), "no weights"),

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from envs.registration import ENTRIES
+from envs.registration import BRIDGED, ENTRIES, find
 from experiments import verify as verb
 from experiments.evaluate import aggregate, digest, evaluate
 from experiments.verify import read_result, verify
@@ -161,10 +161,31 @@ def test_missing_files_are_one_clear_error(tmp_path: Path) -> None:
         verify(tmp_path)
 
 
-def test_measurements_on_real_hardware_are_not_replayed(
-    honest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(ENTRIES, BERT, replace(ENTRIES[BERT], backend="real GPU"))
-    path = changed(honest, tmp_path / "result.json", lambda result: None)
-    with pytest.raises(InputError, match=r"cannot be replayed: .*real hardware"):
+def test_measurements_are_not_replayed(tmp_path: Path) -> None:
+    result = evaluate("LoopSchedule-v0", "random", [0], 1)
+    result["env_kwargs"] = {"backend": "measured"}
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(result))
+    with pytest.raises(InputError, match=r"cannot be replayed: .*LoopSchedule.*'measured'"):
         verify(path)
+
+
+@pytest.mark.parametrize("env_id", [*ENTRIES, *BRIDGED])
+def test_ids_say_of_themselves_whether_they_repeat(env_id: str) -> None:
+    env = gym.make(f"envs:{env_id}")
+    assert getattr(env.unwrapped, "deterministic", True) == find(env_id).deterministic
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("env_id", "kwargs"),
+    [
+        ("LoopSchedule-v0", {"backend": "measured"}),
+        ("ConvTuning-AlexNet2-v0", {"backend": "measured"}),
+        ("WoB-Login-v0", {"backend": "selenium"}),
+    ],
+)
+def test_what_measures_says_so(env_id: str, kwargs: dict[str, Any]) -> None:
+    env = gym.make(f"envs:{env_id}", **kwargs)
+    assert not env.get_wrapper_attr("deterministic")
+    env.close()

@@ -1,9 +1,8 @@
 """Every small task by name; ``WoB-<name>-v0`` is its id."""
 
-from importlib import import_module
-
 from envs.web.tasks.base import MiniTask
 from hardware_sim.errors import choose
+from hardware_sim.naming import resolve
 
 TASKS: dict[str, tuple[str, str]] = {
     "Autocomplete": ("searching:Autocomplete", "a word to take from suggestions"),
@@ -41,6 +40,6 @@ def make(name: str) -> MiniTask:
     Raises:
         InputError: There is none; the message lists them.
     """
-    module, _, kind = TASKS[choose("task", name, tuple(TASKS))][0].partition(":")
-    task: MiniTask = getattr(import_module(f"{__package__}.{module}"), kind)()
+    place = TASKS[choose("task", name, tuple(TASKS))][0]
+    task: MiniTask = resolve(f"{__package__}.{place}", "task")()
     return task

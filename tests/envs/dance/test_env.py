@@ -231,7 +231,7 @@ def test_bad_arguments(tmp_path):
         ({"task": "dancing"}, "task"),
         ({"songs": str(tmp_path)}, "no chart file"),
         ({"split": "validation"}, "split"),
-        ({"critic": "nowhere:Nothing"}, "cannot be loaded"),
+        ({"critic": "nowhere:Nothing"}, "cannot be found"),
         ({"critic": "json:JSONDecoder"}, "no method log_probs"),
         ({"playability": -1.0}, "at least 0"),
     ):
