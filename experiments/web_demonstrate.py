@@ -13,12 +13,11 @@ from rich.progress import track
 from agents.agent import Agent
 from agents.loading import load_agent
 from agents.rollout import rollout
-from envs.registration import find
 from envs.web.actions import decode
 from envs.web.demonstration import ACT, END, Demonstration, Step
 from envs.web.demonstration_file import writable, write_demonstrations
 from envs.web.env import STEP_MS, WebEnv
-from envs.web.recording import versions, web_task
+from envs.web.recording import versions, web_spec
 from experiments.evaluate import agent_seed
 from experiments.web_record import read_options
 from hardware_sim.errors import InputError
@@ -43,8 +42,7 @@ def command(
     """Let an agent demonstrate episodes, without a browser."""
     if episodes < 1 or seed < 0:
         raise InputError(f"{episodes} episodes from seed {seed}; allowed: from 1 and 0 up")
-    web_task(env_id)
-    chosen, name = read_options(options), find(env_id).id
+    chosen, name = read_options(options), web_spec(env_id).id
     path = writable(output / f"{name}.jsonl.xz", force)
     scores: list[float] = []
 

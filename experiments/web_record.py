@@ -14,10 +14,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from envs.registration import find
 from envs.web.chromium import find_chromium
 from envs.web.demonstration_file import writable, write_demonstrations
-from envs.web.recording import Desk, Recording
+from envs.web.recording import Desk, Recording, web_spec
 from envs.web.server import ASIDE, Server
 from hardware_sim.errors import InputError
 
@@ -46,7 +45,7 @@ def command(
     """Record episodes as a person plays them; Ctrl-C ends, and keeps the unfinished one."""
     if episodes < 1 or seed < 0:
         raise InputError(f"{episodes} episodes from seed {seed}; allowed: from 1 and 0 up")
-    chosen, name = read_options(options), find(env_id).id
+    chosen, name = read_options(options), web_spec(env_id).id
     files = [output / f"{name}-{seed + number}.jsonl" for number in range(episodes)]
     for file in files:
         writable(file, force)

@@ -9,13 +9,13 @@ from agents.baselines.web_translation import to_command, to_events
 from envs.web import commands, events
 from envs.web.actions import Action, encode
 from envs.web.application import Request
+from envs.web.dates import MONTHS, read_date
 from envs.web.document import Document, Node
 from envs.web.env import WebEnv
 from envs.web.interfaces import EventInterface, TextInterface
-from envs.web.reward import agreement, read_date
 from envs.web.session import Session
+from envs.web.sites.reward import agreement
 from envs.web.snapshot import Row, Snapshot
-from envs.web.twin_widgets import MONTHS
 from hardware_sim.errors import InputError
 
 Steps = Action | None

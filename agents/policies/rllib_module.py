@@ -28,7 +28,7 @@ from ray.rllib.core.rl_module.torch import TorchRLModule
 from ray.rllib.utils.schedules.scheduler import Scheduler
 from torch import Tensor, nn
 
-from agents.engines.base import DEFAULT_EXTRACTOR
+from agents.policies.flat import FlatExtractor
 from agents.policies.masked import masked_logits
 from agents.policies.weights import load_weights
 from hardware_sim.errors import InputError
@@ -41,7 +41,8 @@ Q_VALUES, NEXT_Q_VALUES, TARGET_Q_VALUES = "qf_preds", "qf_next_preds", "qf_targ
 
 def build_extractor(settings: dict[str, Any], space: gym.Space[Any]) -> Any:
     """The extractor that ``settings["extractor"]`` names; None is the flat one."""
-    extractor = resolve(settings["extractor"] or DEFAULT_EXTRACTOR, "extractor")
+    named = settings["extractor"]
+    extractor = resolve(named, "extractor") if named else FlatExtractor
     return extractor(space, settings["features_dim"])
 
 

@@ -68,6 +68,15 @@ class Technique(IntFlag):
     """Crossed feet go on turning, through facing backwards."""
 
 
+JUMP, JACK, DOUBLE_STEP, FOOTSWITCH, SIDESWITCH, CROSSOVER, INVERSION, BRACKET, HOLD_STEP, SPIN = (
+    int(technique) for technique in Technique
+)
+"""Bits of the techniques, for compiled code."""
+
+Pair = tuple[int, int]
+"""Panels, as bits, that the left and the right foot press or stand on."""
+
+
 class Prices(NamedTuple):
     """What steps cost, in arbitrary units; an easy alternating step costs only its travel.
 
@@ -145,85 +154,149 @@ def step(
     last = state % 6
     old = (_STANCE[state // 54], _STANCE[state // 6 % 9])
     press = (by_left, pressed & ~by_left)
-    new = [0, 0]
+    new = (_moved(0, old, press, held), _moved(1, old, press, held))
+    if _INDEX[new[0]] < 0 or _INDEX[new[1]] < 0:
+        return -1, 0.0, 0, 0.0
     cost, used, travel = 0.0, 0, 0.0
-    for foot in range(2):
-        if press[foot] > 0:
-            new[foot] = press[foot] | (old[foot] & held)
-        else:
-            new[foot] = old[foot] & ~press[1 - foot]
-        if _INDEX[new[foot]] < 0:
-            return -1, 0.0, 0, 0.0
     if pressed == 0:
-        if last >= BOTH and ended > 0:
-            left, right = (old[0] & ended) > 0, (old[1] & ended) > 0
-            last = BOTH if left == right else (BOTH_LEFT_LATER if left else BOTH_RIGHT_LATER)
+        last = _after_release(last, old, ended)
     else:
-        both = press[0] > 0 and press[1] > 0
-        if both:
-            used |= 1
-            cost += prices.jump * min((JUMP_S / dt) ** 2, 8.0)
-        for foot in range(2):
-            if press[foot] == 0:
-                continue
-            other = 1 - foot
-            if old[foot] > 0:
-                distance = np.hypot(_X[new[foot]] - _X[old[foot]], _Y[new[foot]] - _Y[old[foot]])
-            else:
-                distance = 1.0
-            travel += distance
-            if old[foot] & ended & ~press[foot]:
-                cost += prices.release
-            if _COUNT[new[foot]] == 2:
-                used |= 128
-                cost += prices.bracket if _COUNT[press[foot]] == 2 else prices.bracket_hold
-            if both:
-                continue
-            pinned = (old[other] & (held | ended)) > 0
-            if pinned:
-                used |= 256
-            if last == foot + 1:
-                if press[foot] & ~old[foot] == 0:
-                    used |= 2
-                    cost += prices.jack * min((JACK_S / dt) ** 2, 16.0)
-                elif not pinned:
-                    used |= 4
-                    cost += prices.double_step * min(max(DOUBLE_S / dt, 0.25), 2.0)
-            elif last == BOTH_LEFT_LATER + foot:
-                cost += prices.late
-            if press[foot] & old[other]:
-                if press[foot] & old[other] & (LEFT | RIGHT):
-                    used |= 16
-                    cost += prices.sideswitch
-                else:
-                    used |= 8
-                    cost += prices.footswitch
-            elif old[other] == 0:
-                cost += prices.hop
-        cost += prices.travel * travel
-        if new[0] > 0 and new[1] > 0:
-            gap = _X[new[1]] - _X[new[0]]
-            was = _X[old[1]] - _X[old[0]] if old[0] > 0 and old[1] > 0 else 0.0
-            turned = (_Y[new[1]] - _Y[new[0]]) * (_Y[old[1]] - _Y[old[0]]) < 0
-            if gap < 0 and was < 0 and turned:
-                used |= 512
-                cost += prices.spin
-            if gap < 0:
-                cost += prices.crossed
-                if was >= 0:
-                    used |= 32
-            if gap <= -2:
-                cost += prices.inverted
-                if was > -2:
-                    used |= 64
-        last = BOTH if both else (LEFT_FOOT if press[0] > 0 else RIGHT_FOOT)
+        cost, used, travel = _steps(last, old, new, press, held, ended, dt, prices)
+        cost, used = _turn(cost, used, old, new, prices)
+        last = _stepped_last(press)
     for foot in range(2):
         if new[foot] & mines & ~pressed:
             cost += prices.mine
         if new[foot] & mines_after:
             cost += prices.lift
-            new[foot] &= ~mines_after
-    return (_INDEX[new[0]] * 9 + _INDEX[new[1]]) * 6 + last, cost, used, travel
+    left, right = new[0] & ~mines_after, new[1] & ~mines_after
+    return (_INDEX[left] * 9 + _INDEX[right]) * 6 + last, cost, used, travel
+
+
+@compiled
+def _moved(foot: int, old: Pair, press: Pair, held: int) -> Any:
+    """The panels under a foot after a row; the other foot takes what it presses from under it."""
+    if press[foot] > 0:
+        return press[foot] | (old[foot] & held)
+    return old[foot] & ~press[1 - foot]
+
+
+@compiled
+def _stepped_last(press: Pair) -> int:
+    if press[0] > 0 and press[1] > 0:
+        return BOTH
+    return LEFT_FOOT if press[0] > 0 else RIGHT_FOOT
+
+
+@compiled
+def _after_release(last: int, old: Pair, ended: int) -> int:
+    """The last foot after a row that only ends holds: after a jump, the foot that held longer."""
+    if last < BOTH or ended == 0:
+        return last
+    left, right = (old[0] & ended) > 0, (old[1] & ended) > 0
+    if left == right:
+        return BOTH
+    return BOTH_LEFT_LATER if left else BOTH_RIGHT_LATER
+
+
+@compiled
+def _steps(
+    last: int, old: Pair, new: Pair, press: Pair, held: int, ended: int, dt: float, prices: Any
+) -> tuple[float, int, float]:
+    """Cost, techniques and travel of the feet that step, wherever they face."""
+    both = press[0] > 0 and press[1] > 0
+    cost, used, travel = 0.0, 0, 0.0
+    if both:
+        used |= JUMP
+        cost += prices.jump * min((JUMP_S / dt) ** 2, 8.0)
+    for foot in range(2):
+        if press[foot] == 0:
+            continue
+        travel += _distance(old[foot], new[foot])
+        if old[foot] & ended & ~press[foot]:
+            cost += prices.release
+        if _COUNT[new[foot]] == 2:
+            used |= BRACKET
+            cost += prices.bracket if _COUNT[press[foot]] == 2 else prices.bracket_hold
+        if not both:
+            pinned = (old[1 - foot] & (held | ended)) > 0
+            cost, used = _rhythm(cost, used, foot, last, old, press, pinned, dt, prices)
+            cost, used = _exchange(cost, used, foot, old, press, prices)
+    return cost + prices.travel * travel, used, travel
+
+
+@compiled
+def _distance(old: int, new: int) -> float:
+    """Panel widths between two stances; 1 from beside the panels."""
+    if old == 0:
+        return 1.0
+    return np.hypot(_X[new] - _X[old], _Y[new] - _Y[old])  # type: ignore[no-any-return]
+
+
+@compiled
+def _rhythm(
+    cost: float,
+    used: int,
+    foot: int,
+    last: int,
+    old: Pair,
+    press: Pair,
+    pinned: bool,
+    dt: float,
+    prices: Any,
+) -> tuple[float, int]:
+    """Adds what one foot's step costs for its turn: jacks, double steps, steps beside a hold."""
+    if pinned:
+        used |= HOLD_STEP
+    if last == foot + 1:
+        if press[foot] & ~old[foot] == 0:
+            used |= JACK
+            cost += prices.jack * min((JACK_S / dt) ** 2, 16.0)
+        elif not pinned:
+            used |= DOUBLE_STEP
+            cost += prices.double_step * min(max(DOUBLE_S / dt, 0.25), 2.0)
+    elif last == BOTH_LEFT_LATER + foot:
+        cost += prices.late
+    return cost, used
+
+
+@compiled
+def _exchange(
+    cost: float, used: int, foot: int, old: Pair, press: Pair, prices: Any
+) -> tuple[float, int]:
+    """Adds what one foot's step costs for where the other foot is: its panel, or the air."""
+    under_other = press[foot] & old[1 - foot]
+    if under_other & (LEFT | RIGHT):
+        used |= SIDESWITCH
+        cost += prices.sideswitch
+    elif under_other:
+        used |= FOOTSWITCH
+        cost += prices.footswitch
+    elif old[1 - foot] == 0:
+        cost += prices.hop
+    return cost, used
+
+
+@compiled
+def _turn(cost: float, used: int, old: Pair, new: Pair, prices: Any) -> tuple[float, int]:
+    """Adds what it costs to stand crossed, wholly crossed, or to go on turning."""
+    if new[0] == 0 or new[1] == 0:
+        return cost, used
+    gap = _X[new[1]] - _X[new[0]]
+    was = _X[old[1]] - _X[old[0]] if old[0] > 0 and old[1] > 0 else 0.0
+    turned = (_Y[new[1]] - _Y[new[0]]) * (_Y[old[1]] - _Y[old[0]]) < 0
+    if gap < 0 and was < 0 and turned:
+        used |= SPIN
+        cost += prices.spin
+    if gap < 0:
+        cost += prices.crossed
+        if was >= 0:
+            used |= CROSSOVER
+    if gap <= -2:
+        cost += prices.inverted
+        if was > -2:
+            used |= INVERSION
+    return cost, used
 
 
 class Rows(NamedTuple):

@@ -3,17 +3,30 @@
 import atexit
 import os
 from collections.abc import Callable
+from typing import Protocol
 
 from envs.web.chromium import find_chromium, launch
-from envs.web.page import Page
 
 TIMEOUT_S = 20.0
 MOST_PAGES = 250
 """Pages that a browser opens before another takes over, as it keeps some memory of each."""
 
 
+class Tab(Protocol):
+    """What a browser knows of a page; :class:`envs.web.page.Page` is one.
+
+    Attributes:
+        size: Width and height of the viewport in CSS pixels.
+    """
+
+    size: tuple[int, int]
+
+    def dispose(self) -> None:
+        """Frees the page without waiting for it."""
+
+
 class Browser:
-    """A browser process with any number of pages.
+    """A browser process with any number of pages; :func:`envs.web.page.new_page` opens them.
 
     Args:
         backend: ``"auto"``, ``"shell"`` or ``"chromium"``.
@@ -21,6 +34,8 @@ class Browser:
     Attributes:
         name: Backend and version.
         pages: The open pages.
+        spare: A page that is being made ready for the next to ask for one, or ``None``.
+        opened: How many pages it has opened so far.
 
     Raises:
         InputError: Chromium is not installed, does not start, or is too old.
@@ -28,10 +43,10 @@ class Browser:
 
     def __init__(self, backend: str = "auto") -> None:
         self.process = launch(backend, TIMEOUT_S)
-        self.pages: set[Page] = set()
+        self.pages: set[Tab] = set()
+        self.spare: Tab | None = None
+        self.opened = 0
         self.dead = False
-        self._opened = 0
-        self._spare: Page | None = None
         self.name = f"{self.process.backend} {self.process.product}"
 
     @property
@@ -43,31 +58,14 @@ class Browser:
     @property
     def worn(self) -> bool:
         """Whether it should open no more pages."""
-        return self._opened >= MOST_PAGES and self._spare is None
-
-    def new_page(self, size: tuple[int, int], start_time_ms: int, seed: int) -> Page:
-        """A page in a fresh context; see :class:`Page` and :meth:`Page.begin`."""
-        self.prepare(size)
-        page, self._spare = self._spare or Page(self, size), None
-        page.begin(start_time_ms, seed)
-        self.pages.add(page)
-        return page
-
-    def prepare(self, size: tuple[int, int]) -> None:
-        """Sees to it that a page of a size is being made ready for who asks next."""
-        if self._spare is not None and self._spare.size != size:
-            self._spare.dispose()
-            self._spare = None
-        if self._spare is None and not self.worn:
-            self._spare = Page(self, size)
-            self._opened += 1
+        return self.opened >= MOST_PAGES and self.spare is None
 
     def close(self) -> None:
         """Ends the process; calling it again changes nothing."""
         if not self.dead:
             self.dead = True
             self.pages.clear()
-            self._spare = None
+            self.spare = None
             self.process.close()
 
 

@@ -18,7 +18,7 @@ from envs.web.inputs import (
     PointerUp,
     Text,
 )
-from envs.web.page import Page, first_script
+from envs.web.page import Page, first_script, new_page
 from envs.web.selenium_page import SeleniumPage
 from envs.web.server import Lease
 from envs.web.snapshot import KEYS, Row, Snapshot, read_snapshot
@@ -173,7 +173,7 @@ def open_page(
     """
     if backend == "selenium":
         return SeleniumPage(size, start_time_ms, first_script(seed))
-    return shared_browser(backend).new_page(size, start_time_ms, seed)
+    return new_page(shared_browser(backend), size, start_time_ms, seed)
 
 
 def _click(x: int, y: int) -> list[Event]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from snowballstemmer import stemmer
 
 from envs.web.actions import ACTS, MAX_FIELDS, TYPED, acts
+from envs.web.dates import MONTH_NUMBERS, read_date
 from envs.web.document import CONTROLS, INPUT_TYPES, TEXTS
-from envs.web.reward import read_date
 from envs.web.snapshot import Row
 
 VOCABULARY = 4096
@@ -57,21 +57,6 @@ MATCH_FEATURES = (
 A value also equals a field whose text is the same date in other words, contains it, or has all of
 its words. ``below`` and ``above`` compare numbers with numbers, and months with dates.
 """
-
-MONTHS = (
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-)
 
 ELEMENT = np.dtype(
     [
@@ -169,7 +154,7 @@ def facts(text: str) -> Facts:
         lowered=text.lower(),
         words=frozenset(found),
         day=next((int(word) for word in found if word.isdigit() and 0 < int(word) < 32), 0),
-        month=next((MONTHS.index(word) + 1 for word in found if word in MONTHS), 0),
+        month=next((MONTH_NUMBERS[word] for word in found if word in MONTH_NUMBERS), 0),
         is_number=text.isdigit(),
         number=figure(text),
         date=read_date(text),

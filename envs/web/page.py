@@ -1,25 +1,21 @@
 """A page that agents act on: trusted input, exact page time, pixels when asked for."""
 
-from __future__ import annotations
-
 import base64
 import io
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from envs.web.browser import Browser
 from envs.web.devtools import BrowserDiedError, CommandError, Message, Work
 from envs.web.inputs import Event, PointerMove, commands
-
-if TYPE_CHECKING:
-    from envs.web.browser import Browser
 
 FIRST_FRAMES = 10
 """Frames at most that a new page is given to show itself."""
@@ -37,6 +33,26 @@ def _first_script() -> str:
 def first_script(seed: int) -> str:
     """What runs before a page's own scripts: seeds its randomness, keeps it in its window."""
     return _first_script().replace("SEED", str(seed))
+
+
+def new_page(browser: Browser, size: tuple[int, int], start_time_ms: int, seed: int) -> "Page":
+    """A page in a fresh context of a browser, begun; see :class:`Page` and :meth:`Page.begin`."""
+    prepare(browser, size)
+    spare, browser.spare = browser.spare, None
+    page = spare if isinstance(spare, Page) else Page(browser, size)
+    page.begin(start_time_ms, seed)
+    browser.pages.add(page)
+    return page
+
+
+def prepare(browser: Browser, size: tuple[int, int]) -> None:
+    """Sees to it that a page of a size is being made ready for the next to ask for one."""
+    if browser.spare is not None and browser.spare.size != size:
+        browser.spare.dispose()
+        browser.spare = None
+    if browser.spare is None and not browser.worn:
+        browser.spare = Page(browser, size)
+        browser.opened += 1
 
 
 class Page:
@@ -132,7 +148,7 @@ class Page:
         if not events:
             return
         self._drawn = False
-        self.browser.prepare(self.size)
+        prepare(self.browser, self.size)
         numbers = [
             self._send(method, **params) for event in events for method, params in commands(event)
         ]

@@ -18,17 +18,18 @@ from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any
 
+import gymnasium as gym
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils import seeding
 from jinja2 import Environment, Template
 
-from envs.registration import find
-from envs.web.application import Outcome, Recorder, Request, Response, Task
+from envs.web.application import Outcome, Recorder, Request, Response
 from envs.web.demonstration import NO_STATE, Demonstration, Step
 from envs.web.demonstration_file import checked_step
 from envs.web.env import load_task
 from envs.web.server import ASIDE, Answer
 from envs.web.snapshot import read_snapshot
-from hardware_sim.errors import InputError
+from hardware_sim.errors import InputError, choose
 
 PATIENCE_S = 5.0
 """How long an answered episode waits for its last page to say that it has loaded."""
@@ -43,16 +44,20 @@ POLICY = (
 """Content-Security-Policy of the page with the instruction."""
 
 
-def web_task(env_id: str) -> Task:
-    """The task of a web environment's id.
+def web_spec(env_id: str) -> EnvSpec:
+    """The registered spec of an environment whose pages are ours.
+
+    Args:
+        env_id: With or without the leading ``envs:``.
 
     Raises:
         InputError: There is no such id, or its pages are not ours.
     """
-    entry = find(env_id)
-    if entry.entry_point != OURS:
-        raise InputError(f"{entry.id} has no pages of ours; allowed: the WoB-* environments")
-    return load_task(str(entry.kwargs["task"]))
+    name = env_id.removeprefix("envs:")
+    ours = [spec.id for spec in gym.registry.values() if spec.entry_point == OURS]
+    if name in gym.registry and name not in ours:
+        raise InputError(f"{name} has no pages of ours; allowed: the WoB-* environments")
+    return gym.registry[choose("environment", name, ours)]
 
 
 def versions() -> dict[str, str]:
@@ -88,8 +93,9 @@ class Recording:
     """
 
     def __init__(self, env_id: str, seed: int, options: dict[str, Any], by: str = "") -> None:
-        self.env_id, self.seed, self.options, self.by = find(env_id).id, seed, options, by
-        self.task = web_task(env_id)
+        spec = web_spec(env_id)
+        self.env_id, self.seed, self.options, self.by = spec.id, seed, options, by
+        self.task = load_task(spec.kwargs["task"])
         self.instance = self.task.instance(seeding.np_random(seed)[0], dict(options))
         self.recorder = Recorder(self.instance.application)
         self.steps: list[Step] = []

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from envs.registration import find
 from envs.web.actions import perform
 from envs.web.application import Outcome
 from envs.web.client import BrowserClient
@@ -11,7 +10,7 @@ from envs.web.demonstration import ACT, END, Demonstration, Step, differing_rows
 from envs.web.env import STEP_MS, WebEnv
 from envs.web.inputs import Event, KeyDown, KeyUp, PointerDown, PointerMove, PointerUp, Text
 from envs.web.keys import CONTROL, KEYBOARD, SHIFT
-from envs.web.recording import web_task
+from envs.web.recording import web_spec
 from envs.web.snapshot import Snapshot
 from hardware_sim.errors import InputError
 
@@ -74,9 +73,8 @@ def open_again(demonstration: Demonstration) -> WebEnv:
     """
     if demonstration.foreign:
         raise InputError(f"{demonstration.env_id} was recorded on pages that are not ours")
-    entry = find(demonstration.env_id)
-    web_task(entry.id)
-    env = WebEnv(**entry.kwargs, render_mode="rgb_array")
+    spec = web_spec(demonstration.env_id)
+    env = WebEnv(**spec.kwargs, render_mode="rgb_array")
     try:
         _, info = env.reset(seed=demonstration.seed, options=demonstration.options)
     except BaseException:
@@ -85,7 +83,7 @@ def open_again(demonstration: Demonstration) -> WebEnv:
     if info["instruction"] != demonstration.instruction:
         env.close()
         raise InputError(
-            f"{entry.id} has changed: seed {demonstration.seed} now says {info['instruction']!r}, "
+            f"{spec.id} has changed: seed {demonstration.seed} now says {info['instruction']!r}, "
             f"when it was recorded {demonstration.instruction!r}"
         )
     return env

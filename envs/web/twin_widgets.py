@@ -6,25 +6,11 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
+from envs.web.dates import MONTHS
 from envs.web.live_page import ClickHandler, LivePage
 
 Fetch = Callable[[str, tuple[tuple[str, str], ...]], Any]
 """From a path and the pairs of a query to the JSON that the application answers."""
-
-MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
 
 
 def attach(page: LivePage, fetch: Fetch) -> None:

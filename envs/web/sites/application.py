@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from envs.web.application import Request, Response
+from envs.web.dates import read_date
 from envs.web.document import Box, Document, Node, Pairs
-from envs.web.reward import read_date
 from envs.web.sites.airports import airports, meant, metro
 from envs.web.sites.declaration import AREA_NAMES, Field, Site
 from envs.web.sites.flights import Flight, clock, offer

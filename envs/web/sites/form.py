@@ -4,8 +4,8 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 
 from envs.web import widgets
+from envs.web.dates import read_date
 from envs.web.document import NO_BOX, Box, Document, Node
-from envs.web.reward import read_date
 from envs.web.sites.declaration import Field, Site
 
 SIZE = (375, 667)

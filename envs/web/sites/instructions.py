@@ -9,7 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
-from envs.web.elements import MONTHS
+from envs.web.dates import MONTHS
 from envs.web.sites.airports import airports, meant
 from envs.web.sites.declaration import AREA_NAMES
 from envs.web.sites.flights import PREFERENCES
@@ -43,7 +43,7 @@ class Wish(NamedTuple):
 
 def written(day: date) -> str:
     """A date as instructions give it: ``"March 6, 2017"``."""
-    return f"{MONTHS[day.month - 1].capitalize()} {day.day}, {day.year}"
+    return f"{MONTHS[day.month - 1]} {day.day}, {day.year}"
 
 
 @cache

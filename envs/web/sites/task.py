@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from envs.web.application import Instance, Outcome, Request
+from envs.web.dates import read_date
 from envs.web.document import Pairs
-from envs.web.reward import agreement, read_date
 from envs.web.sites.application import BOOK, FlightApplication, untouched
 from envs.web.sites.declaration import Site, load_site
 from envs.web.sites.flights import preferred
 from envs.web.sites.form import SIZE
 from envs.web.sites.instructions import NAMES, Wish, generate, recorded
+from envs.web.sites.reward import agreement
 from envs.web.twin_widgets import written_date
 from hardware_sim.errors import InputError, choose
 

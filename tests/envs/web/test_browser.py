@@ -17,6 +17,7 @@ from envs.web.chromium import VARIABLE, find_chromium
 from envs.web.devtools import BrowserDiedError
 from envs.web.document import Box, Document, Node
 from envs.web.inputs import PointerDown, PointerMove, PointerUp
+from envs.web.page import Page, new_page
 from envs.web.server import acquire_server, release_server
 from hardware_sim.errors import InputError
 
@@ -43,7 +44,7 @@ def address():
 
 @pytest.fixture
 def page(address):
-    page = shared_browser("auto").new_page((160, 210), START_MS, seed=5)
+    page = new_page(shared_browser("auto"), (160, 210), START_MS, seed=5)
     page.goto(address)
     yield page
     page.close()
@@ -65,7 +66,7 @@ def test_page_time_is_exact(page):
 
 
 def test_the_seed_decides_what_a_page_draws_and_shows(page, address):
-    other = shared_browser("auto").new_page((160, 210), START_MS, seed=5)
+    other = new_page(shared_browser("auto"), (160, 210), START_MS, seed=5)
     other.goto(address)
     drawn = [each.step([], 0, "[Math.random(), Math.random()]") for each in (page, other)]
     assert drawn[0] == drawn[1]
@@ -87,7 +88,7 @@ def test_other_hosts_are_refused_and_counted(page):
 
 def test_a_resolver_that_knows_no_host_is_a_wall_of_its_own(page, monkeypatch):
     monkeypatch.setattr(
-        driver.Page,
+        Page,
         "_admit",
         lambda self, paused: self._send_and_forget(
             "Fetch.continueRequest", requestId=paused["requestId"]
@@ -131,14 +132,14 @@ def test_two_processes_see_the_same_pixels_and_rows():
 def test_the_next_page_is_made_ready_while_one_is_in_use(page, address):
     browser = page.browser
     page.step(CLICK, 10, "localStorage.setItem('secret', 'x')")
-    spare = browser._spare
-    other = browser.new_page((160, 210), START_MS + 1000, seed=6)
+    spare = browser.spare
+    other = new_page(browser, (160, 210), START_MS + 1000, seed=6)
     assert other is spare
     other.goto(address)
     now, secret = other.step([], 0, "[Date.now(), localStorage.getItem('secret')]")
     assert now // 1000 == START_MS // 1000 + 1
     assert secret is None
-    wide = browser.new_page((300, 200), START_MS, seed=5)
+    wide = new_page(browser, (300, 200), START_MS, seed=5)
     wide.goto(address)
     assert wide.step([], 0, "[innerWidth, innerHeight]") == [300, 200]
     assert wide.pixels().shape == (200, 300, 3)
@@ -150,7 +151,7 @@ def test_the_next_page_is_made_ready_while_one_is_in_use(page, address):
 def test_a_worn_browser_makes_way_for_another(page, address, monkeypatch):
     monkeypatch.setattr(driver, "MOST_PAGES", 3)
     old = page.browser
-    pages = [shared_browser("auto").new_page((160, 210), START_MS, seed=5) for _ in range(4)]
+    pages = [new_page(shared_browser("auto"), (160, 210), START_MS, seed=5) for _ in range(4)]
     browsers = {each.browser for each in pages} - {old}
     assert [each.browser is old for each in pages] == [True, True, False, False]
     assert len(browsers) == 1
@@ -164,7 +165,7 @@ def test_a_worn_browser_makes_way_for_another(page, address, monkeypatch):
 
 def test_threads_take_turns(page, address):
     def clicks(start):
-        own = shared_browser("auto").new_page((160, 210), START_MS, seed=start)
+        own = new_page(shared_browser("auto"), (160, 210), START_MS, seed=start)
         own.goto(address)
         own.step([], 0, "(window.clicks = 0, addEventListener('click', () => { clicks++ }))")
         seen = [own.step(CLICK, 10, "clicks") for _ in range(20)]
@@ -180,7 +181,7 @@ def _in_a_fork(page, address, results):
     with pytest.raises(BrowserDiedError, match="another process"):
         page.step([], 0, "1")
     page.close()
-    own = shared_browser("auto").new_page((160, 210), START_MS, seed=5)
+    own = new_page(shared_browser("auto"), (160, 210), START_MS, seed=5)
     own.goto(address)
     results.put(own.step([], 0, "document.title"))
     own.close()
@@ -203,7 +204,7 @@ def test_a_killed_browser_is_noticed_and_replaced(page, address):
     os.killpg(old.process.popen.pid, signal.SIGKILL)
     with pytest.raises(BrowserDiedError, match="ended"):
         page.step(CLICK, 10, "1")
-    fresh = shared_browser("auto").new_page((160, 210), START_MS, seed=5)
+    fresh = new_page(shared_browser("auto"), (160, 210), START_MS, seed=5)
     fresh.goto(address)
     assert fresh.step([], 0, "document.title") == "One"
     assert shared_browser("auto") is not old

@@ -10,7 +10,7 @@ import pytest
 
 from envs.web import recording
 from envs.web.application import Recorder
-from envs.web.recording import Desk, Recording, web_task
+from envs.web.recording import Desk, Recording, web_spec
 from envs.web.server import Server
 from hardware_sim.errors import InputError
 
@@ -135,4 +135,4 @@ def test_ports_and_ids_are_checked(server):
         with pytest.raises(InputError, match=f"port {port} of 127.0.0.1 cannot be had"):
             Server(port)
     with pytest.raises(InputError, match="has no pages of ours"):
-        web_task("DevicePlacement-BERT24-v0")
+        web_spec("DevicePlacement-BERT24-v0")

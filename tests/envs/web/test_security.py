@@ -21,6 +21,7 @@ from envs.web.chromium import VARIABLE, launch
 from envs.web.client import open_page
 from envs.web.devtools import BrowserDiedError
 from envs.web.inputs import PointerDown, PointerMove, PointerUp
+from envs.web.page import new_page
 from hardware_sim.errors import InputError
 
 BROWSERS = ("shell", "chromium", "selenium")
@@ -150,7 +151,7 @@ def test_requests_to_other_hosts_are_counted(own_page, site):
 
 
 def test_a_crashed_page_is_noticed_at_once(site):
-    page = shared_browser("shell").new_page(SIZE, 0, 0)
+    page = new_page(shared_browser("shell"), SIZE, 0, 0)
     site.show(page, "")
     family = page.browser.process.popen.pid
     page._send("Page.crash")
@@ -158,7 +159,7 @@ def test_a_crashed_page_is_noticed_at_once(site):
     with pytest.raises(BrowserDiedError, match="crashed"):
         page.step(CLICK, 100, "1")
     assert time.monotonic() - start < driver.TIMEOUT_S
-    other = shared_browser("shell").new_page(SIZE, 0, 0)  # the browser itself lives on
+    other = new_page(shared_browser("shell"), SIZE, 0, 0)  # the browser itself lives on
     site.show(other, "")
     assert other.browser.process.popen.pid == family
     page.close()
@@ -169,11 +170,11 @@ def test_a_crashed_page_is_noticed_at_once(site):
 def test_a_page_that_never_answers_is_given_up(site, monkeypatch):
     monkeypatch.setattr(driver, "TIMEOUT_S", 2.0)
     release_browsers()
-    page = shared_browser("shell").new_page(SIZE, 0, 0)
+    page = new_page(shared_browser("shell"), SIZE, 0, 0)
     site.show(page, LINK % ("#", 'onclick="for (;;);"'))
     with pytest.raises(BrowserDiedError, match="has not answered"):
         page.step(CLICK, 10, "1")
-    other = shared_browser("shell").new_page(SIZE, 0, 0)
+    other = new_page(shared_browser("shell"), SIZE, 0, 0)
     assert other.browser is not page.browser
     other.close()
     release_browsers()

@@ -1,11 +1,9 @@
 """What humans really answered counts as right, junk as nothing."""
 
-from datetime import date
-
 import pytest
 
-from envs.web.reward import agreement, read_date
 from envs.web.sites.airports import airports, meant
+from envs.web.sites.reward import agreement
 
 KINDS = {"from": "airport", "to": "airport", "depart": "date", "return": "date"}
 HUMAN = (
@@ -76,13 +74,3 @@ def test_every_airport_is_meant_by_its_code_and_city():
     assert meant("Portland") == {"PDX", "PWM"}
     assert meant("WAS") == {"BWI", "DCA", "IAD"}
     assert meant("nowhere at all") == frozenset()
-
-
-@pytest.mark.parametrize("text", ["3/2/2017", "03/02/2017", "2017-03-02", "March 2, 2017"])
-def test_dates_are_read_in_every_form(text):
-    assert read_date(text) == date(2017, 3, 2)
-
-
-@pytest.mark.parametrize("text", ["", "13/45/2017", "soon"])
-def test_what_is_no_date_is_none(text):
-    assert read_date(text) is None

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.web.application import Recorder, Request
-from envs.web.reward import agreement, read_date
+from envs.web.dates import read_date
 from envs.web.sites.airports import airports, meant
 from envs.web.sites.application import BOOK, FlightApplication, untouched
 from envs.web.sites.declaration import AREA_NAMES, CONCEPTS, SITES, load_site
 from envs.web.sites.flights import PREFERENCES, clock, offer, preferred
 from envs.web.sites.instructions import _draw, generate, places, recorded, split_of
+from envs.web.sites.reward import agreement
 from envs.web.sites.task import FlightTask, pairs
 from envs.web.sites.variation import _table, varied
 from hardware_sim.errors import InputError

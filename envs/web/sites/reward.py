@@ -5,19 +5,16 @@ say nothing of skill. Values are compared by what they mean, as humans who follo
 write dates and airports in several ways.
 """
 
-import re
 from collections.abc import Mapping
-from datetime import date
-from functools import lru_cache
 
 from envs.web.application import Outcome
+from envs.web.dates import read_date
 from envs.web.document import Pairs
 from envs.web.sites.airports import area, meant
 from hardware_sim.errors import choose
 
 SAME_MONTH = 0.5
 SAME_AREA = 0.5
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 def agreement(
@@ -92,20 +89,3 @@ def _same_date(sent: str, wanted: str) -> float:
     if mine == human:
         return 1.0
     return SAME_MONTH if (mine.year, mine.month) == (human.year, human.month) else 0.0
-
-
-@lru_cache(maxsize=1 << 14)
-def read_date(text: str) -> date | None:
-    """The date of a text, as ``3/6/2017``, ``2017-03-06`` or ``March 6, 2017``; else ``None``."""
-    numbers = [int(number) for number in re.findall(r"\d+", text)]
-    named = [month for month in re.findall(r"[a-z]{3}", text.lower()) if month in MONTHS]
-    try:
-        if named and len(numbers) == 2:
-            return date(numbers[1], MONTHS.index(named[0]) + 1, numbers[0])
-        if len(numbers) == 3 and numbers[0] > 31:
-            return date(*numbers)
-        if len(numbers) == 3:
-            return date(numbers[2], numbers[0], numbers[1])
-    except ValueError:
-        return None  # no such day
-    return None
