@@ -1,7 +1,8 @@
 """What every choice brings on a layer: measured once and replayed, or predicted by a model.
 
-The shipped table was measured by ``python -m experiments.convolution_tables``; its head names the
-machine. A model is any function from a problem to the log speed-up of every choice.
+The shipped table was measured by ``python -m experiments.convolution_tables``; its head describes
+the machine. A model is any function from a problem and a machine to the log speed-up of every
+choice.
 """
 
 import json
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware_sim.errors import InputError, choose
+from hardware_sim.machine import Machine
 
 FILE = "convolution/replay.json"
 """The shipped table, in the folder of the environments."""
@@ -83,6 +85,11 @@ def shipped() -> dict[str, Any]:
     return found
 
 
+def measured_on() -> Machine:
+    """The machine that the shipped table was measured on, as its head describes it."""
+    return Machine.from_json(shipped()["machine"])
+
+
 @cache
 def replay() -> dict[str, Table]:
     """The measured tables by layer."""
@@ -130,7 +137,7 @@ def layers(names: Sequence[str] | None) -> list[Table]:
 
 
 Model = Callable[..., Any]
-"""From a problem to the log speed-up of every choice, NaN where it is not offered."""
+"""From a problem and a machine to the log speed-up of every choice, NaN where it is not offered."""
 
 
 def found_model(name: str | Model) -> Model:
@@ -144,22 +151,23 @@ def found_model(name: str | Model) -> Model:
     if not re.fullmatch(r"[\w.]+:[\w.]+", name):
         raise InputError(f"model is {name!r}; allowed: a function or 'module:attribute'")
 
-    def call(problem: Any) -> Any:
+    def call(problem: Any, machine: Machine) -> Any:
         try:
             function = resolve_name(name)
         except (ImportError, AttributeError) as error:
             raise InputError(f"model {name!r} cannot be found: {error}") from error
-        return function(problem)
+        return function(problem, machine)
 
     return call
 
 
-def predicted(tables: Sequence[Table], model: Model) -> list[Table]:
+def predicted(tables: Sequence[Table], model: Model, machine: Machine) -> list[Table]:
     """The tables with a model's word in place of measurements; what it is silent of is not offered.
 
     Args:
         tables: Measured tables of named layers.
         model: The model.
+        machine: The machine that it predicts for.
 
     Raises:
         InputError: It gives an array of another shape, or offers nothing.
@@ -168,7 +176,7 @@ def predicted(tables: Sequence[Table], model: Model) -> list[Table]:
 
     found = []
     for table in tables:
-        words = np.asarray(model(find(table.name).problem), np.float64)
+        words = np.asarray(model(find(table.name).problem, machine), np.float64)
         if words.shape != table.speedup.shape:
             raise InputError(
                 f"the model gives an array {words.shape} for {table.name}; "
@@ -177,4 +185,31 @@ def predicted(tables: Sequence[Table], model: Model) -> list[Table]:
         if np.isnan(words).all():
             raise InputError(f"the model offers no choice for {table.name}")
         found.append(replace(table, speedup=np.exp(words)))
+    return found
+
+
+def planned(tables: Sequence[Table], machine: Machine) -> list[Table]:
+    """The tables with the methods as a machine offers them, to be measured there.
+
+    Masks, work and estimates are that machine's. Speed-ups (0 where there is none) and oneDNN's
+    times stay those of the machine that the tables were measured on.
+
+    Args:
+        tables: Measured tables of named layers.
+        machine: The machine that measures.
+    """
+    from hardware_sim.kernels import roofline, space  # torch is slow to import
+    from hardware_sim.kernels.layers import find
+
+    found = []
+    for table in tables:
+        problem = find(table.name).problem
+        masks = space.masks(problem, machine)
+        work, estimate = np.zeros_like(table.work), np.zeros_like(table.estimate)
+        for method in np.flatnonzero(masks[0]).tolist():
+            done, estimate[method] = roofline.by_default(problem, method, machine)
+            work[method] = [getattr(done, name) for name in WORK]
+        speedup, open_ = np.full(table.speedup.shape, np.nan), np.ix_(*masks)
+        speedup[open_] = np.nan_to_num(table.speedup[open_], nan=0.0)
+        found.append(replace(table, work=work, estimate=estimate, speedup=speedup))
     return found
