@@ -7,7 +7,7 @@ those call that compile and measure here.
 
 import os
 import platform
-from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 from hardware_sim.machine import INSTRUCTION_SETS, InstructionSet, Machine
@@ -50,18 +50,16 @@ def _has(isa: InstructionSet) -> bool:
     return fits and isa.features <= features()
 
 
-@cache
 def _cpuinfo() -> dict[str, str]:
     """The first processor's entries in ``/proc/cpuinfo``; empty where there is no such file."""
     try:
-        text = CPUINFO.read_text(encoding="utf-8")
+        with CPUINFO.open(encoding="utf-8") as lines:
+            pairs = [line.partition(":") for line in takewhile(str.strip, lines)]
     except OSError:
         return {}
-    pairs = [line.partition(":") for line in text.split("\n\n")[0].splitlines()]
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-@cache
 def _cache_bytes(level: int) -> int:
     """Size of a core's data cache of a level from 1 to 3; :data:`COMMON` if it is not known."""
     for folder in sorted(CACHES.glob("index*")):

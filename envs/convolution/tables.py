@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from inspect import signature
 from pkgutil import resolve_name
 from typing import Any
 
@@ -144,18 +145,21 @@ def found_model(name: str | Model) -> Model:
     """A model, or the one of the name ``"module:attribute"``, which is imported when it is called.
 
     Raises:
-        InputError: It is no such name; or, from the model, there is nothing of the name.
+        InputError: It is no such name; or, from the model, there is nothing of the name, or it does
+            not take a problem and a machine.
     """
-    if not isinstance(name, str):
-        return name
-    if not re.fullmatch(r"[\w.]+:[\w.]+", name):
+    if isinstance(name, str) and not re.fullmatch(r"[\w.]+:[\w.]+", name):
         raise InputError(f"model is {name!r}; allowed: a function or 'module:attribute'")
 
     def call(problem: Any, machine: Machine) -> Any:
         try:
-            function = resolve_name(name)
+            function = resolve_name(name) if isinstance(name, str) else name
         except (ImportError, AttributeError) as error:
             raise InputError(f"model {name!r} cannot be found: {error}") from error
+        try:
+            signature(function).bind(problem, machine)
+        except TypeError as error:
+            raise InputError(f"model {name} takes no problem and machine: {error}") from error
         return function(problem, machine)
 
     return call

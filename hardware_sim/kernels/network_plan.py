@@ -77,7 +77,7 @@ class NetworkPlan:
     """The kernels of a network, measured on one machine.
 
     Attributes:
-        machine: It.
+        machine: The processor that they were measured on.
         entries: One for each distinct convolution.
         threads: Threads that kernels and PyTorch were timed with.
         torch_version: Of PyTorch.
