@@ -23,11 +23,13 @@ from torch.utils import mkldnn
 
 from experiments.networks import resnet50, vgg16
 from hardware_sim.files import write_json
-from hardware_sim.kernels import interleaved, machine
+from hardware_sim.host import this_machine
+from hardware_sim.kernels import interleaved
 from hardware_sim.kernels.accelerate import accelerate, summary
 from hardware_sim.kernels.model_layers import convolutions
 from hardware_sim.kernels.network_plan import NetworkPlan
 from hardware_sim.kernels.tuning import plan_for, tune
+from hardware_sim.machine import Machine
 
 
 class Network(StrEnum):
@@ -45,13 +47,13 @@ Run = Callable[[], torch.Tensor]
 
 
 def tuned(
-    model: nn.Module, x: torch.Tensor, threads: int, path: Path, budget_s: float
+    model: nn.Module, x: torch.Tensor, machine: Machine, threads: int, path: Path, budget_s: float
 ) -> NetworkPlan:
     """The plan of a network, with what an earlier run has measured."""
-    plan = plan_for(convolutions(model, (x,)).names.items(), threads)
+    plan = plan_for(convolutions(model, (x,)).names.items(), machine, threads)
     if path.exists():
         old = NetworkPlan.load(path)
-        if not old.stale(threads):
+        if not old.stale(threads, machine):
             plan.take(old)
     outcome = tune(plan, budget_s=budget_s, report=lambda entry, measurement: plan.save(path))
     if not outcome:
@@ -78,11 +80,17 @@ def opponents(model: nn.Module, x: torch.Tensor, compiled: bool) -> dict[str, tu
 
 
 def measure(
-    network: Network, threads: int, plans: Path, budget_s: float, limit_s: float, compiled: bool
+    network: Network,
+    machine: Machine,
+    threads: int,
+    plans: Path,
+    budget_s: float,
+    limit_s: float,
+    compiled: bool,
 ) -> dict[str, Any]:
     """Times all ways to run a network."""
     model, x = MAKERS[network]()
-    plan = tuned(model, x, threads, plans / f"{network}-{threads}.json", budget_s)
+    plan = tuned(model, x, machine, threads, plans / f"{network}-{threads}.json", budget_s)
     start = time.perf_counter()
     fast = accelerate(model, plan)
     fast(x)
@@ -140,17 +148,17 @@ def main(
         from torch._inductor import config
 
         config.freezing = True
-    console = Console()
+    console, machine = Console(), this_machine()
     results = []
     with torch.no_grad():
         for number in threads or [1]:
             torch.set_num_threads(number)
             for chosen in network or [*Network]:
-                result = measure(chosen, number, plans, budget_s, limit_s, compiled)
+                result = measure(chosen, machine, number, plans, budget_s, limit_s, compiled)
                 console.print(table(result))
                 results.append(result)
                 if out:
-                    report = {"machine": machine.describe(), "torch": torch.__version__}
+                    report = {"machine": machine.to_json(), "torch": torch.__version__}
                     write_json(out, {**report, "results": results})
 
 

@@ -4,7 +4,6 @@ Times on one core are processor times, which other programs disturb least; times
 wall times. Each is the best of several runs. The plain reference is timed in the same run.
 """
 
-import os
 import platform
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from rich.table import Table
 from hardware_sim import reference, simulator
 from hardware_sim.devices import Cluster
 from hardware_sim.files import write_json
+from hardware_sim.host import this_machine
 from hardware_sim.library import layered
 from hardware_sim.problem import PlacementProblem
 
@@ -35,13 +35,8 @@ Row = dict[str, Any]
 
 def hardware() -> str:
     """The processor and its number of cores."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    name = names[0] if names else platform.processor() or platform.machine()
-    return f"{name}, {os.cpu_count()} cores"
+    here = this_machine()
+    return f"{here.processor}, {here.cores} cores"
 
 
 def best_seconds(run: Callable[[], object], clock: Callable[[], float], repeats: int) -> float:

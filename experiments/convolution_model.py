@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table as Printed
 
 from agents.critics import convolution as critic
-from envs.convolution.tables import Table, replay
+from envs.convolution.tables import Table, measured_on, replay
 from hardware_sim.kernels import roofline, space
 from hardware_sim.kernels.layers import find
 
@@ -24,7 +24,8 @@ MODELS = {"roofline": roofline.predict, "cost model": critic.predict}
 
 def compared(table: Table, words: NDArray[np.float64]) -> tuple[float, float]:
     """Rank correlation with the measurements, and the share of the gain of the first choice."""
-    firsts = [choices[0] for choices in space.choices(find(table.name).problem).values()]
+    different = space.choices(find(table.name).problem, measured_on())
+    firsts = [choices[0] for choices in different.values()]
     index = tuple(np.array(firsts).T)
     truth, said = np.log(np.maximum(table.speedup[index], 1e-3)), words[index]
     best = truth.max()
@@ -54,7 +55,7 @@ def main(
             continue
         cells = []
         for name, model in MODELS.items():
-            correlation, share = compared(table, model(find(table.name).problem))
+            correlation, share = compared(table, model(find(table.name).problem, measured_on()))
             found.setdefault(table.split, {}).setdefault(name, []).append((correlation, share))
             cells.append(f"{correlation:.2f}  {100 * share:3.0f} %")
         printed.add_row(table.name, table.split, f"{np.nanmax(table.speedup):.2f}", *cells)

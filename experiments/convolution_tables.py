@@ -23,12 +23,15 @@ import typer
 
 from envs.convolution.tables import FILE
 from experiments.tuning_bench import processor_s
+from hardware_sim.errors import InputError
 from hardware_sim.files import write_text
-from hardware_sim.kernels import compiler, machine, roofline, space
+from hardware_sim.host import this_machine
+from hardware_sim.kernels import compiler, roofline, space
 from hardware_sim.kernels.layers import LAYERS, Layer
 from hardware_sim.kernels.measuring import Bench, Measurement
 from hardware_sim.kernels.space import Choice
 from hardware_sim.kernels.variant import Variant
+from hardware_sim.machine import Machine
 
 FINALISTS = 8
 """Variants of a layer that are measured again."""
@@ -36,20 +39,20 @@ FINALISTS = 8
 Row = dict[str, Any]
 
 
-def measured(layer: Layer, limit_s: float) -> Row:
+def measured(layer: Layer, machine: Machine, limit_s: float) -> Row:
     """Measures all variants of a layer; the table's entry."""
     began = time.perf_counter(), processor_s()
-    bench = Bench(layer.problem, limit_s=limit_s)
-    choices = space.choices(layer.problem)
+    bench = Bench(layer.problem, machine, limit_s=limit_s)
+    choices = space.choices(layer.problem, machine)
     found = bench.measure(choices)
     return {
         "split": layer.split,
         "sizes": sizes(layer),
         "library_s": min(each.library_s for each in found.values() if each.outcome),
         "methods": {
-            space.METHODS[method].name: _method(layer, method, choices, found)
+            space.METHODS[method].name: _method(layer, method, machine, choices, found)
             for method in range(len(space.METHODS))
-            if space.is_offered(layer.problem, method)
+            if space.is_offered(layer.problem, method, machine)
         },
         "failures": {
             space.label(choices[variant][0]): f"{each.outcome.status}: {each.outcome.detail}"
@@ -78,6 +81,7 @@ def sizes(layer: Layer) -> dict[str, Any]:
 def _method(
     layer: Layer,
     method: int,
+    machine: Machine,
     choices: dict[Variant, list[Choice]],
     found: dict[Variant, Measurement],
 ) -> Row:
@@ -90,14 +94,10 @@ def _method(
             speedup[choice[1:]] = found[variant].speedup
             scratch[choice[1:]] = found[variant].scratch_bytes
             compile_s[choice[-1]] = max(compile_s[choice[-1]], found[variant].compile_s)
-    usual = space.variant(layer.problem, (method, *space.DEFAULT[1:]))
+    work, estimate = roofline.by_default(layer.problem, method, machine)
     return {
-        "work": {
-            name: round(value) for name, value in vars(roofline.work(layer.problem, usual)).items()
-        },
-        "estimate": round(
-            roofline.library_s(layer.problem) / roofline.seconds(layer.problem, usual), 4
-        ),
+        "work": {name: round(value) for name, value in vars(work).items()},
+        "estimate": round(estimate, 4),
         "compile_s": [round(each, 3) for each in compile_s.tolist()],
         "speedup": _flat(speedup),
         "scratch_bytes": scratch.ravel().tolist(),
@@ -113,11 +113,11 @@ def was_stopped(row: Row) -> bool:
     return any(reason.startswith("hung") for reason in row["failures"].values())
 
 
-def again(layer: Layer, row: Row, limit_s: float) -> None:
+def again(layer: Layer, row: Row, machine: Machine, limit_s: float) -> None:
     """Measures the fastest variants of a layer again and corrects its entry."""
-    choices = space.choices(layer.problem)
+    choices = space.choices(layer.problem, machine)
     by_speed = sorted(choices, key=lambda variant: -_entry(row, choices[variant][0]))
-    bench = Bench(layer.problem)
+    bench = Bench(layer.problem, machine)
     found = bench.together(by_speed[:FINALISTS], limit_s)
     for variant, measurement in found.items():
         for choice in choices[variant]:
@@ -135,11 +135,11 @@ def _entry(row: Row, choice: Choice) -> float:
     return row["methods"][space.METHODS[choice[0]].name]["speedup"][_place(choice)] or 0.0
 
 
-def head() -> Row:
+def head(machine: Machine) -> Row:
     """The machine, the versions, and the names of the choices."""
     return {
-        "machine": machine.describe(),
-        "vector_floats": machine.instruction_set().width,
+        "machine": machine.to_json(),
+        "vector_floats": machine.isa().width,
         "compiler": compiler.compiler_version().split(" ", 2)[2],
         "torch": version("torch"),
         "date": datetime.now(UTC).date().isoformat(),
@@ -169,18 +169,25 @@ def main(
     limit_s: Annotated[float, typer.Option(help="Seconds for variants of one library.")] = 0.5,
     repeat: Annotated[bool, typer.Option("--again", help="Only the fastest, once more.")] = False,
 ) -> None:
-    """Measures what the table lacks, or the fastest of each layer again."""
+    """Measures what the table lacks, or the fastest of each layer again.
+
+    Raises:
+        InputError: The table was measured on another machine.
+    """
     path = out or Path(str(files("envs").joinpath(FILE)))
     torch.set_num_threads(1)
     os.environ.setdefault("GYMWORKS_KERNEL_CACHE", str(Path("runs/convolution-tables").resolve()))
-    table = json.loads(path.read_text()) if path.is_file() else {**head(), "layers": {}}
+    machine = this_machine()
+    table = json.loads(path.read_text()) if path.is_file() else {**head(machine), "layers": {}}
+    if difference := Machine.from_json(table["machine"]).difference(machine):
+        raise InputError(f"{path} was measured on another machine: {difference}; name another file")
     rows = table["layers"]
     for name in layer or LAYERS:
         began = time.perf_counter()
         if repeat:
-            again(LAYERS[name], rows[name], 4 * limit_s)
+            again(LAYERS[name], rows[name], machine, 4 * limit_s)
         elif name not in rows or was_stopped(rows[name]):
-            rows[name] = measured(LAYERS[name], limit_s)
+            rows[name] = measured(LAYERS[name], machine, limit_s)
         else:
             continue
         table["layers"] = {each: rows[each] for each in LAYERS if each in rows}

@@ -22,6 +22,7 @@ from rich.table import Table
 from experiments.kernel_layers import MEC, NETWORKS, VOLUMES
 from experiments.tuning_bench import NAMES, rates, say
 from hardware_sim.files import write_json
+from hardware_sim.host import this_machine
 from hardware_sim.kernels import (
     Plan,
     Problem,
@@ -29,11 +30,11 @@ from hardware_sim.kernels import (
     build,
     candidates,
     interleaved,
-    machine,
     opponents,
     verify,
 )
 from hardware_sim.kernels.opponents import Run
+from hardware_sim.machine import Machine
 
 Row = dict[str, Any]
 FINALISTS = 2
@@ -64,30 +65,32 @@ def against(
     }
 
 
-def fastest_row(name: str, problem: Problem, threads: int, limit_s: float) -> Row:
+def fastest_row(name: str, problem: Problem, machine: Machine, threads: int, limit_s: float) -> Row:
     """Measures all variants of a layer and its fastest ones again."""
     weight = torch.randn(problem.weight_shape)
     x = opponents.channels_last(torch.randn(problem.input_shape))
     library, eager = opponents.packed(problem, weight), opponents.eager(problem, weight)
     tried: list[tuple[float, Variant, float]] = []
     failures: dict[str, str] = {}
-    for variant in candidates(problem, threads=threads):
+    for variant in candidates(problem, machine, threads=threads):
         if variant.algorithm in ("im2col", "mec"):
             continue
-        outcome = verify(problem, variant)
+        outcome = verify(problem, variant, machine)
         if not outcome:
             failures[label(variant)] = f"{outcome.status}: {outcome.detail}"
             continue
-        times = against(library, build(problem, variant, weight), x, threads, limit_s)
+        kernel = build(problem, variant, machine, weight)
+        times = against(library, kernel, x, threads, limit_s)
         speed = times["library_s"] / times["kernel_s"]
         tried.append((speed, variant, outcome.error or 0.0))
     tried.sort(key=lambda each: -each[0])
     final = []
     for _, variant, error in tried[:FINALISTS]:
-        times = against(library, build(problem, variant, weight), x, threads, 4 * limit_s)
+        kernel = build(problem, variant, machine, weight)
+        times = against(library, kernel, x, threads, 4 * limit_s)
         final.append((times["library_s"] / times["kernel_s"], variant, error, times))
     speed, variant, error, times = max(final, key=lambda each: each[0])
-    plan = Plan(problem, variant)
+    plan = Plan(problem, variant, machine)
     return {
         "layer": name,
         "gflop": problem.flops / 1e9,
@@ -106,18 +109,22 @@ def fastest_row(name: str, problem: Problem, threads: int, limit_s: float) -> Ro
     }
 
 
-def lowering_row(name: str, problem: Problem, threads: int, limit_s: float) -> Row:
+def lowering_row(
+    name: str, problem: Problem, machine: Machine, threads: int, limit_s: float
+) -> Row:
     """Measures MEC against im2col (ours), oneDNN, and unfold with a matrix product."""
     weight = torch.randn(problem.weight_shape)
     x = opponents.channels_last(torch.randn(problem.input_shape))
     variants = {name: Variant(name, threads=threads) for name in ("im2col", "mec")}
     runs: dict[str, Run] = {"library": opponents.packed(problem, weight)}
-    runs |= {name: build(problem, each, weight) for name, each in variants.items()}
+    runs |= {name: build(problem, each, machine, weight) for name, each in variants.items()}
     runs["unfold"] = opponents.unfolded(problem, weight)
     timed = interleaved(
         {name: _bind(run, x) for name, run in runs.items()}, threads=threads, limit_s=4 * limit_s
     )
-    scratch = {name: 4 * Plan(problem, each).scratch_floats for name, each in variants.items()}
+    scratch = {
+        name: 4 * Plan(problem, each, machine).scratch_floats for name, each in variants.items()
+    }
     return {
         "layer": name,
         "gflop": problem.flops / 1e9,
@@ -203,9 +210,9 @@ def main(
     """Prints a table for each suite, and with all of them how fast tuning is."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    console = Console()
+    console, machine = Console(), this_machine()
     report: dict[str, Any] = {
-        "machine": machine.describe(),
+        "machine": machine.to_json(),
         "torch": torch.__version__,
         "threads": threads,
         "suites": {},
@@ -213,7 +220,7 @@ def main(
     for chosen in suite or [*Suite]:
         measure = lowering_row if chosen is Suite.MEC else fastest_row
         rows = [
-            measure(name, problem, threads, limit_s)
+            measure(name, problem, machine, threads, limit_s)
             for name, problem in SUITES[chosen].items()
             if not layer or name in layer
         ]
@@ -225,7 +232,7 @@ def main(
         console.print(f"geometric mean of the speed-ups over the library: {mean:.2f}\n")
     if not suite and not layer:
         report["tuning"] = []
-        for row in rates([*NAMES]):
+        for row in rates([*NAMES], machine):
             console.print(say(row))
             report["tuning"].append(row)
     if out:

@@ -19,9 +19,11 @@ from rich.console import Console
 
 from experiments.kernel_sanitize import PROBLEMS
 from hardware_sim.errors import InputError
+from hardware_sim.host import this_machine
 from hardware_sim.kernels import Plan, Problem, Variant, candidates, compiler
 from hardware_sim.kernels.checking import INPUTS, judged
 from hardware_sim.kernels.outcome import Outcome
+from hardware_sim.machine import Machine
 
 COMPILER = "aarch64-linux-gnu-gcc"
 EMULATOR = "qemu-aarch64"
@@ -76,17 +78,22 @@ int main(int count, char **files) {
 
 
 def emulated(
-    problem: Problem, variant: Variant, cross: str = COMPILER, emulator: Sequence[str] = (EMULATOR,)
+    problem: Problem,
+    variant: Variant,
+    machine: Machine,
+    cross: str = COMPILER,
+    emulator: Sequence[str] = (EMULATOR,),
 ) -> Outcome:
     """Cross-compiles a kernel and runs it under an emulator.
 
     Args:
         problem: A convolution.
         variant: A way to compute it.
+        machine: The processor that is emulated.
         cross: The compiler.
         emulator: The command that runs the program; () runs it on this processor.
     """
-    plan = Plan(problem, variant)
+    plan = Plan(problem, variant, machine)
     with tempfile.TemporaryDirectory(prefix="gymworks-emulated-") as name:
         program = Path(name, "program")
         sources = {"kernel.c": plan.source(), "main.c": MAIN}
@@ -130,11 +137,11 @@ def main() -> None:
         if shutil.which(program) is None:
             raise InputError(f"{program} is missing; apt-get install {package}")
     console = Console(soft_wrap=True)
+    machine = replace(this_machine(), instruction_set="neon")
     failures = 0
     for problem in PROBLEMS:
-        for each in candidates(problem, threads=2):
-            variant = replace(each, isa="neon")
-            outcome = emulated(problem, variant)
+        for variant in candidates(problem, machine, threads=2):
+            outcome = emulated(problem, variant, machine)
             failures += not outcome
             name = f"{variant.algorithm} {variant.tile or ''}"
             error = "" if outcome.error is None else f"{outcome.error:.1e}"

@@ -9,9 +9,11 @@ import subprocess
 import typer
 from rich.console import Console
 
+from hardware_sim.host import this_machine
 from hardware_sim.kernels import Plan, Problem, Variant, candidates, compiler
 from hardware_sim.kernels.checking import run_trial
 from hardware_sim.kernels.outcome import Outcome
+from hardware_sim.machine import Machine
 
 FLAGS = ("-fsanitize=address", "-g")
 LIMIT_S = 300.0
@@ -28,9 +30,9 @@ PROBLEMS = (
 """Sizes that fill neither vectors nor panels nor tiles."""
 
 
-def sanitized(problem: Problem, variant: Variant, preload: str) -> Outcome:
+def sanitized(problem: Problem, variant: Variant, machine: Machine, preload: str) -> Outcome:
     """Checks one kernel with the sanitizer's library loaded first."""
-    plan = Plan(problem, variant)
+    plan = Plan(problem, variant, machine)
     library = compiler.library(plan.source(), plan.isa.flags + FLAGS)
     environment = {"LD_PRELOAD": preload, "ASAN_OPTIONS": "detect_leaks=0"}
     return run_trial(library, plan, LIMIT_S, guard=0, environment=environment)
@@ -44,12 +46,12 @@ def sanitizer_library() -> str:
 
 def main() -> None:
     """Prints one line for each kernel; the exit status is 1 if one of them failed."""
-    console = Console(soft_wrap=True)
+    console, machine = Console(soft_wrap=True), this_machine()
     preload = sanitizer_library()
     failures = 0
     for problem in PROBLEMS:
-        for variant in candidates(problem, threads=2):
-            outcome = sanitized(problem, variant, preload)
+        for variant in candidates(problem, machine, threads=2):
+            outcome = sanitized(problem, variant, machine, preload)
             failures += not outcome
             name = f"{variant.algorithm} {variant.tile or ''}"
             console.print(f"{outcome.status:14} {name:20} {problem.size} {problem.kernel}")

@@ -117,10 +117,10 @@ def resumed(path: Path, plan: Any, console: Console) -> Any:
     if not path.exists():
         return plan
     old = NetworkPlan.load(path)
-    if reason := old.stale(old.threads):
+    if reason := old.stale(old.threads, plan.machine):
         console.print(f"[yellow]{path} is not used: {reason}. All is measured anew.[/yellow]")
         return plan
-    if reason := old.stale(plan.threads):
+    if reason := old.stale(plan.threads, plan.machine):
         raise InputError(f"{path} is kept: {reason}; name another file by --output")
     whole = plan.beside(old)
     console.print(f"{path} has {plan.take(old)} measurements already")
@@ -197,6 +197,7 @@ def command(
     One plan may serve several models: convolutions that it already has are kept. A run that was
     killed loses the measurement under way; run again to go on.
     """
+    from hardware_sim.host import this_machine
     from hardware_sim.kernels.model_layers import convolutions
     from hardware_sim.kernels.tuning import pending, plan_for, tune, unconfirmed
 
@@ -213,7 +214,7 @@ def command(
             raise InputError(f"{model} has no convolution layers that kernels could compute")
     else:
         problems = [(parse_conv(text), []) for text in conv or []]
-    plan = plan_for(problems, threads)
+    plan = plan_for(problems, this_machine(), threads)
     whole = resumed(output, plan, console)
     whole.save(output)
     with Progress(

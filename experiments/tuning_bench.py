@@ -19,10 +19,12 @@ import torch
 import typer
 
 from hardware_sim.files import write_json
-from hardware_sim.kernels import machine, space
+from hardware_sim.host import this_machine
+from hardware_sim.kernels import space
 from hardware_sim.kernels.layers import named
 from hardware_sim.kernels.measuring import Bench
 from hardware_sim.kernels.tuning import plan_for, tune
+from hardware_sim.machine import Machine
 
 NAMES = ("ResNet4", "AlexNet2", "VGG3.2")
 """Layers of 3x3 and 5x5, small and large."""
@@ -51,9 +53,9 @@ def empty_cache() -> Iterator[Path]:
                 os.environ[CACHE] = before
 
 
-def tuned(names: list[str]) -> Row:
+def tuned(names: list[str], machine: Machine) -> Row:
     """The rate of ``gymworks tune`` with time enough for every variant."""
-    plan = plan_for([(layer.problem, [layer.name]) for layer in named(names)])
+    plan = plan_for([(layer.problem, [layer.name]) for layer in named(names)], machine)
     with empty_cache() as folder:
         begun = time.perf_counter(), processor_s()
         tune(plan, budget_s=float("inf"))
@@ -63,14 +65,14 @@ def tuned(names: list[str]) -> Row:
     return _row("compiled, checked and timed one by one", names, done, libraries, spent)
 
 
-def tabled(names: list[str], limit_s: float) -> Row:
+def tabled(names: list[str], machine: Machine, limit_s: float) -> Row:
     """The rate at which tables are measured."""
     done: list[Any] = []
     with empty_cache() as folder:
         begun = time.perf_counter(), processor_s()
         for layer in named(names):
-            bench = Bench(layer.problem, limit_s=limit_s)
-            done += bench.measure(space.choices(layer.problem)).values()
+            bench = Bench(layer.problem, machine, limit_s=limit_s)
+            done += bench.measure(space.choices(layer.problem, machine)).values()
         spent = time.perf_counter() - begun[0], processor_s() - begun[1]
         libraries = len([*folder.glob("*.so")])
     return _row("measured by the library", names, done, libraries, spent)
@@ -101,16 +103,17 @@ def say(row: Row) -> str:
     )
 
 
-def rates(names: list[str], limit_s: float = 0.5) -> Iterator[Row]:
+def rates(names: list[str], machine: Machine, limit_s: float = 0.5) -> Iterator[Row]:
     """Both rates, on one thread, each when it is measured.
 
     Args:
         names: Layers.
+        machine: This machine.
         limit_s: Seconds of timing for the variants of a library.
     """
     torch.set_num_threads(1)
-    yield tuned(names)
-    yield tabled(names, limit_s)
+    yield tuned(names, machine)
+    yield tabled(names, machine, limit_s)
 
 
 def main(
@@ -118,12 +121,12 @@ def main(
     out: Annotated[Path | None, typer.Option(help="Also write the figures here, as JSON.")] = None,
 ) -> None:
     """Prints a line for each way to tune."""
-    rows = []
-    for row in rates(layer or [*NAMES]):
+    rows, machine = [], this_machine()
+    for row in rates(layer or [*NAMES], machine):
         typer.echo(say(row))
         rows.append(row)
     if out:
-        write_json(out, {"machine": machine.describe(), "torch": torch.__version__, "rates": rows})
+        write_json(out, {"machine": machine.to_json(), "torch": torch.__version__, "rates": rows})
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ class SearchAgent(ABC):
         if not isinstance(env.unwrapped, ConvTuningEnv):
             raise InputError(f"{type(self).__name__} tunes convolutions; got {env}")
         self.env = env.unwrapped
+        self.machine = self.env.core.machine
         self.reset(0)
 
     def reset(self, seed: int) -> None:
@@ -160,7 +161,7 @@ class Ranked(SearchAgent):
         order = np.argsort(-np.nan_to_num(words, nan=-np.inf), axis=None, kind="stable")
         alike = {
             choice: meanings[0]
-            for meanings in space.choices(find(layer).problem).values()
+            for meanings in space.choices(find(layer).problem, self.machine).values()
             for choice in meanings
         }
         seen: set[Choice] = set()
@@ -183,7 +184,7 @@ class Roofline(Ranked):
 
     def predict(self, layer: str) -> NDArray[np.float64]:
         """The roofline's log speed-ups."""
-        return roofline.predict(find(layer).problem)
+        return roofline.predict(find(layer).problem, self.machine)
 
 
 class Oracle(Ranked):

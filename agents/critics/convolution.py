@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from agents.baselines.convolution import Open, Ranked, Search
 from agents.policies.weights import load_weights, pretrained
-from hardware_sim.kernels import machine, roofline, space
+from hardware_sim.kernels import roofline, space
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.layers import find
 from hardware_sim.kernels.space import Choice
 from hardware_sim.kernels.variant import Plan, Variant
+from hardware_sim.machine import Machine
 
 NAME = "convolution-model"
 MEMBERS = 8
@@ -63,12 +64,14 @@ class CostModel(nn.Module):
         return features[:, ROOFLINE] + corrections
 
 
-def features(problem: Problem, variant: Variant, method: int) -> NDArray[np.float32]:
+def features(
+    problem: Problem, variant: Variant, method: int, machine: Machine
+) -> NDArray[np.float32]:
     """What the model looks at, float32 ``(FEATURES,)``; mostly base-two logarithms."""
-    plan, done = Plan(problem, variant), roofline.work(problem, variant)
+    plan, done = Plan(problem, variant, machine), roofline.work(problem, variant, machine)
     pixels, taps = math.prod(problem.output), math.prod(problem.kernel)
     ends = math.prod(problem.input_shape) + math.prod(problem.output_shape)
-    l2, l3 = machine.cache_bytes(2), machine.cache_bytes(3)
+    l2, l3 = machine.l2_bytes, machine.l3_bytes
     rows, width = plan.isa.rows, plan.isa.width
     items = -(-plan.tiles // plan.block)
     cuts = -(-plan.block // rows)
@@ -102,7 +105,7 @@ def features(problem: Problem, variant: Variant, method: int) -> NDArray[np.floa
         plan.tiles / (items * plan.block),
         plan.block / (cuts * rows),
         plan.channels / (-(-plan.channels // width) * width),
-        math.log(roofline.library_s(problem) / roofline.seconds(problem, variant)),
+        math.log(roofline.library_s(problem) / roofline.seconds(problem, variant, machine)),
         float(len(problem.size)),
     )
     kind = np.zeros(len(space.METHODS))
@@ -110,16 +113,18 @@ def features(problem: Problem, variant: Variant, method: int) -> NDArray[np.floa
     return np.array([*(math.log2(each) for each in amounts), *shares, *kind], np.float32)
 
 
-def table(problem: Problem) -> tuple[list[list[Choice]], NDArray[np.float32]]:
+def table(problem: Problem, machine: Machine) -> tuple[list[list[Choice]], NDArray[np.float32]]:
     """The choices that mean each variant of a problem, and their features ``(N, FEATURES)``."""
-    found = space.choices(problem)
-    rows = [features(problem, variant, choices[0][0]) for variant, choices in found.items()]
+    found = space.choices(problem, machine)
+    rows = [
+        features(problem, variant, choices[0][0], machine) for variant, choices in found.items()
+    ]
     return list(found.values()), np.stack(rows)
 
 
-def judge(model: CostModel, problem: Problem) -> NDArray[np.float64]:
+def judge(model: CostModel, problem: Problem, machine: Machine) -> NDArray[np.float64]:
     """A model's log speed-ups of all choices, NaN where not offered."""
-    meanings, rows = table(problem)
+    meanings, rows = table(problem, machine)
     with torch.no_grad():
         words = model(torch.from_numpy(rows)).mean(dim=0).numpy()
     found = np.full(space.SIZES, np.nan)
@@ -137,9 +142,9 @@ def shipped() -> CostModel:
     return model
 
 
-def predict(problem: Problem) -> NDArray[np.float64]:
-    """The pretrained model's log speed-ups of all choices, NaN where not offered."""
-    return judge(shipped(), problem)
+def predict(problem: Problem, machine: Machine) -> NDArray[np.float64]:
+    """The pretrained model's log speed-ups of all choices on a machine, NaN where not offered."""
+    return judge(shipped(), problem, machine)
 
 
 class CostModelAgent(Ranked):
@@ -147,7 +152,7 @@ class CostModelAgent(Ranked):
 
     def predict(self, layer: str) -> NDArray[np.float64]:
         """The pretrained model's log speed-ups."""
-        return predict(find(layer).problem)
+        return predict(find(layer).problem, self.machine)
 
 
 class AdaptiveAgent(CostModelAgent):
@@ -163,7 +168,8 @@ class AdaptiveAgent(CostModelAgent):
     def search(self, open_: Open, layer: str) -> Search:
         """The most promising of the variants that were not tried."""
         words = self.predict(layer)
-        found = [choices[0] for choices in space.choices(find(layer).problem).values()]
+        different = space.choices(find(layer).problem, self.machine)
+        found = [choices[0] for choices in different.values()]
         prior = np.array([words[choice] for choice in found])
         covariance = self.spread**2 * likeness(np.array(found, np.float64))
         tried: list[int] = []

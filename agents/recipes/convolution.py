@@ -21,7 +21,8 @@ from agents.engines.base import Progress, TrainConfig
 from agents.policies.tuner import network
 from agents.policies.weights import save_weights
 from agents.runs import Run
-from envs.convolution.tables import Table, replay
+from envs.convolution.tables import Table, measured_on, replay
+from hardware_sim.kernels import space
 from hardware_sim.kernels.layers import find
 
 UPDATES = 1_000
@@ -39,7 +40,7 @@ def samples(tables: list[Table]) -> tuple[Tensor, Tensor, Tensor]:
     """Features ``(N, F)``, log speed-ups ``(N,)`` and weights ``(N,)`` of all variants measured."""
     features, targets, weights = [], [], []
     for each in tables:
-        meanings, rows = table(find(each.name).problem)
+        meanings, rows = table(find(each.name).problem, measured_on())
         speedup = np.array([each.speedup[choices[0]] for choices in meanings])
         sound = speedup > 0
         target = np.log(speedup[sound])
@@ -78,8 +79,9 @@ def regret(model: CostModel, tables: list[Table], tries: int) -> float:
         truth = np.log(np.where(each.speedup > 0, each.speedup, np.nan))
         best = max(float(np.nanmax(truth)), 0.0)
         if best > 0.05:
-            words = judge(model, find(each.name).problem)
-            firsts = [choices[0] for choices in table(find(each.name).problem)[0]]
+            problem, machine = find(each.name).problem, measured_on()
+            words = judge(model, problem, machine)
+            firsts = [choices[0] for choices in space.choices(problem, machine).values()]
             order = sorted(firsts, key=lambda choice: -words[choice])[:tries]
             reached = max(float(truth[choice]) for choice in order)
             shares.append(max(reached, 0.0) / best)

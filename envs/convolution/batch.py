@@ -19,6 +19,7 @@ from envs.convolution.features import (
     peak_flops,
 )
 from hardware_sim.errors import InputError, choose
+from hardware_sim.host import this_machine
 
 BACKENDS = ("replay", "measured", "model")
 SPLITS = ("all", "train", "test", "volumes")
@@ -137,8 +138,12 @@ class TuningBatch:
         self.tables = tables.layers(layers)
         self.split = self._checked_split(split)
         judge = tables.found_model(model)
+        self.machine = tables.measured_on()
         if backend == "model":
-            self.tables = tables.predicted(self.tables, judge)
+            self.tables = tables.predicted(self.tables, judge, self.machine)
+        elif backend == "measured":
+            self.machine = this_machine()
+            self.tables = tables.planned(self.tables, self.machine)
         self.names = [table.name for table in self.tables]
         self.shape = self.tables[0].speedup.shape
         self.offsets = np.concatenate([[0], np.cumsum(self.shape)[:-1]])
@@ -155,7 +160,7 @@ class TuningBatch:
 
     def _stack(self) -> None:
         """What never changes, by layer."""
-        head, peak = tables.shipped(), peak_flops(list(tables.replay().values()))
+        peak = peak_flops(list(tables.replay().values()))
         speedup = np.stack([table.speedup for table in self.tables])
         scratch = np.stack([table.scratch_bytes for table in self.tables])
         with np.errstate(divide="ignore"):
@@ -167,8 +172,8 @@ class TuningBatch:
         self.greatest: NDArray[np.float64] = value.reshape(len(value), -1).max(axis=1).clip(min=0)
         self.masks = np.stack([np.concatenate(table.masks) for table in self.tables])
         self.layer = np.stack([layer_features(table, peak) for table in self.tables])
-        self.methods = np.stack([method_features(table, head) for table in self.tables])
-        self.machine = machine_features(head, peak)
+        self.methods = np.stack([method_features(table, self.machine) for table in self.tables])
+        self.about_machine = machine_features(self.machine, peak)
 
     def memory_term(self, scratch_bytes: NDArray[np.float64]) -> NDArray[np.float64]:
         """What scratch memory takes from a log speed-up, not positive."""
@@ -184,7 +189,7 @@ class TuningBatch:
         observation = spaces.Dict(
             {
                 "layer": box(len(LAYER_FEATURES)),
-                "machine": box(len(self.machine)),
+                "machine": box(len(self.about_machine)),
                 "methods": box(methods, len(METHOD_FEATURES) + 2),
                 "history": box(TRIES, actions + 2),
                 "progress": box(3),
@@ -296,7 +301,7 @@ class TuningBatch:
 
         speed, scratch, compile_s = np.full(self.batch, -np.inf), *np.zeros((2, self.batch))
         for row in np.flatnonzero(legal):
-            found = measure(self.names[self.state.table[row]], choice[row].tolist())
+            found = measure(self.names[self.state.table[row]], choice[row].tolist(), self.machine)
             if found.outcome:
                 speed[row], scratch[row] = np.log(found.speedup), found.scratch_bytes
             compile_s[row] = found.compile_s
@@ -346,7 +351,7 @@ class TuningBatch:
         kept = (state.kept[:, 0] >= 0).astype(np.float64)
         return {
             "layer": self.layer[table],
-            "machine": np.broadcast_to(self.machine, (self.batch, len(self.machine))).copy(),
+            "machine": np.tile(self.about_machine, (self.batch, 1)),
             "methods": np.concatenate([self.methods[table], now], axis=2),
             "history": self._history(),
             "progress": np.stack([value, left, kept], axis=1).astype(np.float32),

@@ -81,9 +81,12 @@ class ConvTuningEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
     - `layers`: names of layers of `hardware_sim.kernels.layers`, or None for all.
     - `split`: which of them are drawn by default, `"train"`, `"test"`, `"volumes"` or `"all"`.
     - `backend`: `"replay"`, a table of measurements made once, deterministic; `"measured"`, which
-      compiles, checks and times variants now and needs a C compiler; or `"model"`.
-    - `model`: what the backend `"model"` asks, a function from a problem to the log speed-up of
-      every choice, or its name; by default the roofline.
+      compiles, checks and times variants now and needs a C compiler; or `"model"`. Machine, masks
+      and work are those of the machine that the table was measured on, wherever the code runs; with
+      `"measured"` they are this machine's, while oneDNN's rates stay those of the table.
+    - `model`: what the backend `"model"` asks, a function from a problem and a
+      `hardware_sim.machine.Machine` to the log speed-up of every choice, or its name; by default
+      the roofline.
     - `budget`, `memory_weight`, `compile_weight`, `penalty`: see above.
     - `render_mode`: `"rgb_array"` or `"ansi"`.
 

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs.convolution.tables import WORK, Table
+from hardware_sim.machine import Machine
 
 LAYER_FEATURES = (
     "in_channels",
@@ -67,23 +67,22 @@ def layer_features(table: Table, peak: float) -> NDArray[np.float32]:
 _SPREAD = ("output", "kernel")
 
 
-def machine_features(head: dict[str, Any], peak: float) -> NDArray[np.float32]:
-    """:data:`MACHINE_FEATURES` of the machine that a table was measured on, float32 ``(5,)``."""
-    machine = head["machine"]
+def machine_features(machine: Machine, peak: float) -> NDArray[np.float32]:
+    """:data:`MACHINE_FEATURES` of a machine with a peak in FLOP/s, float32 ``(5,)``."""
     common = (
-        (machine["l1d_bytes"], 2**15),
-        (machine["l2_bytes"], 2**20),
-        (machine["l3_bytes"], 2**25),
-        (head["vector_floats"], 8),
+        (machine.l1d_bytes, 2**15),
+        (machine.l2_bytes, 2**20),
+        (machine.l3_bytes, 2**25),
+        (machine.isa().width, 8),
         (peak, 1e11),
     )
     return np.array([math.log2(value / usual) / 4 for value, usual in common], np.float32)
 
 
-def method_features(table: Table, head: dict[str, Any]) -> NDArray[np.float32]:
-    """:data:`METHOD_FEATURES` of a layer, float32 ``(M, 10)``."""
+def method_features(table: Table, machine: Machine) -> NDArray[np.float32]:
+    """:data:`METHOD_FEATURES` of a layer on the machine of its work, float32 ``(M, 10)``."""
     work = dict(zip(WORK, np.maximum(table.work, 1.0).T, strict=True))
-    machine, flops = head["machine"], table.sizes["flops"]
+    flops = table.sizes["flops"]
     pixels = math.prod(table.sizes["output"])
     ends = (
         4.0
@@ -96,12 +95,12 @@ def method_features(table: Table, head: dict[str, Any]) -> NDArray[np.float32]:
     columns = (
         work["products"] / flops,
         work["transforms"] / flops,
-        work["weight_bytes"] / machine["l2_bytes"],
-        work["weight_bytes"] / machine["l3_bytes"],
+        work["weight_bytes"] / machine.l2_bytes,
+        work["weight_bytes"] / machine.l3_bytes,
         work["weight_traffic"] / ends,
-        work["block_bytes"] / machine["l2_bytes"],
+        work["block_bytes"] / machine.l2_bytes,
         work["block_traffic"] / ends,
-        np.maximum(work["scratch_bytes"], 2.0**12) / machine["l3_bytes"],
+        np.maximum(work["scratch_bytes"], 2.0**12) / machine.l3_bytes,
     )
     offered = table.masks[0]
     logs = [np.log2(column) / 4 for column in columns]

@@ -1,7 +1,8 @@
 """What every choice brings on a layer: measured once and replayed, or predicted by a model.
 
-The shipped table was measured by ``python -m experiments.convolution_tables``; its head names the
-machine. A model is any function from a problem to the log speed-up of every choice.
+The shipped table was measured by ``python -m experiments.convolution_tables``; its head describes
+the machine. A model is any function from a problem and a machine to the log speed-up of every
+choice.
 """
 
 import json
@@ -10,12 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from inspect import signature
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardware_sim.errors import InputError, choose
+from hardware_sim.machine import Machine
 from hardware_sim.naming import resolve
 
 FILE = "convolution/replay.json"
@@ -83,6 +86,11 @@ def shipped() -> dict[str, Any]:
     return found
 
 
+def measured_on() -> Machine:
+    """The machine that the shipped table was measured on, as its head describes it."""
+    return Machine.from_json(shipped()["machine"])
+
+
 @cache
 def replay() -> dict[str, Table]:
     """The measured tables by layer."""
@@ -130,32 +138,37 @@ def layers(names: Sequence[str] | None) -> list[Table]:
 
 
 Model = Callable[..., Any]
-"""From a problem to the log speed-up of every choice, NaN where it is not offered."""
+"""From a problem and a machine to the log speed-up of every choice, NaN where it is not offered."""
 
 
 def found_model(name: str | Model) -> Model:
     """A model, or the one of the name ``"module:attribute"``, which is imported when it is called.
 
     Raises:
-        InputError: It is no such name; or, from the model, there is nothing of the name.
+        InputError: It is no such name; or, from the model, there is nothing of the name, or it does
+            not take a problem and a machine.
     """
-    if not isinstance(name, str):
-        return name
-    if not re.fullmatch(r"[\w.]+:[\w.]+", name):
+    if isinstance(name, str) and not re.fullmatch(r"[\w.]+:[\w.]+", name):
         raise InputError(f"model is {name!r}; allowed: a function or 'module:attribute'")
 
-    def call(problem: Any) -> Any:
-        return resolve(name, "model")(problem)
+    def call(problem: Any, machine: Machine) -> Any:
+        function = resolve(name, "model") if isinstance(name, str) else name
+        try:
+            signature(function).bind(problem, machine)
+        except TypeError as error:
+            raise InputError(f"model {name} takes no problem and machine: {error}") from error
+        return function(problem, machine)
 
     return call
 
 
-def predicted(tables: Sequence[Table], model: Model) -> list[Table]:
+def predicted(tables: Sequence[Table], model: Model, machine: Machine) -> list[Table]:
     """The tables with a model's word in place of measurements; what it is silent of is not offered.
 
     Args:
         tables: Measured tables of named layers.
         model: The model.
+        machine: The machine that it predicts for.
 
     Raises:
         InputError: It gives an array of another shape, or offers nothing.
@@ -164,7 +177,7 @@ def predicted(tables: Sequence[Table], model: Model) -> list[Table]:
 
     found = []
     for table in tables:
-        words = np.asarray(model(find(table.name).problem), np.float64)
+        words = np.asarray(model(find(table.name).problem, machine), np.float64)
         if words.shape != table.speedup.shape:
             raise InputError(
                 f"the model gives an array {words.shape} for {table.name}; "
@@ -173,4 +186,31 @@ def predicted(tables: Sequence[Table], model: Model) -> list[Table]:
         if np.isnan(words).all():
             raise InputError(f"the model offers no choice for {table.name}")
         found.append(replace(table, speedup=np.exp(words)))
+    return found
+
+
+def planned(tables: Sequence[Table], machine: Machine) -> list[Table]:
+    """The tables with the methods as a machine offers them, to be measured there.
+
+    Masks, work and estimates are that machine's. Speed-ups (0 where there is none) and oneDNN's
+    times stay those of the machine that the tables were measured on.
+
+    Args:
+        tables: Measured tables of named layers.
+        machine: The machine that measures.
+    """
+    from hardware_sim.kernels import roofline, space  # torch is slow to import
+    from hardware_sim.kernels.layers import find
+
+    found = []
+    for table in tables:
+        problem = find(table.name).problem
+        masks = space.masks(problem, machine)
+        work, estimate = np.zeros_like(table.work), np.zeros_like(table.estimate)
+        for method in np.flatnonzero(masks[0]).tolist():
+            done, estimate[method] = roofline.by_default(problem, method, machine)
+            work[method] = [getattr(done, name) for name in WORK]
+        speedup, open_ = np.full(table.speedup.shape, np.nan), np.ix_(*masks)
+        speedup[open_] = np.nan_to_num(table.speedup[open_], nan=0.0)
+        found.append(replace(table, work=work, estimate=estimate, speedup=speedup))
     return found

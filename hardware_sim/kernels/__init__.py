@@ -2,12 +2,16 @@
 
 In short::
 
+    machine = hardware_sim.host.this_machine()
     problem = Problem(64, 64, (56, 56), (3, 3), padding=(1, 1))
-    for variant in candidates(problem):         # direct, im2col, MEC, Winograd, FFT
-        outcome = verify(problem, variant)      # compiles and checks; a failure is a value
+    for variant in candidates(problem, machine):     # direct, im2col, MEC, Winograd, FFT
+        outcome = verify(problem, variant, machine)  # compiles and checks; a failure is a value
         if outcome:
-            kernel = build(problem, variant, weight, bias)
-            y = kernel(x)                       # tensors in channels-last memory
+            kernel = build(problem, variant, machine, weight, bias)
+            y = kernel(x)                            # tensors in channels-last memory
+
+What fits a cache and how wide vectors are comes from the machine that is passed, so that plans and
+estimates for another processor can be made anywhere; compiling and running happen here.
 
 Input and output are channels-last (as oneDNN prefers them) and are neither copied nor re-ordered;
 weights are transformed and packed once, in :func:`build`. :mod:`hardware_sim.kernels.opponents`

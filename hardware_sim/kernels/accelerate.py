@@ -7,6 +7,7 @@ layer to layer. Where it cannot, the layers are exchanged one by one.
 
 import operator
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from hardware_sim.errors import InputError
+from hardware_sim.host import this_machine
 from hardware_sim.kernels.accelerated import AcceleratedConvolution
 from hardware_sim.kernels.model_layers import Convolution, unsupported
 from hardware_sim.kernels.network_plan import NetworkPlan
@@ -43,8 +45,10 @@ def accelerate(model: nn.Module, plan: NetworkPlan | str | Path) -> nn.Module:
     """
     where = plan if isinstance(plan, str | Path) else "the plan"
     plan = plan if isinstance(plan, NetworkPlan) else NetworkPlan.load(plan)
-    if reason := plan.foreign():
+    here = this_machine()
+    if reason := plan.foreign(here):
         raise InputError(f"{where} is of no use here: {reason}; run gymworks tune here")
+    plan = replace(plan, machine=here)
     copy = deepcopy(model).eval().requires_grad_(False)
     if not any(isinstance(layer, Convolution) for layer in copy.modules()):
         return copy

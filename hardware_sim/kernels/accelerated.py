@@ -126,7 +126,9 @@ class AcceleratedConvolution(nn.Module):
             return None, "no kernel is faster" if entry.measured else "nothing was measured"
         variant = entry.best.variant
         try:
-            kernel = build(problem, variant, self.weight, self.bias, relu=self._relu)
+            kernel = build(
+                problem, variant, self._plan.machine, self.weight, self.bias, relu=self._relu
+            )
         except KernelError as error:
             warnings.warn(f"PyTorch runs convolutions: {error}", stacklevel=4)
             return None, str(error)

@@ -18,6 +18,7 @@ from hardware_sim.kernels import compiler, reference, trial
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.outcome import KernelError, Outcome
 from hardware_sim.kernels.variant import Plan, Variant, applicable, tolerance
+from hardware_sim.machine import Machine
 
 LIMIT_S = 60.0
 """Longest check."""
@@ -28,6 +29,7 @@ CHECK = 2
 def verify(
     problem: Problem,
     variant: Variant,
+    machine: Machine,
     *,
     compile_limit_s: float = compiler.LIMIT_S,
     limit_s: float = LIMIT_S,
@@ -39,13 +41,14 @@ def verify(
     Args:
         problem: A convolution.
         variant: A way to compute it.
+        machine: The processor to run on; the check runs here.
         compile_limit_s: Longest compilation, in seconds.
         limit_s: Longest check, in seconds.
     """
-    possible = applicable(problem, variant)
+    possible = applicable(problem, variant, machine)
     if not possible:
         return possible
-    plan = Plan(problem, variant)
+    plan = Plan(problem, variant, machine)
     try:
         library = compiler.library(plan.source(), plan.isa.flags, limit_s=compile_limit_s)
     except KernelError as error:

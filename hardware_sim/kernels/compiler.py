@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hardware_sim.files import write_json, write_text
-from hardware_sim.kernels import machine
+from hardware_sim.host import features
 from hardware_sim.kernels.outcome import KernelError, Outcome
 
 FLAGS = ("-O2", "-std=gnu11", "-ffp-contract=fast", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi")
@@ -78,8 +78,7 @@ def library(source: str, flags: tuple[str, ...], *, limit_s: float = LIMIT_S) ->
     Raises:
         KernelError: ``no compiler``, ``compile failed``, ``compile timed out`` or ``no cache``.
     """
-    version, features = compiler_version(), sorted(machine.features())
-    identity = json.dumps([source, version, FLAGS, flags, features])
+    identity = json.dumps([source, compiler_version(), FLAGS, flags, sorted(features())])
     path = cache_folder() / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.so"
     if not is_intact(path):
         try:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware_sim.kernels import microkernels
-from hardware_sim.kernels.machine import InstructionSet
+from hardware_sim.machine import InstructionSet
 
 MODES = ("direct", "im2col", "mec")
 """The algorithms; their numbers are the argument ``mode``."""

@@ -17,6 +17,7 @@ from hardware_sim.kernels.checking import verify
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.outcome import KernelError
 from hardware_sim.kernels.variant import Plan, Variant
+from hardware_sim.machine import Machine
 
 HUGE = 2**21
 """Bytes of a large page; memory of that size is asked for in such pages."""
@@ -45,6 +46,7 @@ class Kernel:
         relu: bool = False,
     ) -> None:
         self.problem, self.variant, self.relu = plan.problem, plan.variant, relu
+        self._machine = plan.machine
         self.scratch_bytes = 4 * plan.scratch_floats
         self._weight, self._bias = weight, bias
         self._run = ctypes.CDLL(str(library)).run
@@ -94,7 +96,7 @@ class Kernel:
     @cached_property
     def _direct(self) -> "Kernel":
         variant = Variant("direct", threads=self.variant.threads, isa=self.variant.isa)
-        return build(self.problem, variant, self._weight, self._bias, relu=self.relu)
+        return build(self.problem, variant, self._machine, self._weight, self._bias, relu=self.relu)
 
     def _check(self, what: str, x: torch.Tensor, expected: tuple[int, ...]) -> None:
         if tuple(x.shape) != expected or x.dtype != torch.float32 or x.device.type != "cpu":
@@ -109,6 +111,7 @@ class Kernel:
 def build(
     problem: Problem,
     variant: Variant,
+    machine: Machine,
     weight: torch.Tensor,
     bias: torch.Tensor | None = None,
     *,
@@ -119,6 +122,7 @@ def build(
     Args:
         problem: A convolution.
         variant: A way to compute it.
+        machine: The processor that it is fitted to, this one.
         weight: float32 ``(K, C / groups, *kernel)``.
         bias: float32 ``(K,)`` or None.
         relu: Whether the result is cut off below zero.
@@ -135,10 +139,10 @@ def build(
             raise InputError(
                 f"{name} is {tensor.dtype} {tuple(tensor.shape)}; expected torch.float32 {shape}"
             )
-    outcome = verify(problem, variant)
+    outcome = verify(problem, variant, machine)
     if not outcome:
         raise KernelError(outcome)
-    plan = Plan(problem, variant)
+    plan = Plan(problem, variant, machine)
     library = compiler.library(plan.source(), plan.isa.flags)
     kept = None if bias is None else bias.detach().cpu()
     return Kernel(plan, library, weight.detach().cpu(), kept, relu)

@@ -18,12 +18,13 @@ from pathlib import Path
 
 import torch
 
-from hardware_sim.kernels import checking, compiler, machine, opponents, reference
+from hardware_sim.kernels import checking, compiler, opponents, reference
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.kernel import aligned, aligned_copy
 from hardware_sim.kernels.outcome import KernelError, Outcome
 from hardware_sim.kernels.timing import interleaved
 from hardware_sim.kernels.variant import Plan, Variant, applicable, tolerance
+from hardware_sim.machine import Machine
 
 Family = tuple[str, tuple[int, ...], str]
 """Algorithm, tile and instruction set: what a library and its packed weights depend on."""
@@ -58,12 +59,15 @@ class Bench:
 
     Args:
         problem: A convolution in two or three dimensions.
+        machine: This machine.
         seed: Of input and weights.
         limit_s: Wall time of measuring variants that share a library, in seconds.
     """
 
-    def __init__(self, problem: Problem, seed: int = 0, limit_s: float = 0.8) -> None:
-        self.problem, self.limit_s = problem, limit_s
+    def __init__(
+        self, problem: Problem, machine: Machine, seed: int = 0, limit_s: float = 0.8
+    ) -> None:
+        self.problem, self.machine, self.limit_s = problem, machine, limit_s
         generator = torch.Generator().manual_seed(seed)
         self.weight = torch.randn(problem.weight_shape, generator=generator)
         self.x = opponents.channels_last(torch.randn(problem.input_shape, generator=generator))
@@ -75,11 +79,9 @@ class Bench:
         """Measures variants for one thread, those of a family together."""
         families: dict[Family, list[Variant]] = {}
         for variant in variants:
-            isa = Plan(self.problem, variant).isa
-            key: Family = (variant.algorithm, variant.tile, isa.name)
-            families.setdefault(key, []).append(variant)
+            families.setdefault(self._family_of(variant), []).append(variant)
         # Compiled and checked on all cores, then timed while nothing else runs.
-        with ThreadPoolExecutor(machine.cores()) as pool:
+        with ThreadPoolExecutor(self.machine.cores) as pool:
             outcomes = list(pool.map(self._try, families.values()))
         found: dict[Variant, Measurement] = {}
         for (family, members), outcome in zip(families.items(), outcomes, strict=True):
@@ -101,15 +103,15 @@ class Bench:
 
     def one(self, variant: Variant) -> Measurement:
         """Measures one variant, checked in a child process on the problem itself."""
-        outcome = applicable(self.problem, variant)
+        outcome = applicable(self.problem, variant, self.machine)
         spent = 0.0
         if outcome:
             try:
-                spent = compiled(Plan(self.problem, variant))[1]
+                spent = compiled(self._plan(variant))[1]
             except KernelError as error:
                 outcome = error.outcome
             else:
-                outcome = checking.verify(self.problem, variant)
+                outcome = checking.verify(self.problem, variant, self.machine)
         if not outcome:
             return Measurement(outcome, compile_s=spent)
         return self.together([variant], self.limit_s)[variant]
@@ -129,19 +131,26 @@ class Bench:
     def _try(self, members: list[Variant]) -> Outcome:
         """Compiles the library of a family, and runs it on a small problem in a child process."""
         for each in members:
-            if not (possible := applicable(self.problem, each)):
+            if not (possible := applicable(self.problem, each, self.machine)):
                 return possible
         try:
-            compiled(Plan(self.problem, members[0]))
+            compiled(self._plan(members[0]))
         except KernelError as error:
             return error.outcome
-        return checking.verify(small(self.problem), replace(members[0], block=0, panels=0))
+        some = replace(members[0], block=0, panels=0)
+        return checking.verify(small(self.problem), some, self.machine)
 
     def _load(self, variant: Variant) -> "_Loaded":
-        key = (variant.algorithm, variant.tile, Plan(self.problem, variant).isa.name)
+        key = self._family_of(variant)
         if key not in self._loaded:
-            self._loaded[key] = _Loaded(Plan(self.problem, variant), self.weight)
+            self._loaded[key] = _Loaded(self._plan(variant), self.weight)
         return self._loaded[key]
+
+    def _plan(self, variant: Variant) -> Plan:
+        return Plan(self.problem, variant, self.machine)
+
+    def _family_of(self, variant: Variant) -> Family:
+        return variant.algorithm, variant.tile, self.machine.isa(variant.isa).name
 
     def _judge(self, variant: Variant, result: torch.Tensor) -> Outcome:
         error = checking.relative_error(result.numpy(), self.exact)
@@ -164,7 +173,7 @@ class Bench:
                 kernel_s=timings[str(i)].best,
                 library_s=timings["library"].best,
                 compile_s=self._load(variant).compile_s,
-                scratch_bytes=4 * Plan(self.problem, variant).scratch_floats,
+                scratch_bytes=4 * self._plan(variant).scratch_floats,
             )
             for i, variant in enumerate(order)
         }
@@ -184,7 +193,7 @@ class _Loaded:
     def call(self, variant: Variant, x: torch.Tensor) -> Callable[[], torch.Tensor]:
         """The convolution of an input in channels-last memory, as a kernel does it."""
         problem = self.plan.problem
-        plan = Plan(problem, variant)
+        plan = replace(self.plan, variant=variant)
         arguments, scratch = plan.arguments(), aligned(plan.scratch_floats)
         addresses = (self._packed.ctypes.data, self._bias.ctypes.data)
         ends = (scratch.ctypes.data, arguments.ctypes.data)

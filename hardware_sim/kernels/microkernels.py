@@ -7,7 +7,7 @@ number of every row by two vectors of a panel of weights.
 
 from collections.abc import Callable
 
-from hardware_sim.kernels.machine import InstructionSet
+from hardware_sim.machine import InstructionSet
 
 FIELDS = (
     *(

@@ -10,9 +10,9 @@ import torch
 
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
-from hardware_sim.kernels import machine
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.variant import Variant
+from hardware_sim.machine import Machine
 
 Built = TypeVar("Built")
 FORMAT = 1
@@ -20,8 +20,6 @@ GAIN = 1.02
 """A kernel is chosen if it is so many times as fast as PyTorch; less is within the noise."""
 CURABLE = ("compile failed", "compile timed out", "hung")
 """Failures that another compiler or a calmer machine may not have."""
-VOLATILE = ("system", "cores")
-"""Parts of a machine's description that may change while its times stay the same."""
 
 
 @dataclass(frozen=True)
@@ -79,15 +77,15 @@ class NetworkPlan:
     """The kernels of a network, measured on one machine.
 
     Attributes:
+        machine: The processor that they were measured on.
         entries: One for each distinct convolution.
         threads: Threads that kernels and PyTorch were timed with.
-        machine: As :func:`machine.describe` gives it.
         torch_version: Of PyTorch.
     """
 
+    machine: Machine
     entries: dict[Problem, Entry] = field(default_factory=dict)
     threads: int = 1
-    machine: dict[str, object] = field(default_factory=machine.describe)
     torch_version: str = torch.__version__
 
     def variant(self, problem: Problem) -> Variant | None:
@@ -110,13 +108,14 @@ class NetworkPlan:
         """A plan of these entries and those that only an earlier plan has, as they are."""
         return replace(self, entries={**old.entries, **self.entries})
 
-    def stale(self, threads: int) -> str:
+    def stale(self, threads: int, here: Machine) -> str:
         """Why its times say nothing here and now; empty if they do.
 
         Args:
             threads: Threads wanted.
+            here: The machine to run on.
         """
-        if reason := self.foreign():
+        if reason := self.foreign(here):
             return reason
         if self.torch_version != torch.__version__:
             return f"it was measured against torch {self.torch_version}, not {torch.__version__}"
@@ -124,16 +123,10 @@ class NetworkPlan:
             return f"it was measured with {self.threads} threads, not {threads}"
         return ""
 
-    def foreign(self) -> str:
-        """How the machine that it was measured on differs from this one; empty if it does not."""
-        here = machine.describe()
-        for name in here.keys() - set(VOLATILE):
-            if self.machine.get(name) != here[name]:
-                return (
-                    f"it was measured on another machine: {name} {self.machine.get(name)!r}, "
-                    f"here {here[name]!r}"
-                )
-        return ""
+    def foreign(self, here: Machine) -> str:
+        """How the machine that it was measured on differs from one; empty if it does not."""
+        difference = self.machine.difference(here)
+        return f"it was measured on another machine: {difference}" if difference else ""
 
     def save(self, path: str | Path) -> Path:
         """Writes the plan as JSON, atomically."""
@@ -157,7 +150,7 @@ class NetworkPlan:
             )
         return {
             "format": FORMAT,
-            "machine": self.machine,
+            "machine": self.machine.to_json(),
             "torch": self.torch_version,
             "threads": self.threads,
             "convolutions": convolutions,
@@ -180,9 +173,9 @@ class NetworkPlan:
                 raise InputError(f"{path} has format {content['format']!r}; known is {FORMAT}")
             entries = [_entry(each) for each in content["convolutions"]]
             return cls(
+                Machine.from_json(content["machine"]),
                 {entry.problem: entry for entry in entries},
                 int(content["threads"]),
-                dict(content["machine"]),
                 str(content["torch"]),
             )
         except InputError:

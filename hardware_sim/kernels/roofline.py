@@ -2,9 +2,9 @@
 
 After the roofline (Williams, Waterman and Patterson 2009; for convolutions Zlateski, Jia, Li and
 Durand 2018, arXiv 1809.07851), but times of arithmetic and of traffic are added, as they overlap
-little in kernels that wait for their cache. The figures of the machine are rough, those of a core
-of a Zen 4 server; what matters is the order of variants, and how well it agrees with measurements
-is printed by ``python -m experiments.convolution_model``.
+little in kernels that wait for their cache. Caches and vectors are those of a machine that is
+given; rates are rough, those of a core of a Zen 4 server. What matters is the order of variants;
+how well it agrees with measurements is printed by ``python -m experiments.convolution_model``.
 """
 
 import math
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_sim.kernels import machine, space
+from hardware_sim.kernels import space
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.variant import Plan, Variant
+from hardware_sim.machine import Machine
 
 PEAK = 1.2e11
 """Floating-point operations a second; wide vectors are executed in halves."""
@@ -52,9 +53,9 @@ class Work:
     scratch_bytes: float
 
 
-def work(problem: Problem, variant: Variant) -> Work:
-    """Counts what a variant does."""
-    plan = Plan(problem, variant)
+def work(problem: Problem, variant: Variant, machine: Machine) -> Work:
+    """Counts what a variant does, as it is fitted to a machine."""
+    plan = Plan(problem, variant, machine)
     width, items = plan.isa.width, -(-plan.tiles // plan.block)
     if variant.is_transformed:
         return _transformed(plan, width, items)
@@ -103,11 +104,11 @@ def _transformed(plan: Plan, width: int, items: int) -> Work:
     )
 
 
-def seconds(problem: Problem, variant: Variant) -> float:
-    """The estimated time of a call, on one thread."""
-    done = work(problem, variant)
-    moved = done.weight_traffic / _bandwidth(done.weight_bytes)
-    moved += done.block_traffic / _bandwidth(done.block_bytes)
+def seconds(problem: Problem, variant: Variant, machine: Machine) -> float:
+    """The estimated time of a call, on one thread of a machine."""
+    done = work(problem, variant, machine)
+    moved = done.weight_traffic / _bandwidth(done.weight_bytes, machine)
+    moved += done.block_traffic / _bandwidth(done.block_bytes, machine)
     ends = 4.0 * (math.prod(problem.input_shape) + math.prod(problem.output_shape)) / BANDWIDTH[1]
     return CALL_S + done.products / PEAK + moved + done.transforms / TRANSFORMED + ends
 
@@ -120,18 +121,29 @@ def library_s(problem: Problem) -> float:
     return CALL_S + problem.flops / (PEAK * LIBRARY_EFFICIENCY * filled) + ends
 
 
-def _bandwidth(held: float) -> float:
+def _bandwidth(held: float, machine: Machine) -> float:
     """Bytes a second of reading so many bytes over and over."""
-    if held <= machine.cache_bytes(2):
+    if held <= machine.l2_bytes:
         return BANDWIDTH[0]
-    return BANDWIDTH[1] if held <= machine.cache_bytes(3) else BANDWIDTH[2]
+    return BANDWIDTH[1] if held <= machine.l3_bytes else BANDWIDTH[2]
 
 
-def predict(problem: Problem) -> NDArray[np.float64]:
-    """Estimated log speed-up over oneDNN of every choice, :data:`space.SIZES`; NaN where closed."""
+def by_default(problem: Problem, method: int, machine: Machine) -> tuple[Work, float]:
+    """What a method of the space does as it is by default, and its speed-up over oneDNN."""
+    usual = space.variant(problem, (method, *space.DEFAULT[1:]), machine)
+    speedup = library_s(problem) / seconds(problem, usual, machine)
+    return work(problem, usual, machine), speedup
+
+
+def predict(problem: Problem, machine: Machine) -> NDArray[np.float64]:
+    """Estimated log speed-ups over oneDNN on a machine.
+
+    Returns:
+        float64, of every choice of :data:`space.SIZES`; NaN where closed.
+    """
     library, found = library_s(problem), np.full(space.SIZES, np.nan)
-    for variant, choices in space.choices(problem).items():
-        estimate = math.log(library / seconds(problem, variant))
+    for variant, choices in space.choices(problem, machine).items():
+        estimate = math.log(library / seconds(problem, variant, machine))
         for choice in choices:
             found[choice] = estimate
     return found

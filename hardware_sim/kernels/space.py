@@ -4,20 +4,20 @@ A choice is ``(method, block, panels, width)``: which algorithm with which tile,
 block of tiles differs from the one that fits the cache, how many panels of outputs are worked on at
 once, and whether vectors are as wide as they can be. :func:`variant` makes a
 :class:`~hardware_sim.kernels.variant.Variant` of it. Several choices may come to the same kernel,
-as where a block cannot grow beyond the image.
+as where a block cannot grow beyond the image. What fits the cache and how wide vectors are depends
+on the machine.
 """
 
 import math
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware_sim.kernels import machine
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.variant import Algorithm, Plan, Variant, applicable
+from hardware_sim.machine import Machine
 
 LARGEST_WEIGHTS = 2**28
 """Bytes of transformed weights beyond which a method is not offered."""
@@ -71,24 +71,19 @@ DEFAULT: Choice = (0, BLOCKS.index(1.0), PANELS.index("fitting"), 0)
 """The direct kernel as it is when nobody tunes it."""
 
 
-@cache
-def widths() -> tuple[str, ...]:
-    """Instruction sets of :data:`WIDTHS`; one only, where this processor has no narrower one."""
-    widest = machine.instruction_set()
-    narrower = [
-        each.name
-        for each in machine.INSTRUCTION_SETS.values()
-        if each.available and each.width < widest.width
-    ]
-    return (widest.name, *narrower[:1])
+def widths(machine: Machine) -> tuple[str, ...]:
+    """Instruction sets of :data:`WIDTHS`; one only, where the machine has no narrower one."""
+    widest, *others = machine.instruction_sets
+    return (widest.name, *[each.name for each in others if each.width < widest.width][:1])
 
 
-def variant(problem: Problem, choice: Choice, threads: int = 1) -> Variant:
-    """The variant that a choice means for a problem.
+def variant(problem: Problem, choice: Choice, machine: Machine, threads: int = 1) -> Variant:
+    """The variant that a choice means for a problem on a machine.
 
     Args:
         problem: A convolution.
         choice: Indices into :data:`METHODS`, :data:`BLOCKS`, :data:`PANELS`, :data:`WIDTHS`.
+        machine: The processor to run on.
         threads: OpenMP threads.
 
     Raises:
@@ -96,15 +91,16 @@ def variant(problem: Problem, choice: Choice, threads: int = 1) -> Variant:
     """
     method, block, panels, width = choice
     chosen = METHODS[method]
-    isa = widths()[width]
+    isa = widths(machine)[width]
     fitted = Plan(
         problem,
         Variant(chosen.algorithm, chosen.tile(problem.kernel), threads=threads, isa=isa),
+        machine,
     )
     blocked = replace(fitted.variant, block=max(1, round(BLOCKS[block] * fitted.block)))
     if not blocked.is_transformed:
         return blocked
-    kept = Plan(problem, blocked)
+    kept = Plan(problem, blocked, machine)
     counts = {
         "one": 1,
         "fitting": kept.panels,
@@ -114,8 +110,8 @@ def variant(problem: Problem, choice: Choice, threads: int = 1) -> Variant:
     return replace(blocked, panels=counts[PANELS[panels]])
 
 
-def is_offered(problem: Problem, method: int) -> bool:
-    """Whether a method is open for a problem.
+def is_offered(problem: Problem, method: int, machine: Machine) -> bool:
+    """Whether a method is open for a problem on a machine.
 
     It must be applicable, its transformed weights must not exceed :data:`LARGEST_WEIGHTS`, and its
     tiles must not be so large that half of one would do for the whole image. In two dimensions
@@ -127,15 +123,15 @@ def is_offered(problem: Problem, method: int) -> bool:
         return False
     if any(m > 1 and m >= 2 * n for m, n in zip(tile, problem.output, strict=bool(tile))):
         return False
-    if not applicable(problem, Variant(chosen.algorithm, tile)):
+    if not applicable(problem, Variant(chosen.algorithm, tile), machine):
         return False
-    return weight_bytes(problem, method) <= LARGEST_WEIGHTS
+    return weight_bytes(problem, method, machine) <= LARGEST_WEIGHTS
 
 
-def weight_bytes(problem: Problem, method: int) -> int:
-    """Bytes of the weights as the widest kernel of a method reads them."""
+def weight_bytes(problem: Problem, method: int, machine: Machine) -> int:
+    """Bytes of the weights as a machine's widest kernel of a method reads them."""
     chosen = METHODS[method]
-    plan = Plan(problem, Variant(chosen.algorithm, chosen.tile(problem.kernel)))
+    plan = Plan(problem, Variant(chosen.algorithm, chosen.tile(problem.kernel)), machine)
     if plan.variant.is_transformed:
         taps = math.prod(plan.transform.spectrum) * plan.transform.parts**2
     else:
@@ -143,10 +139,10 @@ def weight_bytes(problem: Problem, method: int) -> int:
     return 4 * problem.groups * taps * plan.channels * plan.panels_in_all * 2 * plan.isa.width
 
 
-def masks(problem: Problem) -> list[NDArray[np.bool_]]:
-    """What is open in each dimension of the space; every combination of open choices is."""
-    open_methods = [is_offered(problem, method) for method in range(len(METHODS))]
-    open_widths = [width < len(widths()) for width in range(len(WIDTHS))]
+def masks(problem: Problem, machine: Machine) -> list[NDArray[np.bool_]]:
+    """What is open in each dimension of the space on a machine; all combinations of it are."""
+    open_methods = [is_offered(problem, method, machine) for method in range(len(METHODS))]
+    open_widths = [width < len(widths(machine)) for width in range(len(WIDTHS))]
     return [
         np.array(open_methods),
         np.ones(len(BLOCKS), np.bool_),
@@ -155,13 +151,15 @@ def masks(problem: Problem) -> list[NDArray[np.bool_]]:
     ]
 
 
-def choices(problem: Problem) -> dict[Variant, list[Choice]]:
-    """The different variants of a problem, each with the choices that mean it."""
+def choices(problem: Problem, machine: Machine) -> dict[Variant, list[Choice]]:
+    """The different variants of a problem on a machine, each with the choices that mean it."""
     found: dict[Variant, list[Choice]] = {}
-    method, block, panels_of, width = (np.flatnonzero(mask).tolist() for mask in masks(problem))
+    method, block, panels_of, width = (
+        np.flatnonzero(mask).tolist() for mask in masks(problem, machine)
+    )
     for choice in product(method, block, panels_of, width):
-        made = variant(problem, choice)
-        plan = Plan(problem, made)
+        made = variant(problem, choice, machine)
+        plan = Plan(problem, made, machine)
         panels = plan.panels if made.is_transformed else 0
         found.setdefault(replace(made, block=plan.block, panels=panels), []).append(choice)
     return found

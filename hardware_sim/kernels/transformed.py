@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from hardware_sim.kernels import microkernels
 from hardware_sim.kernels.cook_toom import filtering
-from hardware_sim.kernels.machine import InstructionSet
 from hardware_sim.kernels.straightline import fourier, linear
 from hardware_sim.kernels.transformed_loops import DRIVER
+from hardware_sim.machine import InstructionSet
 
 
 @dataclass(frozen=True)

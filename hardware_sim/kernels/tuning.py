@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from hardware_sim.kernels import machine, opponents
+from hardware_sim.kernels import opponents
 from hardware_sim.kernels.checking import verify
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.kernel import build
@@ -15,6 +15,7 @@ from hardware_sim.kernels.network_plan import Entry, Measurement, NetworkPlan
 from hardware_sim.kernels.outcome import KernelError, Outcome
 from hardware_sim.kernels.timing import interleaved
 from hardware_sim.kernels.variant import Variant, candidates
+from hardware_sim.machine import Machine
 
 PROMISE = (
     ("winograd", 4), ("winograd", 6), ("direct", 0), ("winograd", 2), ("im2col", 0),
@@ -29,13 +30,14 @@ NOWHERE = ("no compiler", "no cache")
 """Failures that every variant would share."""
 
 
-def ranked(problem: Problem, threads: int) -> list[Variant]:
+def ranked(problem: Problem, machine: Machine, threads: int) -> list[Variant]:
     """The variants that apply, the most promising first.
 
     With several threads, transformed variants are also tried with the outputs divided among them,
     which pays off where there are few tiles.
     """
-    found = sorted(candidates(problem, threads=threads), key=lambda v: _rank(problem, v))
+    every = candidates(problem, machine, threads=threads)
+    found = sorted(every, key=lambda v: _rank(problem, v))
     if threads == 1:
         return found
     divided = [replace(each, splits=threads) if each.is_transformed else each for each in found]
@@ -49,18 +51,21 @@ def _rank(problem: Problem, variant: Variant) -> int:
     return PROMISE.index((variant.algorithm, size))
 
 
-def checked(queue: Sequence[tuple[Entry, Variant]]) -> list[Outcome]:
+def checked(queue: Sequence[tuple[Entry, Variant]], machine: Machine) -> list[Outcome]:
     """Compiles and checks variants on all cores at once."""
-    with ThreadPoolExecutor(machine.cores()) as pool:
-        return list(pool.map(lambda each: verify(each[0].problem, each[1]), queue))
+    with ThreadPoolExecutor(machine.cores) as pool:
+        return list(pool.map(lambda each: verify(each[0].problem, each[1], machine), queue))
 
 
-def measure(problem: Problem, variant: Variant, limit_s: float, outcome: Outcome) -> Measurement:
+def measure(
+    problem: Problem, variant: Variant, machine: Machine, limit_s: float, outcome: Outcome
+) -> Measurement:
     """Times a variant against PyTorch's best.
 
     Args:
         problem: A convolution.
         variant: A way to compute it.
+        machine: This machine.
         limit_s: Seconds of timing.
         outcome: Of its check.
     """
@@ -71,7 +76,7 @@ def measure(problem: Problem, variant: Variant, limit_s: float, outcome: Outcome
     x = torch.randn(problem.input_shape, generator=generator)
     lines = opponents.channels_last(x)
     try:
-        kernel = build(problem, variant, weight)
+        kernel = build(problem, variant, machine, weight)
     except KernelError as error:
         return Measurement(variant, error.outcome.status, error.outcome.detail)
     library = opponents.best(problem, weight)
@@ -98,7 +103,7 @@ def pending(plan: NetworkPlan) -> list[tuple[Entry, Variant]]:
     queue = []
     for entry in plan.entries.values():
         done = {each.variant for each in entry.measured}
-        for rank, variant in enumerate(ranked(entry.problem, plan.threads)):
+        for rank, variant in enumerate(ranked(entry.problem, plan.machine, plan.threads)):
             if variant not in done:
                 work = entry.problem.flops * max(1, len(entry.layers))
                 queue.append((rank, -work, entry, variant))
@@ -112,12 +117,13 @@ def unconfirmed(plan: NetworkPlan) -> list[Entry]:
     return sorted(found, key=lambda each: -each.problem.flops * max(1, len(each.layers)))
 
 
-def confirm(entry: Entry, limit_s: float) -> Measurement:
+def confirm(entry: Entry, machine: Machine, limit_s: float) -> Measurement:
     """Measures the fastest kernel of an entry again, which may cost it its place."""
     best = entry.best
     assert best is not None
-    (outcome,) = checked([(entry, best.variant)])
-    again = replace(measure(entry.problem, best.variant, limit_s, outcome), again=True)
+    (outcome,) = checked([(entry, best.variant)], machine)
+    found = measure(entry.problem, best.variant, machine, limit_s, outcome)
+    again = replace(found, again=True)
     entry.measured[entry.measured.index(best)] = again
     return again
 
@@ -133,7 +139,7 @@ def tune(
     """Measures what a plan lacks, then winners again, until all is done or time is up.
 
     Args:
-        plan: Gets the measurements.
+        plan: Gets the measurements; its machine is this one.
         budget_s: Seconds after which nothing new is begun; what is under way is finished, and every
             call measures something. The last part is kept for winners.
         limit_s: Seconds for timing one variant.
@@ -143,33 +149,38 @@ def tune(
     Returns:
         ``ok``, or ``no compiler`` or ``no cache``: then nothing can be measured here.
     """
-    start, threads = clock(), torch.get_num_threads()
+    start, threads, machine = clock(), torch.get_num_threads(), plan.machine
     torch.set_num_threads(plan.threads)
     try:
-        queue, cores = pending(plan), machine.cores()
+        queue, cores = pending(plan), machine.cores
         for number, (entry, variant) in enumerate(queue):
             if clock() - start >= (1 - CONFIRMING) * budget_s and number:
                 break
             if number % cores == 0:  # all cores compile and check; nothing does while one times
-                outcomes = checked(queue[number : number + cores])
-            measurement = measure(entry.problem, variant, limit_s, outcomes[number % cores])
+                outcomes = checked(queue[number : number + cores], machine)
+            measurement = measure(
+                entry.problem, variant, machine, limit_s, outcomes[number % cores]
+            )
             if measurement.status in NOWHERE:
                 return Outcome(measurement.status, measurement.detail)  # type: ignore[arg-type]
             entry.measured.append(measurement)
             report(entry, measurement)
         while (left := unconfirmed(plan)) and clock() - start < budget_s:
-            report(left[0], confirm(left[0], LONGER * limit_s))
+            report(left[0], confirm(left[0], machine, LONGER * limit_s))
     finally:
         torch.set_num_threads(threads)
     return Outcome("ok")
 
 
-def plan_for(problems: Iterable[tuple[Problem, list[str]]], threads: int = 1) -> NetworkPlan:
+def plan_for(
+    problems: Iterable[tuple[Problem, list[str]]], machine: Machine, threads: int = 1
+) -> NetworkPlan:
     """A plan without measurements.
 
     Args:
         problems: Each distinct convolution, and the names of the layers that have it.
+        machine: The processor to measure on.
         threads: Threads to measure with.
     """
     entries = {problem: Entry(problem, list(names)) for problem, names in problems}
-    return NetworkPlan(entries, threads)
+    return NetworkPlan(machine, entries, threads)

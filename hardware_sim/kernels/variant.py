@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware_sim.errors import InputError, choose
-from hardware_sim.kernels import gathered, machine, microkernels
+from hardware_sim.kernels import gathered, microkernels
 from hardware_sim.kernels.convolution import Problem
-from hardware_sim.kernels.machine import InstructionSet
 from hardware_sim.kernels.outcome import Outcome
 from hardware_sim.kernels.transformed import Transform
+from hardware_sim.machine import INSTRUCTION_SETS, InstructionSet, Machine
 
 Algorithm = Literal["direct", "im2col", "mec", "winograd", "fft"]
 ALGORITHMS: tuple[Algorithm, ...] = ("direct", "im2col", "mec", "winograd", "fft")
@@ -42,7 +42,7 @@ class Variant:
         splits: Parts into which the outputs of a block of tiles are divided among threads; every
             part transforms the input anew (Winograd and FFT).
         threads: OpenMP threads.
-        isa: ``avx512``, ``avx2``, ``neon`` or ``portable``; empty for the widest there is.
+        isa: ``avx512``, ``avx2``, ``neon`` or ``portable``; empty for the machine's widest.
 
     Raises:
         InputError: An attribute is none of those.
@@ -58,7 +58,8 @@ class Variant:
 
     def __post_init__(self) -> None:
         choose("algorithm", self.algorithm, ALGORITHMS)
-        machine.instruction_set(self.isa)
+        if self.isa:
+            choose("instruction set", self.isa, [*INSTRUCTION_SETS])
         least = {"block": 0, "panels": 0, "splits": 1, "threads": 1}
         for name, low in least.items():
             value = getattr(self, name)
@@ -71,26 +72,26 @@ class Variant:
         return self.algorithm in ("winograd", "fft")
 
 
-def applicable(problem: Problem, variant: Variant) -> Outcome:
-    """Whether the variant computes the problem: ``ok``, or ``masked`` with the reason."""
-    reason = next(_reasons(problem, variant), "")
+def applicable(problem: Problem, variant: Variant, machine: Machine) -> Outcome:
+    """Whether the variant computes the problem there: ``ok``, or ``masked`` with the reason."""
+    reason = next(_reasons(problem, variant, machine), "")
     return Outcome("masked", reason) if reason else Outcome("ok")
 
 
-def _reasons(problem: Problem, variant: Variant) -> Iterator[str]:
+def _reasons(problem: Problem, variant: Variant, machine: Machine) -> Iterator[str]:
     """Why the variant does not apply."""
-    isa = machine.instruction_set(variant.isa)
-    if not isa.available:
-        yield f"this processor has no {isa.name}"
-    if variant.threads > 4 * (machine.cores()):
-        yield f"{variant.threads} threads are more than four times the {machine.cores()} cores"
+    isa = machine.isa(variant.isa)
+    if isa not in machine.instruction_sets:
+        yield f"{machine.processor} has no {isa.name}"
+    if variant.threads > 4 * machine.cores:
+        yield f"{variant.threads} threads are more than four times the {machine.cores} cores"
     if variant.is_transformed:
         yield from _reasons_of_transform(problem, variant)
     elif variant.algorithm == "mec" and len(problem.size) > 1 and problem.dilation[-2] != 1:
         yield "MEC needs neighbouring rows: a dilation of 1 in the last but one dimension"
-    needed = 4 * Plan(problem, variant).scratch_floats
-    if needed > machine.memory_bytes() // 2:
-        yield f"its {needed} bytes of scratch memory are more than half of this machine's"
+    needed = 4 * Plan(problem, variant, machine).scratch_floats
+    if machine.memory_bytes is not None and needed > machine.memory_bytes // 2:
+        yield f"its {needed} bytes of scratch memory are more than half of the machine's"
 
 
 def _reasons_of_transform(problem: Problem, variant: Variant) -> Iterator[str]:
@@ -123,13 +124,16 @@ def tolerance(problem: Problem, variant: Variant) -> float:
     return max(TOLERANCES[span] for span in spans)
 
 
-def candidates(problem: Problem, *, threads: int = 1, isa: str = "") -> tuple[Variant, ...]:
+def candidates(
+    problem: Problem, machine: Machine, *, threads: int = 1, isa: str = ""
+) -> tuple[Variant, ...]:
     """The variants that apply, with blocks that fit the cache, or with few tiles all at once.
 
     Args:
         problem: A convolution.
+        machine: The processor to run on.
         threads: OpenMP threads.
-        isa: Instruction set; empty for the widest there is.
+        isa: Instruction set; empty for the machine's widest.
     """
     found = [Variant("direct"), Variant("im2col"), Variant("mec")]
     for m in (2, 3, 4, 5, 6):
@@ -142,33 +146,36 @@ def candidates(problem: Problem, *, threads: int = 1, isa: str = "") -> tuple[Va
         tile = tuple(span - r + 1 if r > 1 else 1 for r in problem.kernel)
         found.append(Variant("fft", tile))
     found = [replace(each, threads=threads, isa=isa) for each in dict.fromkeys(found)]
-    found = [each for each in found if applicable(problem, each)]
-    return tuple(each for variant in found for each in (variant, *_at_once(problem, variant)))
+    found = [each for each in found if applicable(problem, each, machine)]
+    plans = [Plan(problem, each, machine) for each in found]
+    return tuple(each for plan in plans for each in (plan.variant, *_at_once(plan)))
 
 
-def _at_once(problem: Problem, variant: Variant) -> Iterator[Variant]:
+def _at_once(plan: "Plan") -> Iterator[Variant]:
     """The variant with all its tiles in one block, where they are few but would be cut."""
-    plan = Plan(problem, variant)
+    variant = plan.variant
     if variant.algorithm == "winograd" and plan.block < plan.tiles <= FEW_TILES * plan.isa.rows:
         yield replace(variant, block=plan.tiles, panels=plan.panels_in_all)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A variant fitted to a problem: three dimensions, block sizes, sizes of memory.
+    """A variant fitted to a problem and a machine: three dimensions, blocks, sizes of memory.
 
     Attributes:
         problem: A convolution.
         variant: A way to compute it.
+        machine: The processor to run on.
     """
 
     problem: Problem
     variant: Variant
+    machine: Machine
 
     @property
     def isa(self) -> InstructionSet:
         """The instruction set."""
-        return machine.instruction_set(self.variant.isa)
+        return self.machine.isa(self.variant.isa)
 
     @property
     def channels(self) -> int:
@@ -214,7 +221,7 @@ class Plan:
         """
         if self.variant.block:
             return min(self.variant.block, self.tiles)
-        budget = machine.cache_bytes(2) // 4 * 2 // 5
+        budget = self.machine.l2_bytes // 4 * 2 // 5
         if self.variant.is_transformed:
             depth = -(-self.channels // self.isa.width) * self.isa.width * self.transform.parts
             each = math.prod(self.transform.spectrum) * depth
@@ -234,7 +241,7 @@ class Plan:
         if not self.variant.is_transformed:
             return 1
         each = math.prod(self.transform.spectrum) * self.transform.parts
-        fit = machine.cache_bytes(2) // 4 * 2 // 5 // (each * self.block * 2 * self.isa.width)
+        fit = self.machine.l2_bytes // 4 * 2 // 5 // (each * self.block * 2 * self.isa.width)
         return min(self.panels_in_all, max(LEAST_PANELS, fit))
 
     @property

@@ -1,9 +1,7 @@
 """Times output layers on the device at hand."""
 
-import platform
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
 from hardware_sim.errors import InputError, choose
+from hardware_sim.host import processor
 from hardware_sim.softmax.costs import KINDS, CostTable, proportional
 
 LARGEST_LOGITS = 2**24
@@ -168,10 +167,4 @@ def machine(device: str = "cpu") -> dict[str, str | int]:
     found: dict[str, str | int] = {"device": device, "torch": torch.__version__}
     if torch.device(device).type == "cuda":
         return {**found, "processor": torch.cuda.get_device_name(device)}
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    name = names[0] if names else platform.processor() or platform.machine()
-    return {**found, "processor": name, "threads": torch.get_num_threads()}
+    return {**found, "processor": processor(), "threads": torch.get_num_threads()}

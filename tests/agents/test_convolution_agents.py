@@ -110,7 +110,7 @@ def test_ranked_agents_try_different_kernels_in_the_order_of_their_model():
     chosen, _ = play("roofline", "ResNet4")
     said = [words[choice] for choice in chosen]
     assert said == sorted(said, reverse=True)
-    alike = space.choices(find("ResNet4").problem)
+    alike = space.choices(find("ResNet4").problem, tables.measured_on())
     kernels = [variant for c in chosen for variant, cs in alike.items() if c in cs]
     assert len(set(kernels)) == len(chosen)
     assert (
@@ -129,7 +129,7 @@ def test_the_cost_model_knows_layers_it_has_not_seen():
     for table in tables.replay().values():
         best = math.log(np.nanmax(table.speedup))
         if table.split == "test" and best > 0.05:
-            words = critic.predict(find(table.name).problem)
+            words = critic.predict(find(table.name).problem, tables.measured_on())
             assert (np.isnan(words) == np.isnan(table.speedup)).all()
             first = np.unravel_index(np.nanargmax(words), words.shape)
             shares.append(math.log(table.speedup[first]) / best)
@@ -139,7 +139,7 @@ def test_the_cost_model_knows_layers_it_has_not_seen():
 def test_the_cost_model_serves_as_reward():
     env = ConvTuningEnv(["ResNet2"], backend="model", model="agents.critics.convolution:predict")
     env.reset(seed=0)
-    words = critic.predict(find("ResNet2").problem)
+    words = critic.predict(find("ResNet2").problem, tables.measured_on())
     _, _, _, _, info = env.step(np.array([5, 2, 1, 0]))
     assert info["tried"] == pytest.approx(math.exp(words[5, 2, 1, 0]))
 

@@ -10,12 +10,14 @@ import pytest
 from envs.convolution import batch, tables
 from envs.convolution.batch import FAILED, SUCCESS, TRIES
 from envs.convolution.env import ConvTuningEnv
+from envs.convolution.tables import WORK
 from envs.convolution.vector import ConvTuningVectorEnv
 from hardware_sim.errors import InputError
 from hardware_sim.kernels import measuring, roofline, space
 from hardware_sim.kernels.layers import LAYERS, find
 from hardware_sim.kernels.outcome import Outcome
 
+LASTING = ("products", "transforms", "weight_bytes", "weight_traffic", "block_traffic")
 WINOGRAD_4 = (5, 2, 1, 0)
 
 
@@ -51,6 +53,49 @@ def test_the_shipped_table_holds_every_layer_and_the_space_of_the_kernels():
         assert tuple(table.sizes["output"]) == find(name).problem.output
         assert np.nanmax(table.speedup) > 0
         assert (table.compile_s[table.masks[0]] > 0).any()
+
+
+def test_the_head_describes_the_machine_whose_work_the_table_holds():
+    """What a method does follows from caches and vectors, save for panels, which came later."""
+    machine, lasting = tables.measured_on(), [WORK.index(name) for name in LASTING]
+    for name, table in tables.replay().items():
+        problem = find(name).problem
+        assert (space.masks(problem, machine)[0] == table.masks[0]).all()
+        for method in np.flatnonzero(table.masks[0]):
+            done, _ = roofline.by_default(problem, int(method), machine)
+            values = np.array([*vars(done).values()])[lasting]
+            assert values.tolist() == table.work[method, lasting].tolist()
+    assert machine.isa().width == tables.shipped()["vector_floats"]
+    assert len(space.widths(machine)) == space.SIZES[-1]
+
+
+def test_a_backend_that_measures_shows_the_machine_that_measures(monkeypatch):
+    machine = dataclasses.replace(
+        tables.measured_on(), instruction_set="portable", l2_bytes=2**19, l3_bytes=2**23
+    )
+    monkeypatch.setattr(batch, "this_machine", lambda: machine)
+    shown = [
+        ConvTuningEnv(["ResNet4"], backend=backend).reset(seed=0)[0]
+        for backend in ("replay", "measured")
+    ]
+    replayed, measured = (each["machine"][:4] * 4 for each in shown)
+    assert (replayed - measured).tolist() == [0, 1, 2, 2]
+    replayed, measured = (each["action_mask"][-2:].tolist() for each in shown)
+    assert (replayed, measured) == ([1, 1], [1, 0])
+    offered = shown[1]["action_mask"][:13] > 0
+    assert (
+        (shown[1]["methods"][offered, :10] != shown[0]["methods"][offered, :10]).any(axis=1).all()
+    )
+
+
+def test_measuring_where_the_table_was_measured_plans_what_it_holds():
+    measured = tables.layers(["ResNet2", "C3D4b"])
+    for table, planned in zip(
+        measured, tables.planned(measured, tables.measured_on()), strict=True
+    ):
+        np.testing.assert_array_equal(planned.speedup, table.speedup)
+        assert (planned.estimate > 0).tolist() == table.masks[0].tolist()
+        assert (planned.library_s, planned.sizes) == (table.library_s, table.sizes)
 
 
 def test_the_rewards_of_an_episode_sum_to_the_value_of_what_is_kept_less_costs():
@@ -156,7 +201,9 @@ def test_layers_are_drawn_from_the_split_that_is_asked_for():
         ({"backend": "guess"}, "backend"),
         ({"backend": "model", "model": "no.such:model"}, "cannot be found"),
         ({"model": "roofline"}, "module:attribute"),
-        ({"backend": "model", "layers": ["VGG1.2"], "model": lambda _: np.zeros(3)}, "array"),
+        ({"backend": "model", "layers": ["VGG1.2"], "model": lambda *_: np.zeros(3)}, "array"),
+        ({"backend": "model", "model": lambda problem: np.zeros(3)}, "no problem and machine"),
+        ({"backend": "model", "model": "math:log2"}, "no problem and machine"),
         ({"budget": 0}, "budget"),
         ({"penalty": -1.0}, "penalty"),
         ({"memory_weight": math.nan}, "memory_weight"),
@@ -185,7 +232,7 @@ def test_a_model_speaks_in_place_of_the_table():
     words = np.full(space.SIZES, np.nan)
     words[:2] = -1.0
     words[1, 2, 1, 0] = 0.5
-    env = ConvTuningEnv(["ResNet2"], backend="model", model=lambda _: words, budget=2)
+    env = ConvTuningEnv(["ResNet2"], backend="model", model=lambda *_: words, budget=2)
     observation, _ = env.reset(seed=0)
     assert observation["action_mask"][:13].tolist() == [1, 1] + [0] * 11
     _, _, _, _, info = env.step(np.array([1, 2, 1, 0]))

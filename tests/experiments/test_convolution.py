@@ -2,6 +2,7 @@
 
 import json
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from envs.convolution import tables
 from experiments import convolution_model, convolution_report, convolution_tables, references
+from hardware_sim.errors import InputError
 from hardware_sim.kernels import roofline, space
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.layers import Layer, find
@@ -31,8 +33,8 @@ def tiny(tmp_path, monkeypatch):
     monkeypatch.setenv("GYMWORKS_KERNEL_CACHE", str(tmp_path / "kernels"))
     monkeypatch.setattr(convolution_tables, "LAYERS", {"Tiny": TINY})
     offered = space.is_offered
-    monkeypatch.setattr(space, "is_offered", lambda p, m: m in (0, 5) and offered(p, m))
-    monkeypatch.setattr(space, "widths", lambda: ("portable",))
+    monkeypatch.setattr(space, "is_offered", lambda p, m, here: m in (0, 5) and offered(p, m, here))
+    monkeypatch.setattr(space, "widths", lambda machine: ("portable",))
     return tmp_path / "table.json"
 
 
@@ -57,6 +59,18 @@ def test_a_table_is_measured_read_and_corrected(tiny, monkeypatch):
     assert 0 < len(again) <= convolution_tables.FINALISTS
 
 
+def test_a_table_of_another_machine_is_kept(tiny):
+    machine = replace(tables.measured_on(), processor="Z80")
+    tiny.write_text(json.dumps({"machine": machine.to_json(), "layers": {}}))
+    before = tiny.read_text()
+    app = Typer()
+    app.command()(convolution_tables.main)
+    result = CliRunner().invoke(app, ["--out", str(tiny)])
+    assert isinstance(result.exception, InputError)
+    assert "measured on another machine: processor 'Z80'" in str(result.exception)
+    assert tiny.read_text() == before
+
+
 def test_models_are_compared_with_measurements():
     said = run(convolution_model, "--split", "test")
     assert "ResNet4" in said
@@ -66,7 +80,8 @@ def test_models_are_compared_with_measurements():
     assert convolution_model.compared(table, truth) == pytest.approx((1, 1))
     correlation, _ = convolution_model.compared(table, -truth)
     assert correlation == pytest.approx(-1)
-    assert convolution_model.compared(table, roofline.predict(find("ResNet4").problem))[0] > 0
+    words = roofline.predict(find("ResNet4").problem, tables.measured_on())
+    assert convolution_model.compared(table, words)[0] > 0
 
 
 def test_the_report_tells_shares_and_measurements_needed(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -20,9 +21,12 @@ from experiments import (
 from experiments.accelerate_bench import Network
 from experiments.kernel_bench import Suite
 from hardware_sim.errors import InputError
-from hardware_sim.kernels import Plan, Problem, Variant, machine, tuning
+from hardware_sim.host import this_machine
+from hardware_sim.kernels import Plan, Problem, Variant, tuning
 from hardware_sim.kernels.layers import Layer
 
+HERE = this_machine()
+ARM = replace(HERE, instruction_set="neon")
 TINY = Problem(5, 9, (11, 10), (3, 3), padding=(1,))
 HEAD = (
     "int run(const float *x, const float *u, const float *b, float *y, float *s, const long *g,"
@@ -49,14 +53,14 @@ def run(module, *arguments):
 
 def test_the_kernel_bench_tells_every_layer_and_the_mean(tmp_path, monkeypatch):
     few = [Variant("direct", isa="portable"), Variant("winograd", (2, 2), isa="portable")]
-    monkeypatch.setattr(kernel_bench, "candidates", lambda problem, threads: few)
+    monkeypatch.setattr(kernel_bench, "candidates", lambda problem, machine, threads: few)
     suites = {Suite.NETWORKS: {"one": TINY, "two": TINY}, Suite.MEC: {"low": TINY}}
     monkeypatch.setattr(kernel_bench, "SUITES", suites)
     arguments = ["--limit-s", 0.01, "--out", tmp_path / "bench.json"]
     result = run(kernel_bench, "--suite", "networks", "--suite", "mec", *arguments)
     assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / "bench.json").read_text())
-    assert report["machine"] == json.loads(json.dumps(machine.describe()))
+    assert report["machine"] == HERE.to_json()
     networks = report["suites"]["networks"]
     assert [row["layer"] for row in networks["rows"]] == ["one", "two"]
     for row in networks["rows"]:
@@ -77,7 +81,7 @@ def test_the_kernel_bench_tells_every_layer_and_the_mean(tmp_path, monkeypatch):
 def test_a_kernel_runs_clean_under_the_sanitizer(algorithm):
     tile = (2, 2) if algorithm == "winograd" else ()
     variant = Variant(algorithm, tile, isa="portable")
-    assert kernel_sanitize.sanitized(TINY, variant, kernel_sanitize.sanitizer_library())
+    assert kernel_sanitize.sanitized(TINY, variant, HERE, kernel_sanitize.sanitizer_library())
 
 
 @pytest.mark.parametrize("place", [-1, TINY.in_channels * 11 * 10])
@@ -85,7 +89,7 @@ def test_the_sanitizer_sees_a_read_just_outside(place, monkeypatch):
     broken = f"{HEAD} {{ *(volatile float *)y = x[{place}]; return 0; }}"
     monkeypatch.setattr(Plan, "source", lambda plan: broken)
     variant = Variant("direct", isa="portable")
-    outcome = kernel_sanitize.sanitized(TINY, variant, kernel_sanitize.sanitizer_library())
+    outcome = kernel_sanitize.sanitized(TINY, variant, HERE, kernel_sanitize.sanitizer_library())
     assert outcome.status == "crashed"
     assert "AddressSanitizer: heap-buffer-overflow" in outcome.detail
 
@@ -93,7 +97,7 @@ def test_the_sanitizer_sees_a_read_just_outside(place, monkeypatch):
 def test_sanitizing_fails_if_a_kernel_does(monkeypatch):
     monkeypatch.setattr(kernel_sanitize, "PROBLEMS", (TINY,))
     few = [Variant("im2col", isa="portable")]
-    monkeypatch.setattr(kernel_sanitize, "candidates", lambda problem, threads: few)
+    monkeypatch.setattr(kernel_sanitize, "candidates", lambda problem, machine, threads: few)
     assert run(kernel_sanitize).exit_code == 0
     monkeypatch.setattr(Plan, "source", lambda plan: f"{HEAD} {{ return 0; }}")
     result = run(kernel_sanitize)
@@ -107,7 +111,7 @@ def test_sanitizing_fails_if_a_kernel_does(monkeypatch):
 )
 def test_neon_kernels_are_right_on_this_processor_too(algorithm, tile):
     """GCC's vectors are portable: the text that is cross-compiled for ARM runs here as well."""
-    outcome = kernel_neon.emulated(TINY, Variant(algorithm, tile, isa="neon"), "cc", ())
+    outcome = kernel_neon.emulated(TINY, Variant(algorithm, tile), ARM, "cc", ())
     assert outcome, outcome
 
 
@@ -117,7 +121,7 @@ def test_neon_kernels_are_right_on_this_processor_too(algorithm, tile):
 )
 def test_what_goes_wrong_in_an_emulator_is_an_outcome(body, status, monkeypatch):
     monkeypatch.setattr(Plan, "source", lambda plan: f"{HEAD} {{ {body} return 0; }}")
-    assert kernel_neon.emulated(TINY, Variant("direct", isa="neon"), "cc", ()).status == status
+    assert kernel_neon.emulated(TINY, Variant("direct"), ARM, "cc", ()).status == status
 
 
 def test_what_emulation_needs_is_said(monkeypatch):
@@ -152,11 +156,11 @@ def test_rates_of_tuning_count_all_that_was_done(monkeypatch):
     layer = Layer("Tiny", TINY, "train")
     monkeypatch.setattr(tuning_bench, "named", lambda names: [layer])
     few = [Variant("direct", isa="portable"), Variant("winograd", (2, 2), isa="portable")]
-    monkeypatch.setattr(tuning, "candidates", lambda problem, threads: few)
+    monkeypatch.setattr(tuning, "candidates", lambda problem, machine, threads: few)
     choices = {each: [] for each in few}
-    monkeypatch.setattr(tuning_bench.space, "choices", lambda problem: choices)
+    monkeypatch.setattr(tuning_bench.space, "choices", lambda problem, machine: choices)
     before = os.environ["GYMWORKS_KERNEL_CACHE"]
-    for row in tuning_bench.rates(["Tiny"], 0.01):
+    for row in tuning_bench.rates(["Tiny"], HERE, 0.01):
         assert (row["variants"], row["libraries"], row["failed"]) == (2, 2, 0)
         assert row["variants_per_minute"] == pytest.approx(120 / row["seconds"])
         assert "2 variants of Tiny" in tuning_bench.say(row)

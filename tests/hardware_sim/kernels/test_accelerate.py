@@ -3,12 +3,14 @@
 import copy
 import pickle
 import re
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
 from hardware_sim.errors import InputError
+from hardware_sim.host import this_machine
 from hardware_sim.kernels import Variant, convolution
 from hardware_sim.kernels.accelerate import accelerate, summary
 from hardware_sim.kernels.accelerated import AcceleratedConvolution
@@ -16,12 +18,14 @@ from hardware_sim.kernels.model_layers import convolutions
 from hardware_sim.kernels.network_plan import Measurement, NetworkPlan
 from hardware_sim.kernels.tuning import plan_for, ranked
 
+HERE = this_machine()
+
 pytestmark = pytest.mark.filterwarnings("ignore:the plan has no kernel")
 
 
-def plan_of(model, x, choose=lambda problem: ranked(problem, 1)[0]):
+def plan_of(model, x, choose=lambda problem: ranked(problem, HERE, 1)[0]):
     """A plan that uses the variant ``choose`` names for each convolution (None for PyTorch)."""
-    plan = plan_for(convolutions(model, (x,)).names.items())
+    plan = plan_for(convolutions(model, (x,)).names.items(), HERE)
     for entry in plan.entries.values():
         variant = choose(entry.problem)
         if variant is not None:
@@ -77,7 +81,11 @@ def trained(model):
 @pytest.mark.parametrize("add", [lambda a, b: a + b, lambda a, b: torch.add(b, a), in_place])
 @pytest.mark.parametrize(
     ("choose", "runs"),
-    [(lambda p: ranked(p, 1)[0], "winograd 4x4"), (direct, "direct"), (lambda p: None, "oneDNN")],
+    [
+        (lambda p: ranked(p, HERE, 1)[0], "winograd 4x4"),
+        (direct, "direct"),
+        (lambda p: None, "oneDNN"),
+    ],
 )
 def test_batch_norm_sum_and_relu_are_fused(add, choose, runs):
     model = trained(Residual(add, nn.functional.relu))
@@ -133,7 +141,7 @@ def test_changes_in_place_keep_their_order():
         (nn.Conv3d, nn.BatchNorm3d, (2, 3, 5, 6, 7)),
     ],
 )
-@pytest.mark.parametrize("choose", [lambda p: ranked(p, 1)[0], lambda p: None])
+@pytest.mark.parametrize("choose", [lambda p: ranked(p, HERE, 1)[0], lambda p: None])
 def test_one_to_three_dimensions_and_every_layout(kind, norm, shape, choose):
     torch.manual_seed(0)
     model = trained(
@@ -280,7 +288,7 @@ def test_the_model_is_not_changed_and_a_copy_runs():
 
 def test_a_model_without_convolutions_is_only_copied():
     model = nn.Sequential(nn.Linear(3, 4))
-    fast = accelerate(model, NetworkPlan())
+    fast = accelerate(model, NetworkPlan(HERE))
     x = torch.randn(2, 3)
     assert torch.equal(fast(x), model(x))
     assert fast is not model
@@ -288,8 +296,7 @@ def test_a_model_without_convolutions_is_only_copied():
 
 
 def test_a_plan_of_another_machine_is_refused(tmp_path):
-    plan = plan_for([])
-    plan.machine = {**plan.machine, "model": "another"}
+    plan = plan_for([], replace(HERE, model="another"))
     with pytest.raises(InputError, match=r"plan\.json is of no use here.*another machine.*tune"):
         accelerate(nn.Conv2d(1, 1, 1), plan.save(tmp_path / "plan.json"))
 

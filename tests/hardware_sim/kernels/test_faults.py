@@ -5,9 +5,11 @@ import stat
 
 import pytest
 
+from hardware_sim.host import this_machine
 from hardware_sim.kernels import KernelError, Outcome, Plan, Problem, Variant, compiler, verify
 from hardware_sim.kernels.checking import run_trial
 
+HERE = this_machine()
 PROBLEM = Problem(3, 4, (8, 8), 3, padding=1)
 VARIANT = Variant("direct", isa="portable")
 HEAD = (
@@ -26,7 +28,7 @@ def fake_compiler(tmp_path, monkeypatch, body):
 
 def test_no_compiler(monkeypatch):
     monkeypatch.setenv("CC", "no-such-compiler")
-    outcome = verify(PROBLEM, VARIANT)
+    outcome = verify(PROBLEM, VARIANT, HERE)
     assert outcome.status == "no compiler"
     assert "install a C compiler or set CC" in outcome.detail
 
@@ -34,13 +36,13 @@ def test_no_compiler(monkeypatch):
 @pytest.mark.parametrize("body", ["echo unknown option >&2; exit 1", "exit 0"])
 def test_a_compiler_that_makes_nothing(tmp_path, monkeypatch, body):
     fake_compiler(tmp_path, monkeypatch, body)
-    assert verify(PROBLEM, VARIANT).status == "compile failed"
+    assert verify(PROBLEM, VARIANT, HERE).status == "compile failed"
 
 
 def test_a_program_that_cannot_run_as_a_compiler(tmp_path, monkeypatch):
     fake_compiler(tmp_path, monkeypatch, "")
     (tmp_path / "cc").write_bytes(b"\x00\x01")
-    assert verify(PROBLEM, VARIANT).status == "compile failed"
+    assert verify(PROBLEM, VARIANT, HERE).status == "compile failed"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,7 @@ def test_a_compiler_that_only_prints_garbage(tmp_path, monkeypatch, body):
     script.write_text(f"#!/bin/sh\n{body}\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("CC", str(script))
-    outcome = verify(PROBLEM, VARIANT)
+    outcome = verify(PROBLEM, VARIANT, HERE)
     assert outcome.status == "compile failed"
     assert "no library" in outcome.detail or "\ufffd" in outcome.detail
 
@@ -59,14 +61,14 @@ def test_a_compiler_that_only_prints_garbage(tmp_path, monkeypatch, body):
 def test_a_compiler_that_makes_another_library(tmp_path, monkeypatch):
     other = compiler.library("int main_thing(void) { return 1; }", ())
     fake_compiler(tmp_path, monkeypatch, f'while [ "$1" != -o ]; do shift; done; cp {other} "$2"')
-    outcome = verify(PROBLEM, VARIANT)
+    outcome = verify(PROBLEM, VARIANT, HERE)
     assert outcome.status == "crashed"
     assert "undefined symbol: run" in outcome.detail
 
 
 def test_a_compiler_that_makes_rubbish(tmp_path, monkeypatch):
     fake_compiler(tmp_path, monkeypatch, 'while [ "$1" != -o ]; do shift; done; echo no > "$2"')
-    outcome = verify(PROBLEM, VARIANT)
+    outcome = verify(PROBLEM, VARIANT, HERE)
     assert outcome.status == "crashed"
     assert "OSError" in outcome.detail
 
@@ -74,7 +76,7 @@ def test_a_compiler_that_makes_rubbish(tmp_path, monkeypatch):
 def test_a_compiler_that_never_ends(tmp_path, monkeypatch):
     mark = tmp_path / "pid"
     fake_compiler(tmp_path, monkeypatch, f"echo $$ > {mark}; sleep 600 & wait")
-    outcome = verify(PROBLEM, VARIANT, compile_limit_s=1.0)
+    outcome = verify(PROBLEM, VARIANT, HERE, compile_limit_s=1.0)
     assert outcome.status == "compile timed out"
     with pytest.raises(ProcessLookupError):
         os.kill(int(mark.read_text()), 0)
@@ -83,7 +85,7 @@ def test_a_compiler_that_never_ends(tmp_path, monkeypatch):
 def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("GYMWORKS_KERNEL_CACHE", str(tmp_path / "file" / "cache"))
-    outcome = verify(PROBLEM, VARIANT)
+    outcome = verify(PROBLEM, VARIANT, HERE)
     assert outcome.status == "no cache"
     assert "GYMWORKS_KERNEL_CACHE" in outcome.detail
 
@@ -91,7 +93,7 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
 def test_a_cache_from_another_processor_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setenv("GYMWORKS_KERNEL_CACHE", str(tmp_path))
     source = HEAD + " { return 0; }"
-    monkeypatch.setattr(compiler.machine, "features", lambda: frozenset({"avx1024"}))
+    monkeypatch.setattr(compiler, "features", lambda: frozenset({"avx1024"}))
     there = compiler.library(source, ())
     monkeypatch.undo()
     monkeypatch.setenv("GYMWORKS_KERNEL_CACHE", str(tmp_path))
@@ -132,17 +134,19 @@ def test_a_torn_library_is_rebuilt():
 )
 def test_what_a_broken_kernel_does_is_an_outcome(body, status):
     library = compiler.library(f"{HEAD} {{ {body} return 0; }}", ())
-    outcome = run_trial(library, Plan(PROBLEM, VARIANT), limit_s=3.0 if status == "hung" else 100.0)
+    outcome = run_trial(
+        library, Plan(PROBLEM, VARIANT, HERE), limit_s=3.0 if status == "hung" else 100.0
+    )
     assert outcome.status == status, outcome
     assert not outcome
 
 
 def test_what_passed_is_remembered_for_its_arguments(monkeypatch):
-    first = verify(PROBLEM, VARIANT)
+    first = verify(PROBLEM, VARIANT, HERE)
     assert first == Outcome("ok", "", first.error)
-    again = verify(PROBLEM, VARIANT)
+    again = verify(PROBLEM, VARIANT, HERE)
     assert again == Outcome("ok", "checked before", first.error)
-    other = verify(Problem(3, 4, (8, 9), 3, padding=1), VARIANT)
+    other = verify(Problem(3, 4, (8, 9), 3, padding=1), VARIANT, HERE)
     assert other.detail == ""
 
 

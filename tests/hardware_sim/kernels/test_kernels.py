@@ -1,6 +1,7 @@
 """Every kind of kernel computes what its definition says, on whatever shapes it accepts."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hardware_sim.errors import InputError
+from hardware_sim.host import this_machine
 from hardware_sim.kernels import (
     KernelError,
     Plan,
@@ -18,7 +20,6 @@ from hardware_sim.kernels import (
     applicable,
     build,
     candidates,
-    machine,
     opponents,
     reference,
     verify,
@@ -27,7 +28,8 @@ from hardware_sim.kernels.checking import relative_error
 from hardware_sim.kernels.kernel import HUGE, aligned
 from hardware_sim.kernels.variant import tolerance
 
-AVAILABLE = [isa.name for isa in machine.INSTRUCTION_SETS.values() if isa.available]
+HERE = this_machine()
+AVAILABLE = [isa.name for isa in HERE.instruction_sets]
 
 
 def definition(problem, x, weight, bias):
@@ -100,7 +102,7 @@ def test_reference_is_the_definition(problem):
 )
 def test_gathering_kernels_compute_any_convolution(problem, algorithm, block, threads, isa):
     variant = Variant(algorithm, block=block, threads=threads, isa=isa)
-    outcome = verify(problem, variant)
+    outcome = verify(problem, variant, HERE)
     if outcome.status == "masked":
         assert algorithm == "mec"
         assert problem.dilation[-2] > 1
@@ -123,7 +125,8 @@ TRANSFORMED = [
 
 @pytest.mark.parametrize(("problem", "tile"), TRANSFORMED)
 def test_winograd_is_right_within_its_tolerance(problem, tile):
-    outcome = verify(problem, Variant("winograd", tile, block=5, panels=1, splits=2, threads=2))
+    variant = Variant("winograd", tile, block=5, panels=1, splits=2, threads=2)
+    outcome = verify(problem, variant, HERE)
     assert outcome, outcome
     assert outcome.error <= tolerance(problem, Variant("winograd", tile))
 
@@ -140,7 +143,7 @@ def test_winograd_is_right_within_its_tolerance(problem, tile):
     ],
 )
 def test_fourier_tiles_are_as_exact_as_direct(problem, tile):
-    outcome = verify(problem, Variant("fft", tile, block=3, splits=2, threads=2))
+    outcome = verify(problem, Variant("fft", tile, block=3, splits=2, threads=2), HERE)
     assert outcome, outcome
     assert outcome.error < 1e-5
 
@@ -148,7 +151,7 @@ def test_fourier_tiles_are_as_exact_as_direct(problem, tile):
 @pytest.mark.parametrize("isa", AVAILABLE)
 @pytest.mark.parametrize("variant", [("winograd", (4, 4)), ("fft", (6, 6))])
 def test_one_template_serves_every_instruction_set(isa, variant):
-    outcome = verify(Problem(19, 37, (11, 10), 3, padding=1), Variant(*variant, isa=isa))
+    outcome = verify(Problem(19, 37, (11, 10), 3, padding=1), Variant(*variant, isa=isa), HERE)
     assert outcome, outcome
 
 
@@ -157,7 +160,7 @@ def test_a_kernel_takes_torchs_tensors_in_any_layout(algorithm):
     problem = Problem(18, 20, (9, 10), 3, padding=1, batch=2)
     tile = {"winograd": (2, 2), "fft": (6, 6)}.get(algorithm, ())
     x, weight, bias = map(torch.from_numpy, data(problem))
-    kernel = build(problem, Variant(algorithm, tile), weight, bias)
+    kernel = build(problem, Variant(algorithm, tile), HERE, weight, bias)
     exact = reference.convolve(problem, *data(problem))
     strided = torch.empty(2, 18, 9, 20)[..., ::2]
     strided.copy_(x)
@@ -166,13 +169,13 @@ def test_a_kernel_takes_torchs_tensors_in_any_layout(algorithm):
         assert y.shape == problem.output_shape
         assert y.is_contiguous(memory_format=torch.channels_last)
         assert relative_error(y.numpy(), exact) < 1e-5
-    assert kernel.scratch_bytes == 4 * Plan(problem, kernel.variant).scratch_floats
+    assert kernel.scratch_bytes == 4 * Plan(problem, kernel.variant, HERE).scratch_floats
 
 
 def test_a_tensor_that_does_not_fit_is_named():
     problem = Problem(3, 4, (8, 8), 3)
     weight = torch.zeros(problem.weight_shape)
-    kernel = build(problem, Variant("direct"), weight)
+    kernel = build(problem, Variant("direct"), HERE, weight)
     for x in (torch.zeros(1, 3, 8, 9), torch.zeros(1, 3, 8, 8, dtype=torch.float64)):
         with pytest.raises(InputError, match=r"expected torch\.float32"):
             kernel(x)
@@ -181,9 +184,9 @@ def test_a_tensor_that_does_not_fit_is_named():
     with pytest.raises(InputError, match="no gradients"):
         kernel(torch.zeros(1, 3, 8, 8, requires_grad=True))
     with pytest.raises(InputError, match="weight is"):
-        build(problem, Variant("direct"), weight[:2])
+        build(problem, Variant("direct"), HERE, weight[:2])
     with pytest.raises(InputError, match="bias is"):
-        build(problem, Variant("direct"), weight, torch.zeros(5))
+        build(problem, Variant("direct"), HERE, weight, torch.zeros(5))
 
 
 @pytest.mark.parametrize("algorithm", ["direct", "im2col", "mec", "winograd", "fft"])
@@ -192,7 +195,7 @@ def test_what_is_not_finite_goes_where_torch_sends_it(algorithm, value):
     problem = Problem(5, 6, (14, 15), 3, padding=1)
     tile = {"winograd": (4, 4), "fft": (6, 6)}.get(algorithm, ())
     x, weight, _ = map(torch.from_numpy, data(problem))
-    kernel = build(problem, Variant(algorithm, tile), weight)
+    kernel = build(problem, Variant(algorithm, tile), HERE, weight)
     x[0, 2, 5, 6] = value
     expected = torch.nn.functional.conv2d(x, weight, padding=1)
     y = kernel(x)
@@ -211,7 +214,7 @@ def test_weights_that_are_not_finite_spread_as_torchs_do(algorithm, value):
     x, weight, _ = map(torch.from_numpy, data(problem))
     weight[2, 1, 0, 1] = value
     expected = torch.nn.functional.conv2d(x, weight, padding=1)
-    y = build(problem, Variant(algorithm, tile), weight)(x)
+    y = build(problem, Variant(algorithm, tile), HERE, weight)(x)
     assert torch.equal(y.isnan(), expected.isnan())
     assert torch.equal(y.isinf(), expected.isinf())
     finite = expected.isfinite()
@@ -234,22 +237,36 @@ def test_weights_that_are_not_finite_spread_as_torchs_do(algorithm, value):
         ({"size": (4000, 4000), "in_channels": 128}, Variant("im2col", block=1), "scratch memory"),
     ],
 )
-def test_what_does_not_apply_is_masked_with_a_reason(problem, variant, reason, monkeypatch):
-    monkeypatch.setattr(machine.platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(machine, "memory_bytes", lambda: 2**30)
+def test_what_does_not_apply_is_masked_with_a_reason(problem, variant, reason):
+    machine = replace(HERE, instruction_set="avx2", memory_bytes=2**30)
     sizes = {"in_channels": 4, "out_channels": 8, "size": (16, 16), "kernel": 3} | problem
-    outcome = applicable(Problem(**sizes), variant)
+    outcome = applicable(Problem(**sizes), variant, machine)
     assert outcome.status == "masked"
     assert reason in outcome.detail
     with pytest.raises(KernelError, match=reason):
-        build(Problem(**sizes), variant, torch.zeros(Problem(**sizes).weight_shape))
+        build(Problem(**sizes), variant, machine, torch.zeros(Problem(**sizes).weight_shape))
+
+
+def test_memory_that_is_not_known_limits_nothing():
+    problem, unknown = Problem(128, 8, (4000, 4000), 3), replace(HERE, memory_bytes=None)
+    assert applicable(problem, Variant("im2col", block=1), unknown)
+
+
+@pytest.mark.parametrize("l2_bytes", [2**19, 2**21])
+def test_blocks_fit_the_caches_of_the_machine_that_is_given(l2_bytes):
+    problem = Problem(64, 64, (56, 56), 3, padding=1)
+    machine = replace(HERE, l2_bytes=l2_bytes, instruction_set="portable")
+    plan = Plan(problem, Variant("winograd", (4, 4)), machine)
+    inputs = 4 * plan.block * 36 * 64
+    assert l2_bytes / 8 < inputs <= 2 / 5 * l2_bytes
+    assert plan.isa.name == "portable"
 
 
 def test_candidates_apply_and_differ():
     for problem, _ in TRANSFORMED:
-        found = candidates(problem)
+        found = candidates(problem, HERE)
         assert len(set(found)) == len(found)
-        assert all(applicable(problem, each) for each in found)
+        assert all(applicable(problem, each, HERE) for each in found)
         assert {"direct", "im2col", "mec", "winograd"} <= {each.algorithm for each in found}
 
 
@@ -264,7 +281,7 @@ def test_settings_of_a_variant_are_checked(settings):
 def test_lowered_matrices_have_the_papers_sizes():
     """Cho and Brand 2017: o_h o_w k_h k_w C floats for im2col, o_w i_h k_w C for MEC."""
     problem = Problem(3, 96, (227, 227), (11, 11), stride=4)
-    sizes = {name: Plan(problem, Variant(name)).scratch_floats for name in ("im2col", "mec")}
+    sizes = {name: Plan(problem, Variant(name), HERE).scratch_floats for name in ("im2col", "mec")}
     assert sizes == {"im2col": 55 * 55 * 11 * 11 * 3, "mec": 55 * 227 * 11 * 3}
 
 

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from hardware_sim.errors import InputError
+from hardware_sim.host import this_machine
 from hardware_sim.kernels import Outcome, Problem, Variant, candidates, tuning
 from hardware_sim.kernels.model_layers import convolutions
 from hardware_sim.kernels.network_plan import GAIN, Entry, Measurement, NetworkPlan
 from hardware_sim.kernels.tuning import pending, plan_for, ranked, tune, unconfirmed
 
+HERE = this_machine()
 SMALL = Problem(4, 8, (6, 7), 3, padding=1)
 LARGE = Problem(16, 32, (12, 12), 3, padding=1)
 
@@ -31,52 +33,55 @@ def ticking(step=1.0):
 
 
 def test_every_candidate_is_ranked_once_the_winograd_of_four_first():
-    order = ranked(LARGE, 1)
-    assert sorted(order, key=repr) == sorted(candidates(LARGE), key=repr)
+    order = ranked(LARGE, HERE, 1)
+    assert sorted(order, key=repr) == sorted(candidates(LARGE, HERE), key=repr)
     assert order[0] == Variant("winograd", (4, 4))
 
 
 def test_several_threads_also_try_divided_outputs():
-    order = ranked(LARGE, 2)
+    order = ranked(LARGE, HERE, 2)
     assert {each.threads for each in order} == {2}
     assert {each.splits for each in order if each.is_transformed} == {1, 2}
     assert {each.splits for each in order if not each.is_transformed} == {1}
 
 
 def test_what_matters_most_is_measured_first():
-    plan = plan_for([(SMALL, ["a"]), (LARGE, ["b"])])
+    plan = plan_for([(SMALL, ["a"]), (LARGE, ["b"])], HERE)
     queue = pending(plan)
     assert [entry.problem for entry, _ in queue[:2]] == [LARGE, SMALL]
-    assert queue[0][1] == ranked(LARGE, 1)[0]
+    assert queue[0][1] == ranked(LARGE, HERE, 1)[0]
 
 
 def test_a_budget_stops_tuning_and_the_next_run_goes_on():
-    plan, seen = plan_for([(SMALL, ["a"])]), []
+    plan, seen = plan_for([(SMALL, ["a"])], HERE), []
 
     def note(entry, measurement):
         seen.append(measurement)
 
     assert tune(plan, budget_s=3.0, limit_s=0.01, report=note, clock=ticking())
-    assert [each.variant for each in seen] == ranked(SMALL, 1)[:2]
+    assert [each.variant for each in seen] == ranked(SMALL, HERE, 1)[:2]
     assert all(each.status == "ok" and each.speedup > 0 for each in seen)
     assert all(0 <= each.error < 1e-4 for each in seen)
     assert tune(plan, budget_s=1.5, limit_s=0.01, report=note, clock=ticking())
-    assert [each.variant for each in seen] == ranked(SMALL, 1)[:3]
+    assert [each.variant for each in seen] == ranked(SMALL, HERE, 1)[:3]
     assert plan.entries[SMALL].measured == seen
 
 
 def test_winners_are_measured_again_until_one_stands(monkeypatch):
     """The first winner was lucky; the second stands."""
-    first, second = ranked(SMALL, 1)[:2]
-    speeds = {variant: [1.0] for variant in ranked(SMALL, 1)} | {first: [3, 1.5], second: [2, 1.9]}
+    first, second = ranked(SMALL, HERE, 1)[:2]
+    speeds = {variant: [1.0] for variant in ranked(SMALL, HERE, 1)} | {
+        first: [3, 1.5],
+        second: [2, 1.9],
+    }
 
-    def measured(problem, variant, limit_s, outcome):
+    def measured(problem, variant, machine, limit_s, outcome):
         seen.append((variant, limit_s))
         return Measurement(variant, "ok", "", 0.0, 1.0, speeds[variant].pop(0))
 
-    plan, seen = plan_for([(SMALL, ["a"])]), []
+    plan, seen = plan_for([(SMALL, ["a"])], HERE), []
     monkeypatch.setattr(tuning, "measure", measured)
-    monkeypatch.setattr(tuning, "verify", lambda problem, variant: Outcome("ok"))
+    monkeypatch.setattr(tuning, "verify", lambda problem, variant, machine: Outcome("ok"))
     reports = []
     assert tune(plan, budget_s=1e9, limit_s=1.0, report=lambda *each: reports.append(each))
     assert seen[-2:] == [(first, 2.0), (second, 2.0)]
@@ -89,7 +94,7 @@ def test_winners_are_measured_again_until_one_stands(monkeypatch):
 
 def test_nothing_is_measured_without_a_compiler(monkeypatch):
     monkeypatch.setenv("CC", "no-such-compiler")
-    plan = plan_for([(SMALL, ["a"])])
+    plan = plan_for([(SMALL, ["a"])], HERE)
     outcome = tune(plan, budget_s=9)
     assert outcome.status == "no compiler"
     assert "no-such-compiler" in outcome.detail
@@ -100,12 +105,12 @@ def test_nothing_is_measured_without_a_compiler(monkeypatch):
 def test_nothing_is_measured_where_no_cache_can_be(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GYMWORKS_KERNEL_CACHE", str(tmp_path / "file"))
-    assert tune(plan_for([(SMALL, ["a"])]), budget_s=9).status == "no cache"
+    assert tune(plan_for([(SMALL, ["a"])], HERE), budget_s=9).status == "no cache"
 
 
 def test_failures_that_may_be_cured_are_tried_again():
-    old, plan = plan_for([(SMALL, ["a"])]), plan_for([(SMALL, ["a"])])
-    first, second, third, fourth = ranked(SMALL, 1)[:4]
+    old, plan = plan_for([(SMALL, ["a"])], HERE), plan_for([(SMALL, ["a"])], HERE)
+    first, second, third, fourth = ranked(SMALL, HERE, 1)[:4]
     old.entries[SMALL].measured += [
         Measurement(first, "ok", "", 0.0, 1.0, 2.0),
         Measurement(second, "compile failed", "no space left"),
@@ -118,8 +123,8 @@ def test_failures_that_may_be_cured_are_tried_again():
 
 
 def test_a_plan_keeps_what_only_an_earlier_one_has():
-    old = plan_for([(SMALL, ["a"]), (LARGE, ["b"])])
-    plan = plan_for([(LARGE, ["c"])])
+    old = plan_for([(SMALL, ["a"]), (LARGE, ["b"])], HERE)
+    plan = plan_for([(LARGE, ["c"])], HERE)
     whole = plan.beside(old)
     assert [*whole.entries] == [SMALL, LARGE]
     assert whole.entries[SMALL] is old.entries[SMALL]
@@ -131,13 +136,13 @@ def test_a_plan_keeps_what_only_an_earlier_one_has():
     st.lists(
         st.tuples(st.floats(1e-6, 1), st.floats(1e-6, 1)),
         min_size=1,
-        max_size=len(candidates(SMALL)),
+        max_size=len(candidates(SMALL, HERE)),
     )
 )
 def test_the_fastest_is_chosen_if_it_gains(times):
     measured = [
         Measurement(variant, "ok", "", 0.0, kernel_s, torch_s)
-        for variant, (kernel_s, torch_s) in zip(candidates(SMALL), times, strict=False)
+        for variant, (kernel_s, torch_s) in zip(candidates(SMALL, HERE), times, strict=False)
     ]
     best = Entry(SMALL, ["a"], measured).best
     gains = [torch_s / kernel_s for kernel_s, torch_s in times]
@@ -146,7 +151,7 @@ def test_the_fastest_is_chosen_if_it_gains(times):
 
 def test_a_plan_survives_its_file(tmp_path):
     volume = Problem(2, 3, (4, 5, 6), (1, 3, 3), stride=(1, 2, 1), padding=(0, 1, 1), batch=2)
-    plan = plan_for([(LARGE, ["a", "b"]), (volume, ["c"])], threads=2)
+    plan = plan_for([(LARGE, ["a", "b"]), (volume, ["c"])], HERE, threads=2)
     variant = Variant("winograd", (4, 4), threads=2, splits=2)
     plan.entries[LARGE].measured += [
         Measurement(variant, "ok", "", 1e-6, 0.5, 1.0),
@@ -156,7 +161,7 @@ def test_a_plan_survives_its_file(tmp_path):
     assert read == plan
     assert read.variant(LARGE) == variant
     assert read.variant(volume) is None
-    assert read.stale(2) == ""
+    assert read.stale(2, HERE) == ""
     assert [*tmp_path.iterdir()] == [tmp_path / "plan.json"]
     written = json.loads((tmp_path / "plan.json").read_text())
     assert [each["use"] for each in written["convolutions"]][1] == "torch"
@@ -165,15 +170,16 @@ def test_a_plan_survives_its_file(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"machine": {"processor": "Z80"}}, "another machine"),
+        ({"machine": replace(HERE, processor="Z80")}, "another machine"),
+        ({"machine": replace(HERE, l2_bytes=1)}, "another machine: l2_bytes 1, here"),
         ({"torch_version": "0.1"}, "torch 0.1"),
         ({"threads": 3}, "3 threads"),
     ],
 )
 def test_a_plan_from_elsewhere_is_stale(changes, said):
-    plan = replace(plan_for([(SMALL, ["a"])]), **changes)
-    assert said in plan.stale(1)
-    assert bool(plan.foreign()) == ("machine" in changes)
+    plan = replace(plan_for([(SMALL, ["a"])], HERE), **changes)
+    assert said in plan.stale(1, HERE)
+    assert bool(plan.foreign(HERE)) == ("machine" in changes)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 9}', '{"format": 1}', "\xff"])
