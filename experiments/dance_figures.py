@@ -36,6 +36,9 @@ METER_RATES = (
 RIDGE = 1.0
 """Weight of the squared coefficients of standardised rates, against squared errors."""
 
+LEAST_SCALE = 1e-5
+"""Deviation that a rate is divided by at least: some rates are the same in every chart."""
+
 
 def command(
     output: Annotated[
@@ -89,7 +92,7 @@ def _fit(rows: list[tuple[str, int, dict[str, float]]]) -> dict[str, Any]:
     """Ridge regression of the meter on standardised features."""
     features = np.stack([meter_features(row[2], list(METER_RATES)) for row in rows])
     meters = np.array([row[1] for row in rows], np.float64)
-    mean, scale = features.mean(0), features.std(0) + 1e-9
+    mean, scale = features.mean(0), np.maximum(features.std(0), LEAST_SCALE)
     x = (features - mean) / scale
     weights = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ (meters - meters.mean()))
     return {

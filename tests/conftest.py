@@ -1,10 +1,65 @@
-"""What tests of several layers share."""
+"""What tests of several layers share, and which of them a run leaves out."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
+
+from envs.dance.corpus import VARIABLE, cache_folder
+
+ELSEWHERE = {
+    "data": "measure on data (`gymworks dance data` gets it, "
+    f"{VARIABLE} names its folder, `make test-data` runs them)",
+    "peers": "need peers (`make test-peers`)",
+}
+"""Markers of tests that a run may leave out: what these need, and what runs them."""
+
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+CHOSEN = os.environ.get(VARIABLE)
+
+
+def pytest_configure(config):
+    config.stash[LEFT_OUT] = Counter()
+
+
+def pytest_deselected(items):
+    config = items[0].config
+    for name in ELSEWHERE:
+        if f"not {name}" in config.option.markexpr:
+            marked = sum(item.get_closest_marker(name) is not None for item in items)
+            config.stash[LEFT_OUT][name] += marked
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):  # what a worker of xdist tells its run
+        session.config.workeroutput["left out"] = dict(session.config.stash[LEFT_OUT])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    # All workers leave out the same tests, so the union of their counts is each one's.
+    node.config.stash[LEFT_OUT] |= Counter(getattr(node, "workeroutput", {}).get("left out", {}))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_handlecrashitem(crashitem):
+    pytest.exit(f"a worker was lost in {crashitem}", returncode=1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_terminal_summary(terminalreporter, config):
+    yield
+    counts = config.stash[LEFT_OUT].items()
+    left_out = [f"{count} that {ELSEWHERE[name]}" for name, count in counts if count]
+    if left_out:
+        terminalreporter.write_line(f"Tests left out: {', '.join(left_out)}.")
+
+
+def pytest_runtest_setup(item):
+    if "dance_data" in item.fixturenames and not item.get_closest_marker("data"):
+        pytest.fail("reads data that the repository does not carry: mark it `data`", pytrace=False)
 
 
 @pytest.fixture(scope="session")
@@ -31,13 +86,32 @@ def chromium(tmp_path_factory):
     driver.quit()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _carried():
+    """The data folder is empty, unless a test asks for :func:`dance_data`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, os.devnull)
+        yield
+
+
 @pytest.fixture(scope="session")
 def dance_data():
-    """The folder of dance data: the variable's, or ``shared/data/dance`` beside the checkout."""
-    chosen = os.environ.get("GYMWORKS_DANCE_DATA")
-    places = [Path(chosen)] if chosen else []
-    places += [parent / "shared" / "data" / "dance" for parent in Path(__file__).parents]
+    """The folder of dance data: the variable's, one beside the checkout, or the default."""
+    beside = [parent / "shared" / "data" / "dance" for parent in Path(__file__).parents]
+    places = [Path(CHOSEN)] if CHOSEN else [*beside, cache_folder()]
     for place in places:
-        if place.exists():
+        if (place / "charts").is_dir():
             return place
-    pytest.fail("no dance data: run `gymworks dance data` and set GYMWORKS_DANCE_DATA")
+    pytest.fail(
+        f"no dance data in {places[-1]}: run `gymworks dance data`, or set {VARIABLE} to a folder "
+        "that has it",
+        pytrace=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def invented_data(tmp_path_factory):
+    """A folder of dance data that nobody wrote; see :func:`tests.envs.dance.invented.data`."""
+    from tests.envs.dance import invented
+
+    return invented.data(tmp_path_factory.mktemp("dance_data"))

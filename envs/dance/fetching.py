@@ -151,6 +151,13 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def _digest_of_arrays(arrays: dict[str, Any]) -> str:
+    digest = hashlib.sha256()
+    for key in sorted(arrays):
+        digest.update(key.encode() + arrays[key].tobytes())
+    return digest.hexdigest()
+
+
 def _packed(files: list[File], stage: Path) -> bytes:
     """An archive of the files; the same bytes each time."""
     buffer = io.BytesIO()
@@ -175,10 +182,7 @@ def _fetch_weights(source: dict[str, Any], folder: Path, mirror: str, progress: 
             except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
                 raise InputError(f"{url} holds no weights: {error}") from error
             arrays |= {f"{part}.{key}": tensor.numpy() for key, tensor in tensors.items()}
-        digest = hashlib.sha256()
-        for key in sorted(arrays):
-            digest.update(key.encode() + arrays[key].tobytes())
-        if digest.hexdigest() != source["sha256"]:
+        if _digest_of_arrays(arrays) != source["sha256"]:
             raise InputError(f"the weights of {source['home']} are not what they were")
         write_atomic(path, lambda target: np.savez(target, **arrays))
     progress(1, 1)

@@ -184,6 +184,7 @@ def test_the_engine_of_stable_baselines_trains_a_tuner(tmp_path):
     assert info["score"] >= 1
 
 
+@pytest.mark.peers
 def test_the_engine_of_ray_trains_a_tuner(tmp_path):
     config = trained(tmp_path / "run", "rllib")
     with session(num_cpus=2):

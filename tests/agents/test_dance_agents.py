@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.baselines.dance_agents import likeliest
+from agents.baselines.dance_agents import fitted_ngram, likeliest
 from agents.critics.dance_rows import RowModel, RowNetwork, holding, seen
 from agents.loading import load_agent
 from agents.policies.dance import Cloned, DanceNetwork
@@ -17,6 +17,7 @@ from agents.rollout import rollout
 from agents.tables import BASELINES
 from envs.dance.batch import LEAST_CHANCE, LEAST_LOG_PROB
 from envs.dance.chart import held_before
+from envs.dance.corpus import VARIABLE
 from envs.dance.levels import LEGAL, PRESSES
 from envs.dance.rewards import conditional
 
@@ -112,10 +113,19 @@ def test_placement_starts_as_the_onset_critic():
     assert float(probs[1]) == pytest.approx(float(observation["onset"][0]), abs=2e-3)
 
 
+@pytest.fixture
+def charts_to_read(invented_data, monkeypatch):
+    """Charts that n-grams are fitted to."""
+    monkeypatch.setenv(VARIABLE, str(invented_data))
+    fitted_ngram.cache_clear()
+    yield
+    fitted_ngram.cache_clear()
+
+
 @pytest.mark.parametrize("name", BASELINES["dance"])
 @pytest.mark.parametrize("task", ["Choreography", "StepPlacement", "StepSelection"])
-def test_agents_play_by_the_rules_and_repeat(name, task, dance_data, monkeypatch):
-    monkeypatch.setenv("GYMWORKS_DANCE_DATA", str(dance_data))
+@pytest.mark.usefixtures("charts_to_read")
+def test_agents_play_by_the_rules_and_repeat(name, task):
     env = gym.make(f"envs:{task}-v0")
     agent = load_agent(name, env)
     charts = []

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -17,7 +18,11 @@ from envs.dance.grid import SLOTS, grid, note_kinds
 from envs.dance.recordings import Recording, recording
 from envs.dance.tempo import Tempo
 from envs.dance.timing import Timing
+from envs.dance.tracks import SHIPPED, UNKNOWN, tracks
+from envs.dance.tracks import SLOTS as SLOTS_A_BEAT
 from hardware_sim.errors import InputError
+
+HARD, CHALLENGE = (DIFFICULTIES.index(level) for level in ("Hard", "Challenge"))
 
 
 @pytest.fixture(autouse=True)
@@ -73,12 +78,48 @@ def test_the_paper_s_parameters_are_as_many():
     assert counts["cnn"] == 323_741
 
 
-def test_the_authors_network_is_read_and_hears_onsets(dance_data):
-    model = dance_onsets.authors_network(dance_data / recipe.AUTHORS)
+NAMES = {
+    "convolutions.first": "cnn.conv0",
+    "convolutions.second": "cnn.conv1",
+    "dense.first": "cnn.dense0",
+    "dense.second": "cnn.dense1",
+    "dense.output": "cnn.output",
+}
+"""Our names of layers, and those in the authors' file."""
+
+
+def hears_an_onset(model):
     still, loud = np.full((80, 80, 3), -12.0, np.float32), np.zeros((80, 3), np.float32)
     still[40:44] = loud
     found = model.predict(still)[4]
-    assert abs(int(found[20:60].argmax()) + 20 - 40) <= 1
+    return abs(int(found[20:60].argmax()) + 20 - 40) <= 1
+
+
+def test_the_authors_network_is_read_and_hears_onsets(tmp_path):
+    shipped = dance_placement.shipped().authors
+    given = shipped.state_dict()
+    state = {key: value.numpy() for key, value in given.items()}
+    arrays = {
+        f"{theirs}.{kind}": state[f"{ours}.{kind}"]
+        for ours, theirs in NAMES.items()
+        for kind in ("weight", "bias")
+    }
+    both = (arrays["cnn.dense0.weight"], state["dense.level.weight"].T)
+    arrays["cnn.dense0.weight"] = np.concatenate(both, axis=1)
+    arrays |= {"norm.mean": state["mean"], "norm.std": state["scale"]}
+    np.savez(tmp_path / "authors.npz", **arrays)
+    model = dance_onsets.authors_network(tmp_path / "authors.npz")
+    assert all(torch.equal(value, given[key]) for key, value in model.state_dict().items())
+    assert hears_an_onset(model)
+
+
+@pytest.mark.data
+def test_the_authors_network_is_the_one_that_is_shipped(dance_data):
+    model = dance_onsets.authors_network(dance_data / recipe.AUTHORS)
+    shipped = dance_placement.shipped().authors.state_dict()
+    for key, value in model.state_dict().items():
+        torch.testing.assert_close(value, shipped[key], atol=1e-3, rtol=1e-3)
+    assert hears_an_onset(model)
 
 
 def test_another_file_is_not_the_authors_network(tmp_path):
@@ -187,17 +228,43 @@ def test_frames_beside_a_step_are_not_asked_about():
     assert not torch.isnan(found[[0, 1, 3, 4]]).any()
 
 
-def test_the_shipped_model_finds_the_steps_of_a_song_it_knows(dance_data, monkeypatch, tmp_path):
+def f_score(known, level):
+    """F-score of the shipped model's steps against those of a human chart."""
+    (found,) = place(known.features, known.song.timing, [DIFFICULTIES[level]])
+    true = known.times(level)
+    return scoring.f_score(scoring.matches(found.times, true), len(found.times), len(true))
+
+
+@pytest.fixture
+def own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_the_shipped_model_finds_the_steps_of_a_shipped_song():
+    name = "escape_from_chaosland"
+    track = next(each for each in tracks(SHIPPED) if each.name == name)
+    steps = np.flatnonzero(track.human[HARD] == UNKNOWN)
+    taps = np.ones(len(steps), np.uint8)
+    chart = Chart(track.ticks[steps], taps, track.times[steps], DIFFICULTIES[HARD], 1)
+    beat_s = SLOTS_A_BEAT * np.diff(track.times).mean()
+    beats = Timing.constant(60 / beat_s, -track.times[0])
+    folder = str(files("envs").joinpath("dance", "songs"))
+    known = recording(Song(name, "", f"{name}.ogg", beats, (chart,), folder=folder), "guitar")
+    again = recording(known.song, "guitar")  # from the cache
+    assert (again.lag_s, again.features.tobytes()) == (known.lag_s, known.features.tobytes())
+    assert abs(known.lag_s) < 0.01
+    assert f_score(known, HARD) > 0.8
+
+
+@pytest.mark.data
+@pytest.mark.usefixtures("own_cache")
+def test_the_shipped_model_finds_the_steps_of_a_song_it_knows(dance_data):
     path = dance_data / "stepmania5" / "goin_under.ssc"
     song = replace(simfiles.read(path, repair=True), folder=str(path.parent))
     known = recording(replace(song, music="goin_under.ogg"), "pad")
     assert abs(known.lag_s) < 0.01
-    assert recording(known.song, "pad").features.shape == known.features.shape
-    (found,) = place(known.features, known.song.timing, ["Challenge"])
-    true = known.times(4)
-    right = scoring.matches(found.times, true)
-    assert scoring.f_score(right, len(found.times), len(true)) > 0.8
+    assert f_score(known, CHALLENGE) > 0.8
 
 
 def beaten(seed, seconds=30.0):

@@ -37,6 +37,11 @@ CHAIN = "rllib_toys:Chain-v0"
 REACH = "rllib_toys:Reach-v0"
 
 
+def longer(*values: str) -> Any:
+    """Values of a test that are left to ``make test-peers``; PPO's cover the engine quickly."""
+    return pytest.param(*values, marks=pytest.mark.peers)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def ray_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One session for all tests, started where neither the packages nor the toys are."""
@@ -71,7 +76,7 @@ def play(folder: Path, env: gym.Env[Any, Any], seed: int = 0) -> float:
     return sum(moment.reward for moment in rollout(env, agent, seed))
 
 
-@pytest.mark.parametrize("algo", ["ppo", "appo", "impala", "dqn"])
+@pytest.mark.parametrize("algo", ["ppo", *(longer(algo) for algo in ("appo", "impala", "dqn"))])
 def test_masked_algorithms_train_and_act_legally(algo: str, tmp_path: Path) -> None:
     # The environment raises on an illegal action, in training as in play.
     reports = train(tmp_path / "run", algo)
@@ -85,6 +90,7 @@ def test_masked_algorithms_train_and_act_legally(algo: str, tmp_path: Path) -> N
     assert 0 <= play(tmp_path / "run", rllib_toys.Chain()) <= 6
 
 
+@pytest.mark.peers
 def test_dqn_learns_what_the_mask_allows(tmp_path: Path) -> None:
     reports = train(tmp_path / "run", "dqn", steps=3000, hyperparameters={"learning_rate": 3e-3})
     assert play(tmp_path / "run", rllib_toys.Chain()) >= 5
@@ -126,6 +132,7 @@ def test_resume_continues_past_a_truncated_checkpoint(tmp_path: Path) -> None:
     assert reports[-1].metrics["episodes"] > before[0]["episodes"]
 
 
+@pytest.mark.peers
 def test_finished_run_is_left_alone(tmp_path: Path) -> None:
     train(tmp_path / "run", "ppo")
     reports: list[Progress] = []
@@ -135,12 +142,13 @@ def test_finished_run_is_left_alone(tmp_path: Path) -> None:
     assert reports == []
 
 
+@pytest.mark.peers
 def test_runners_in_other_processes_find_the_environment(tmp_path: Path) -> None:
     reports = train(tmp_path / "run", "ppo", hyperparameters={"num_env_runners": 1})
     assert reports[-1].metrics["episodes"] > 10
 
 
-@pytest.mark.parametrize(("algo", "kind"), [("ppo", "box"), ("ppo", "pair"), ("sac", "box")])
+@pytest.mark.parametrize(("algo", "kind"), [("ppo", "box"), ("ppo", "pair"), longer("sac", "box")])
 def test_other_action_spaces(algo: str, kind: str, tmp_path: Path) -> None:
     # The environment raises unless its action space contains the action.
     train(tmp_path / "run", algo, REACH, steps=100, env_kwargs={"actions": kind})
@@ -175,6 +183,7 @@ def demonstrations(folder: Path, episodes: int = 400) -> Path:
     return folder
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("algo", ["bc", "marwil"])
 def test_demonstrations_are_imitated(algo: str, tmp_path: Path) -> None:
     data = demonstrations(tmp_path / "data")
@@ -187,6 +196,7 @@ def test_demonstrations_are_imitated(algo: str, tmp_path: Path) -> None:
     assert play(tmp_path / "run", rllib_toys.Chain()) == 6
 
 
+@pytest.mark.peers
 def test_team_trains_through_the_multi_agent_interface(tmp_path: Path) -> None:
     reports = train(tmp_path / "run", "ppo", "rllib_toys:Pair", steps=300)
     assert reports[-1].metrics["episodes"] >= 50
@@ -211,6 +221,7 @@ def test_team_belongs_to_this_engine() -> None:
         make_team("rllib_toys:Reach", {})
 
 
+@pytest.mark.peers
 def test_placement_trains(tmp_path: Path) -> None:
     reports = train(tmp_path / "run", "ppo", "envs:DevicePlacement-InceptionV3-v0", steps=500)
     assert reports[-1].metrics["best_score"] > 0
@@ -218,18 +229,21 @@ def test_placement_trains(tmp_path: Path) -> None:
     assert play(tmp_path / "run", env) < 0
 
 
+@pytest.mark.peers
 def test_softmax_trains_on_choices_with_masks(tmp_path: Path) -> None:
     reports = train(tmp_path / "run", "ppo", "envs:AdaptiveSoftmax-v0", steps=500)
     assert 0 < reports[-1].metrics["best_score"] <= 1 + 1e-9
     assert play(tmp_path / "run", gym.make("envs:AdaptiveSoftmax-v0")) > ILLEGAL_REWARD
 
 
+@pytest.mark.peers
 def test_dance_trains_from_the_supervised_policy(tmp_path: Path) -> None:
     reports = train(tmp_path / "run", "ppo", "envs:StepSelection-v0", steps=1500)
     assert np.isfinite(reports[-1].metrics["best_score"])
     assert play(tmp_path / "run", gym.make("envs:StepSelection-v0")) > ILLEGAL_REWARD
 
 
+@pytest.mark.peers
 def test_loading_needs_no_session(tmp_path: Path) -> None:
     train(tmp_path / "run", "ppo")
     code = (
@@ -251,6 +265,7 @@ def test_loading_needs_no_session(tmp_path: Path) -> None:
     assert session_runs == "False"
 
 
+@pytest.mark.peers
 def test_sampled_actions_follow_the_seed(tmp_path: Path) -> None:
     train(tmp_path / "run", "ppo")
     env = rllib_toys.Chain()

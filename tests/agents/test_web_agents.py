@@ -176,7 +176,7 @@ SHORT = {
 }
 
 
-@pytest.mark.parametrize("engine", SHORT)
+@pytest.mark.parametrize("engine", ["sb3", pytest.param("rllib", marks=pytest.mark.peers)])
 def test_engines_go_on_from_weights(engine, tmp_path):
     torch.manual_seed(0)
     network, start = WebPolicy(), tmp_path / "start.safetensors"

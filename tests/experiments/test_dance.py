@@ -9,7 +9,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from envs.dance.chart import DIFFICULTIES
-from envs.dance.feet import quantiles
+from envs.dance.corpus import VARIABLE
+from envs.dance.feet import QUANTILES, quantiles
 from envs.dance.playability import meter_model
 from experiments.cli import app
 from hardware_sim.errors import InputError
@@ -32,19 +33,30 @@ def test_an_unknown_corpus_is_refused(tmp_path):
         raise result.exception
 
 
-@pytest.fixture(scope="module")
-def chart(dance_data, tmp_path_factory):
+@pytest.fixture
+def chart(invented_data, tmp_path):
     """A song with audio beside its charts."""
-    folder = tmp_path_factory.mktemp("song")
     for suffix in (".sm", ".ogg"):
-        shutil.copy(dance_data / "stepmania5" / f"goin_under{suffix}", folder)
-    return folder / "goin_under.sm"
+        shutil.copy(invented_data / "stepmania5" / f"drums{suffix}", tmp_path)
+    return tmp_path / "drums.sm"
 
 
-def test_human_charts_are_judged_playable_and_in_sync(chart):
-    result = run("judge", chart, "--json")
-    told = json.loads(result.output)
-    assert told["audio"].endswith("goin_under.ogg")
+def test_charts_on_the_sound_are_judged_playable_and_in_sync(chart):
+    told = json.loads(run("judge", chart, "--json").output)
+    assert told["audio"] == str(chart.with_suffix(".ogg"))
+    assert told["too_short"] == []
+    assert [each["difficulty"] for each in told["charts"]] == [*DIFFICULTIES]
+    for each in told["charts"]:
+        assert each["playability"] > 95
+        assert abs(each["estimated_meter"] - each["meter"]) < 2
+        assert each["sync"]["verdict"] == "in sync"
+
+
+@pytest.mark.data
+def test_human_charts_are_judged_playable_and_in_sync(dance_data, tmp_path):
+    for suffix in (".sm", ".ogg"):
+        shutil.copy(dance_data / "stepmania5" / f"goin_under{suffix}", tmp_path)
+    told = json.loads(run("judge", tmp_path / "goin_under.sm", "--json").output)
     assert [each["difficulty"] for each in told["charts"]] == [*reversed(DIFFICULTIES)]
     for each in told["charts"]:
         assert each["playability"] > 95
@@ -55,17 +67,18 @@ def test_human_charts_are_judged_playable_and_in_sync(chart):
 def test_a_wrong_offset_and_a_wrong_tempo_are_told_apart(chart, tmp_path):
     text = chart.read_text()
     late = tmp_path / "late.sm"
-    late.write_text(text.replace("#OFFSET:0.000", "#OFFSET:-0.045"))
+    late.write_text(text.replace("#OFFSET:-0.500", "#OFFSET:-0.545"))
     wrong = tmp_path / "wrong.sm"
-    wrong.write_text(text.replace("=210.000", "=203.000"))
+    wrong.write_text(text.replace("=120.000", "=116.000"))
     music = ("--audio", chart.with_suffix(".ogg"))
     told = run("judge", late, *music).output
-    assert "43 ms late: #OFFSET should be -0.002" in told
+    assert "45 ms late: #OFFSET should be -0.500" in told
     assert "not on the sound" in run("judge", wrong, *music).output
 
 
 def test_text_has_reasons_and_says_when_sync_was_not_judged(chart, tmp_path):
-    alone = tmp_path / "alone.sm"
+    alone = tmp_path / "alone" / "alone.sm"
+    alone.parent.mkdir()
     alone.write_text(re.sub(r"(Beginner:\s+)1:", r"\g<1>9:", chart.read_text()))
     told = run("judge", alone).output
     assert "Sync was not judged" in told
@@ -86,17 +99,31 @@ def test_files_that_cannot_be_judged_are_refused(tmp_path):
 
 def test_a_picture_is_a_png_beside_the_chart(chart):
     told = run("picture", chart, "--difficulty", "easy").output
-    path = chart.with_name("goin_under-easy.png")
+    path = chart.with_name("drums-easy.png")
     assert str(path) in told.replace("\n", "")
     with Image.open(path) as image:
         assert image.format == "PNG"
-        assert image.width > 1000
+        assert image.width > 500
     with pytest.raises(InputError, match="unknown difficulty 'Expert'"):
         raise run("picture", chart, "--difficulty", "expert").exception
 
 
+def test_quantiles_are_of_the_charts_that_are_there(invented_data, tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, str(invented_data))
+    result = run("quantiles", "--output", tmp_path / "made.json")
+    assert "over 10 charts" in result.output
+    made = json.loads((tmp_path / "made.json").read_bytes())
+    assert made.keys() == {"charts", "quantiles", "levels", "meter"}
+    assert made["quantiles"] == list(QUANTILES)
+    paces = [made["levels"][level]["steps_per_s"][QUANTILES.index(0.5)] for level in DIFFICULTIES]
+    assert paces == pytest.approx([1, 2, 3, 4, 6], rel=0.01)
+    for error, constant, _ in made["meter"]["mean_absolute_error"].values():
+        assert error < constant / 4
+
+
+@pytest.mark.data
 def test_quantiles_made_anew_are_those_that_are_shipped(dance_data, tmp_path, monkeypatch):
-    monkeypatch.setenv("GYMWORKS_DANCE_DATA", str(dance_data))
+    monkeypatch.setenv(VARIABLE, str(dance_data))
     result = run("quantiles", "--output", tmp_path / "made.json")
     assert "meter, test: mean absolute error 0.39 over 82 charts" in result.output
     made = json.loads((tmp_path / "made.json").read_bytes())

@@ -35,6 +35,7 @@ def test_held_out_figures_order_the_baselines():
     assert by_hand["success"] > 0
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("name", loops_bench.AUTOSCHEDULERS)
 def test_autoscheduled_code_is_timed(name):
     assert loops_bench.autoscheduled_seconds(Problem.parse("matmul-64x64x64"), name) > 0

@@ -134,6 +134,7 @@ def driver(folder: Path, *more: str) -> "subprocess.Popen[bytes]":
     )
 
 
+@pytest.mark.peers
 def test_killed_driver_resumes(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     process = driver(folder)
@@ -173,6 +174,7 @@ def test_killed_driver_resumes(tmp_path: Path) -> None:
     assert (folder / "parallel_coordinates.png").read_bytes()[:4] == b"\x89PNG"
 
 
+@pytest.mark.peers
 def test_cluster_that_loses_a_machine_finishes(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     size = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
@@ -214,6 +216,7 @@ def test_cluster_that_loses_a_machine_finishes(tmp_path: Path) -> None:
     assert sum(trial["num_failures"] for trial in trials) >= 1
 
 
+@pytest.mark.peers
 def test_trials_that_were_finished_or_tell_nothing_end_well(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     # Shorter than an episode: no trial ever has a mean reward.
@@ -227,6 +230,7 @@ def test_trials_that_were_finished_or_tell_nothing_end_well(tmp_path: Path) -> N
     assert again == result
 
 
+@pytest.mark.peers
 def test_rllib_trials(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     result = sweep(config(engine="rllib", steps=600), 2, folder, quiet=True)

@@ -60,6 +60,7 @@ def test_parquet_has_every_transition(folder, space, tmp_path):
         assert (row.terminateds, row.truncateds) == (True, False)
 
 
+@pytest.mark.peers
 def test_rllib_learns_from_the_parquet(folder, tmp_path):
     path = tmp_path / "clicks.parquet"
     invoke("export", folder, "--to", "parquet", "-o", path, "--quiet")

@@ -1,6 +1,7 @@
 """Sounds of which everything is known."""
 
 import numpy as np
+import soundfile
 
 from envs.dance.audio import RATE
 
@@ -20,3 +21,10 @@ def drums(bpm, offset_s, seconds=30.0, kind="click", loud=(1.0, 0.6, 0.6, 0.6)):
         }[kind]
         samples[start : start + 4000] += loud[beat % len(loud)] * hit
     return samples.astype(np.float32)
+
+
+def vorbis(path, samples):
+    """Writes samples as Ogg Vorbis, a second at a time: long writes crash the encoder."""
+    with soundfile.SoundFile(path, "w", RATE, 1, format="OGG", subtype="VORBIS") as file:
+        for start in range(0, len(samples), RATE):
+            file.write(samples[start : start + RATE])

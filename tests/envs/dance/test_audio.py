@@ -1,4 +1,3 @@
-import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -15,8 +14,11 @@ def noise(seconds, rate=audio.RATE, channels=1, seed=0):
     return 0.1 * random.normal(size=(int(seconds * rate), channels)).astype(np.float32)
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("channel", range(3))
 def test_spectra_are_those_of_librosa(channel):
+    import librosa
+
     samples = noise(3)[:, 0] + drums(120, 0.5, 3)
     size = audio.WINDOWS[channel]
     spectrum = librosa.stft(
@@ -33,6 +35,29 @@ def test_spectra_are_those_of_librosa(channel):
     found = audio.log_mel(samples)[:, :, channel]
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("channel", range(3))
+def test_spectra_are_powers_of_windowed_frames_in_bands(channel):
+    samples = noise(1)[:, 0] + drums(120, 0.5, 1)
+    size = audio.WINDOWS[channel]
+    window, bank = audio.blackman_harris(size), audio.mel_bank(size)
+    padded = np.pad(samples.astype(np.float64), size // 2 + size)
+    expected = []
+    for middle in range(0, len(samples) + 1, audio.HOP):
+        frame = padded[middle + size : middle + 2 * size] * window
+        expected.append(np.log(bank @ np.abs(np.fft.rfft(frame)) ** 2 + audio.FLOOR))
+    found = audio.log_mel(samples)[:, :, channel]
+    np.testing.assert_allclose(found, expected, atol=1e-4, rtol=0)
+
+
+def test_a_tone_is_loudest_in_the_band_of_its_pitch():
+    for hertz in (110, 440, 1760, 7040):
+        mel = 2595 * np.log10(1 + hertz / 700)
+        low, high = (2595 * np.log10(1 + edge / 700) for edge in (27.5, 16_000))
+        tone = np.sin(2 * np.pi * hertz * np.arange(audio.RATE) / audio.RATE).astype(np.float32)
+        loudest = audio.log_mel(tone)[50, :, -1].argmax()
+        assert abs(loudest + 1 - (mel - low) / (high - low) * 81) < 1
 
 
 def test_bands_weigh_one_and_none_is_empty():

@@ -194,7 +194,7 @@ def test_the_vector_class_paid_what_single_ones_pay_is_fast_enough_to_count():
 
 
 @pytest.fixture
-def folder(tmp_path, dance_data):
+def folder(tmp_path):
     """A folder with one song of eight seconds and a human chart."""
     import soundfile
 

@@ -125,6 +125,7 @@ def test_a_stream_alternates():
     assert assigned(danced("L D U R L U D R L D U R")) == "l r l r l r l r l r l r"
 
 
+@pytest.mark.data
 def test_feet_agree_with_the_author_of_the_fixtures(dance_data):
     fixtures = {song.name.split("/")[-2]: song.charts[0] for song in corpus("fixtures", dance_data)}
     same, wrong = 0, []
@@ -138,6 +139,7 @@ def test_feet_agree_with_the_author_of_the_fixtures(dance_data):
     assert same == sum(len(each.replace(" ", "")) for each in FEET.values()) - 1
 
 
+@pytest.mark.data
 def test_a_fixture_that_prices_were_chosen_without_is_stepped_as_its_author_says(dance_data):
     fixtures = {song.name.split("/")[-2]: song.charts[0] for song in corpus("fixtures", dance_data)}
     for name, expected in HELD_OUT.items():

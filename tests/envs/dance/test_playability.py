@@ -10,6 +10,7 @@ from envs.dance.chart import Chart
 from envs.dance.corpus import corpus, split
 from envs.dance.feet import rates
 from envs.dance.playability import estimate_meter, findings, meter_model, score
+from tests.envs.dance import invented
 
 
 @pytest.fixture(scope="module")
@@ -28,21 +29,47 @@ def taps(rng, chart):
     return Chart(chart.ticks[keep], rows, chart.times[keep], chart.difficulty, chart.meter)
 
 
+def scores(several):
+    return [score(chart, rates(chart)) for chart in several]
+
+
+def test_feet_that_take_turns_are_playable_and_rows_at_random_are_less_so():
+    rng = np.random.default_rng(0)
+    streams = invented.song("Turns").charts
+    disorder = scores([taps(rng, chart) for chart in streams])
+    assert min(scores(streams)) > 97
+    assert all(np.array(disorder) < scores(streams))
+
+
+@pytest.mark.data
 def test_human_charts_are_playable_and_random_ones_of_their_density_are_less_so(human):
     rng = np.random.default_rng(0)
-    scores = [score(chart, rates(chart)) for chart in human]
-    disorder = [taps(rng, chart) for chart in human]
-    others = [score(chart, rates(chart)) for chart in disorder]
-    assert np.mean(scores) > 97
-    better = np.mean(np.array(scores)[:, None] > np.array(others))
+    found = scores(human)
+    others = scores([taps(rng, chart) for chart in human])
+    assert np.mean(found) > 97
+    better = np.mean(np.array(found)[:, None] > np.array(others))
     assert better > 0.9
 
 
+def test_faster_charts_have_higher_meters():
+    charts = {chart.difficulty: chart for chart in invented.song("Turns").charts}
+    easy, hard = (estimate_meter(rates(charts[level])) for level in ("Beginner", "Challenge"))
+    assert 1 < easy < 3
+    assert 8 < hard < 11
+    halved = replace(charts["Challenge"], times=2 * charts["Challenge"].times)
+    assert estimate_meter(rates(halved)) < hard - 1
+
+
+def test_the_shipped_meters_are_nearer_than_a_constant():
+    for error, constant, count in meter_model()["mean_absolute_error"].values():
+        assert error < constant / 4
+        assert count > 50
+
+
+@pytest.mark.data
 def test_meters_of_held_out_songs_are_estimated_within_half_a_level(human):
     errors = [abs(estimate_meter(rates(chart)) - chart.meter) for chart in human]
     assert np.mean(errors) < 0.6
-    for error, constant, _ in meter_model()["mean_absolute_error"].values():
-        assert error < constant / 4
 
 
 def test_findings_name_what_is_unusual_and_where():

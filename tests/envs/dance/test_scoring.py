@@ -1,6 +1,5 @@
 import itertools
 
-import mir_eval
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,9 +36,12 @@ def test_as_many_pairs_as_the_best_assignment_has(found, true):
     assert scoring.matches(found, true) == most_pairs(found, true)
 
 
+@pytest.mark.peers
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10_000), count=st.integers(1, 60), share=st.floats(0.1, 1))
 def test_f_score_is_that_of_mir_eval(seed, count, share):
+    import mir_eval
+
     random = np.random.default_rng(seed)
     true = np.unique(random.random(count) * 5)
     heard = true[random.random(len(true)) < share]

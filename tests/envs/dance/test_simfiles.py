@@ -35,6 +35,7 @@ def test_invented_songs_read_back_as_they_were_written(tmp_path_factory, song):
     assert plain(simfiles.read(simfiles.write_ssc(song, folder / "a.ssc"))) == song
 
 
+@pytest.mark.data
 def test_real_files_read_back_as_they_were_written(chart_files, tmp_path):
     count, refused = 0, []
     for number, (name, content) in enumerate(chart_files.items()):
@@ -195,6 +196,7 @@ def test_dwi_has_paces_jumps_and_holds():
     assert chart.times[0] == 0.25
 
 
+@pytest.mark.data
 def test_a_song_that_has_both_formats_is_the_same_in_both(dance_data):
     place = "ddrt/Bhop Ball/[T07] Ants (No CMOD)/02 Ants"
     with tarfile.open(dance_data / ARCHIVES["arcade"]) as archive:

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from envs.dance import simfiles
+from envs.dance.chart import Song
 from envs.dance.timing import TICKS, Timing
 from hardware_sim.errors import InputError
 
@@ -98,24 +100,42 @@ def test_negative_stops_warp_over_the_beats_they_take_back():
     assert not timing.stops
 
 
-def test_real_files_are_timed_as_simfile_times_them(chart_files):
+def simfiles_seconds(text, ticks):
+    """Seconds of ticks as simfile reckons them, or none where it lets time run back."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import simfile
         from simfile.timing import Beat, TimingData
         from simfile.timing.engine import TimingEngine
 
-    from envs.dance import simfiles
+    parsed = simfile.loads(text, strict=False)
+    if not parsed.bpms or "=-" in f"{parsed.bpms},{parsed.stops}":
+        return None
+    engine = TimingEngine(TimingData(parsed))
+    return [float(engine.time_at(Beat(int(tick), TICKS))) for tick in ticks]
 
+
+@settings(deadline=None, max_examples=50)
+@given(TIMINGS)
+def test_files_are_timed_as_simfile_times_them(tmp_path_factory, timing):
+    ticks = np.arange(0, 16 * TICKS, 7)
+    path = tmp_path_factory.getbasetemp() / "timed.ssc"
+    simfiles.write_ssc(Song("", "", "", timing, ()), path)
+    theirs = simfiles_seconds(path.read_text(), ticks)
+    ours = simfiles.read(path).timing
+    np.testing.assert_allclose(ours.time_at(ticks / TICKS), theirs, atol=1e-6)
+
+
+@pytest.mark.data
+def test_real_files_are_timed_as_simfile_times_them(chart_files):
     ticks = np.arange(0, 120 * TICKS, 487)
     compared = 0
     for name, content in chart_files.items():
-        parsed = simfile.loads(simfiles.decoded(content), strict=False)
-        raw = (parsed.bpms or "") + "," + (parsed.stops or "")
-        if name.endswith(".dwi") or not parsed.bpms or "=-" in raw:
-            continue  # simfile lets time run back
-        engine = TimingEngine(TimingData(parsed))
-        theirs = [float(engine.time_at(Beat(int(tick), TICKS))) for tick in ticks]
+        if name.endswith(".dwi"):
+            continue
+        theirs = simfiles_seconds(simfiles.decoded(content), ticks)
+        if theirs is None:
+            continue
         ours = simfiles.loads(content, name, repair=True).timing
         np.testing.assert_allclose(ours.time_at(ticks / TICKS), theirs, atol=1e-9, err_msg=name)
         compared += 1

@@ -74,6 +74,7 @@ def test_the_contract_holds(check):
     assert CHECKS[check](CLICK_BUTTON, **FEWER.get(check, {}))
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("task", SAMPLE)
 def test_tasks_repeat_whatever_went_before(task):
     assert check_task(task, steps=4)["fault"] == ""
