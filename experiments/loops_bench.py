@@ -20,7 +20,8 @@ from rich.table import Table
 
 from agents.baselines import loops_search
 from envs.loops.batch import LoopBatch
-from envs.loops.measured import Kernel, Stopwatch, algorithm, halide, sample
+from envs.loops.compiled import Kernel, algorithm, halide, sample
+from envs.loops.measured import Stopwatch
 from envs.loops.nest import ACTIONS, STOP, Nest
 from envs.loops.problem import OPERATIONS, Problem
 from experiments.bench import hardware
@@ -110,13 +111,13 @@ def autoscheduled_seconds(problem: Problem, name: str) -> float:
     libraries = Path(str(hl.__file__)).parent / "lib64"
     hl.load_plugin(str(libraries / f"libautoschedule_{name.lower()}.so"))
     kernel = Kernel(Nest.unscheduled(problem))
-    function, _ = algorithm(problem, [hl.Buffer(array) for array in kernel.operands])
+    function, _ = algorithm(problem, kernel.inputs)
     function.set_estimates([(0, extent) for extent in reversed(problem.shapes[0])])
     pipeline = hl.Pipeline(function)
     target = hl.get_host_target()
     pipeline.apply_autoscheduler(target, hl.AutoschedulerParams(name, {"parallelism": "1"}))
     pipeline.compile_jit(target)
-    buffer = hl.Buffer(kernel.output)
+    buffer = kernel.result
     kernel.run = lambda: pipeline.realize(buffer)
     kernel.run()
     return min(sample(kernel, time.thread_time) for _ in range(5))

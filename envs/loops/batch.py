@@ -92,6 +92,7 @@ class LoopBatch:
         self.strides = np.zeros((batch, len(TENSORS), MAX_DIMS), np.int64)
         self.mask = np.zeros((batch, len(ACTIONS)), np.int8)
         self.first_s, self.now_s, self.best_s, self.bound_s = np.ones((4, batch))
+        self.outcomes = np.full(batch, "ok", object)
         self.steps = np.zeros(batch, np.int64)
         self.flops = np.ones(batch)
         self.about_problem = np.zeros((batch, len(PROBLEM_FEATURES)), np.float32)
@@ -126,7 +127,14 @@ class LoopBatch:
         return draw(random, self.operations, asked.get("split", "train"))
 
     def begin(self, rows: NDArray[np.bool_], problems: list[Problem]) -> None:
-        """Starts unscheduled nests in the given rows, one problem each."""
+        """Starts unscheduled nests in the given rows, one problem each.
+
+        Raises:
+            KernelError: One cannot be measured here, so that nothing can be compared to it.
+        """
+        if self.clock is not None:
+            for problem in problems:
+                self.clock.begin(problem)
         index = np.flatnonzero(rows)
         for row, problem in zip(index, problems, strict=True):
             self.problems[row] = problem
@@ -181,8 +189,10 @@ class LoopBatch:
         """The observations of all rows, as new arrays."""
         loops = np.empty((self.batch, MAX_LOOPS, len(LOOP_FEATURES)), np.float32)
         loop_features(self.loops, self.state, self.reduced, self.strides, loops)
+        with np.errstate(divide="ignore"):  # a nest that failed has no rate
+            now = np.log(self.first_s / self.now_s)
         progress = (
-            np.log(self.first_s / self.now_s) / 5,
+            now / 5,
             np.log(self.first_s / self.best_s) / 5,
             self.bound_s / self.best_s,
             1 - self.steps / MAX_STEPS,
@@ -220,13 +230,18 @@ class LoopBatch:
         )
 
     def seconds(self, nest: Nest) -> float:
-        """What the backend says of any nest; for agents that search."""
+        """What the backend says of any nest, infinite for a failure; for agents that search."""
         if self.clock is not None:
             return self.clock.seconds(nest)
         loops, state = np.zeros((MAX_LOOPS, 4), np.int64), np.zeros(4, np.int64)
         kernel.write(nest, loops, state)
         problem = nest.problem
         return float(cost.seconds(loops, state, problem.reduced, problem.strides, self.rates))
+
+    def close(self) -> None:
+        """Ends the process that measures, if there is one."""
+        if self.clock is not None:
+            self.clock.close()
 
     def _bound_s(self, problem: Problem) -> float:
         """Seconds that no schedule of a problem can beat."""
@@ -236,11 +251,12 @@ class LoopBatch:
         return self._bounds[problem]
 
     def _time(self, rows: NDArray[np.bool_]) -> None:
-        """Brings ``now_s`` of the given rows up to date."""
+        """Brings ``now_s`` and ``outcomes`` of the given rows up to date."""
         if self.clock is None:
             cost.seconds_of(
                 rows, self.loops, self.state, self.reduced, self.strides, self.rates, self.now_s
             )
             return
         for row in np.flatnonzero(rows).tolist():
-            self.now_s[row] = self.clock.seconds(self.nest(row))
+            found = self.clock.measure(self.nest(row))
+            self.now_s[row], self.outcomes[row] = found.seconds, found.outcome.status

@@ -30,8 +30,9 @@ class LoopScheduleEnv(gym.Env[Observation, np.int64]):
     - `"model"`: the slowest of issuing the instructions and filling each cache, with misses
       estimated from footprints (`envs.loops.cost`, `hardware_sim.cache`); deterministic.
     - `"measured"`: Halide compiles the nest for this machine; its result is checked against numpy,
-      and it is timed in turn with the unscheduled nest. Needs `pip install "gymworks[loops]"`.
-      Figures of the processor in the observation and the roofline are those of `processor`.
+      and it is timed in turn with the unscheduled nest, all in a child process. Needs
+      `pip install "gymworks[loops]"`. Figures of the processor in the observation and the roofline
+      are those of `processor`.
 
     ## Action Space
 
@@ -69,6 +70,11 @@ class LoopScheduleEnv(gym.Env[Observation, np.int64]):
     - `speed`: growth of the logarithm of the best speed-up over the unscheduled nest so far.
     - `steps`: -0.005 a step.
     - `illegal`: -0.1 for an illegal action, which changes nothing else.
+
+    With `"measured"`, `info["outcome"]` says what became of the present nest: `"ok"`, or
+    `"crashed"`, `"hung"` (it took more than a minute to compile, check and time) or `"wrong"`. Then
+    it has no rate: it earns nothing, its speed-up in `progress` is the least there is, and further
+    edits lead on from it.
 
     At the last step `info["score"]` is the rate of the best nest in GFLOP/s (higher is better),
     `info["speedup"]` its speed-up, `info["roofline"]` the rate in GFLOP/s that none can exceed, and
@@ -161,6 +167,8 @@ class LoopScheduleEnv(gym.Env[Observation, np.int64]):
             "illegal": float(outcome.illegal[0]),
         }
         info: dict[str, Any] = {"reward": parts}
+        if self.core.clock is not None:
+            info["outcome"] = self.core.outcomes[0]
         terminated, truncated = bool(outcome.terminated[0]), bool(outcome.truncated[0])
         self._ended = terminated or truncated
         if self._ended:
@@ -178,6 +186,10 @@ class LoopScheduleEnv(gym.Env[Observation, np.int64]):
             gym.logger.warn("render() needs a render_mode at construction")
             return None
         return self.core.text(0) if self.render_mode == "ansi" else picture(self.core, 0)
+
+    def close(self) -> None:
+        """Ends the process that measures, if there is one."""
+        self.core.close()
 
     def _observation(self) -> Observation:
         return {key: value[0] for key, value in self.core.observe().items()}

@@ -63,6 +63,8 @@ class LoopScheduleVectorEnv(RowsEnv[LoopBatch]):
         info |= self.begin(starting, None) if starting.any() else {}
         parts = {"speed": outcome.speed, "steps": outcome.steps, "illegal": outcome.illegal}
         info |= columns({"reward": columns(parts, rows)}, rows)
+        if self.core.clock is not None:
+            info |= columns({"outcome": self.core.outcomes.copy()}, rows)
         reward = outcome.speed + outcome.steps + outcome.illegal
         return self.core.observe(), reward, outcome.terminated, outcome.truncated, info
 
@@ -76,6 +78,10 @@ class LoopScheduleVectorEnv(RowsEnv[LoopBatch]):
         self.core.begin(rows, problems)
         self.ended = self.ended & ~rows
         return columns({"problem": named([each.name for each in problems], rows)}, rows)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Ends the process that measures, if there is one."""
+        self.core.close()
 
     def show(self, row: int) -> Any:
         """A row's picture or text."""

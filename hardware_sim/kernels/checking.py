@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hardware_sim.files import write_json
 from hardware_sim.kernels import compiler, reference, trial
 from hardware_sim.kernels.convolution import Problem
-from hardware_sim.kernels.outcome import KernelError, Outcome
+from hardware_sim.kernels.outcome import KernelError, Outcome, ended
 from hardware_sim.kernels.variant import Plan, Variant, applicable, tolerance
 from hardware_sim.machine import Machine
 
@@ -197,8 +197,4 @@ def _run_child(folder: Path, limit_s: float, environment: Mapping[str, str]) -> 
         return Outcome("hung", f"it did not end within {limit_s} s")
     if done.returncode == trial.OUT_OF_BOUNDS:
         return Outcome("out of bounds", "it wrote outside of its buffers")
-    if done.returncode < 0:
-        return Outcome("crashed", f"it ended by signal {-done.returncode}")
-    if done.returncode:
-        return Outcome("crashed", done.stderr.strip()[:2000])
-    return None
+    return ended(done.returncode, done.stderr) if done.returncode else None

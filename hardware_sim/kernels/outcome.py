@@ -37,6 +37,18 @@ class Outcome:
         return self.status == "ok"
 
 
+def ended(status: int, said: str) -> Outcome:
+    """The outcome of a child process that ended before its work was done.
+
+    Args:
+        status: Of its exit; a signal's number, negative, if one ended it.
+        said: What it wrote on its standard error.
+    """
+    if status < 0:
+        return Outcome("crashed", f"it ended by signal {-status}")
+    return Outcome("crashed", said.strip()[:2000])
+
+
 class KernelError(RuntimeError):
     """No kernel, and why.
 
