@@ -26,13 +26,6 @@ from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
 
 FORMAT = 1
-SPLITS = {
-    "train": list(range(10)),
-    "validation": list(range(100, 105)),
-    "test": list(range(1000, 1005)),
-}
-"""Seeds of ids whose domain has no ``training.json`` of its own."""
-
 COMPOSITE = (gym.spaces.Dict, gym.spaces.Tuple)
 
 Episode = dict[str, Any]
@@ -328,7 +321,7 @@ def parse_seeds(env_id: str, text: str) -> list[int]:
     Raises:
         InputError: It is none of them.
     """
-    splits: dict[str, list[int]] = SPLITS | settings(env_id)["seeds"]
+    splits: dict[str, list[int]] = settings(env_id)["seeds"]
     if text in splits:
         return splits[text]
     try:

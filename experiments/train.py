@@ -22,8 +22,6 @@ from agents.runs import Run
 from envs.registration import references
 from hardware_sim.errors import InputError, choose
 
-CHECKPOINTS = 20  # in a whole run, unless the caller says otherwise
-ENVS = {"dqn": 8, "sac": 8}  # parallel environments; others: 32
 CHANGEABLE = ("steps", "checkpoint_every", "address")  # on resuming
 
 
@@ -63,16 +61,17 @@ def configure(
     algo = algo or str(defaults["algo"])
     choose(f"algorithm of engine {engine}", algo, list(find_engine(engine).ALGORITHMS))
     steps = int(defaults["steps"]) if steps is None else steps
+    copies: dict[str, int] = defaults["num_envs"]
     return TrainConfig(
         env_id=env_id,
         engine=engine,
         algo=algo,
         steps=steps,
         seed=seed,
-        num_envs=ENVS.get(algo, 32) if num_envs is None else num_envs,
+        num_envs=copies.get(algo, copies["others"]) if num_envs is None else num_envs,
         env_kwargs=env_kwargs or {},
         hyperparameters=hyperparameters or {},
-        checkpoint_every=checkpoint_every or max(1, steps // CHECKPOINTS),
+        checkpoint_every=checkpoint_every or max(1, steps // defaults["checkpoints"]),
         address=address,
     )
 
