@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from agents.engines.base import qualified
@@ -24,6 +22,7 @@ from experiments.evaluate import (
     parse_seeds,
     values,
 )
+from experiments.options import AsJson, Quiet, bar, print_json, printer
 from experiments.verify import read_unchanged
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
@@ -201,26 +200,17 @@ def command(
     episodes: Annotated[int, typer.Option(help="Episodes of each seed.")] = 1,
     run_dir: Annotated[Path | None, typer.Option(help="Default: runs/benchmark-SUITE.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip what is finished.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare agents over environments: a table with intervals, summary.json and a report."""
     name = re.sub(r"[^\w.-]+", "-", suite)
     folder = run_dir or Path("runs") / f"benchmark-{name}"
     benchmark = Benchmark(suite, agents.split(","), folder, seeds, episodes, resume)
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=quiet or not console.is_terminal,
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task(suite, total=len(benchmark.pairs))
+    with bar(quiet) as shown:
+        task = shown.add_task(suite, total=len(benchmark.pairs))
         for agent, env_id in benchmark.run():
-            bar.update(task, advance=1, description=f"{agent} on {env_id}")
+            shown.update(task, advance=1, description=f"{agent} on {env_id}")
     from experiments.page import render  # matplotlib and pages are slow to import
     from experiments.report_results import result_sections
 
@@ -229,10 +219,12 @@ def command(
     page = render(
         f"Benchmark: {suite}", result_sections(benchmark.results()), folder / "report.html"
     )
-    if not quiet:
-        console = Console(highlight=False, soft_wrap=True)
-        console.print(summary_table(summary))
-        console.print(f"kept in {folder}; report: {page}", markup=False)
+    if as_json:
+        print_json({"folder": str(folder), "report": str(page), **summary})
+        return
+    console = printer(silent=quiet)
+    console.print(summary_table(summary))
+    console.print(f"kept in {folder}; report: {page}", markup=False)
 
 
 def summary_table(summary: dict[str, Any]) -> Table:

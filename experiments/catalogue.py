@@ -1,14 +1,14 @@
 """``gymworks list``: every environment, what it takes and gives, and its reference scores."""
 
-import json
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from experiments.options import AsJson, print_json
 
 
 def catalogue() -> list[dict[str, Any]]:
@@ -87,14 +87,14 @@ def _scores(references: dict[str, Any]) -> str:
 
 
 def command(
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the environments: what they take and give, what is behind them, reference scores."""
     from envs.registration import BRIDGED
 
     rows = catalogue()
     if as_json:
-        typer.echo(json.dumps(rows, indent=1))
+        print_json(rows)
         return
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 1, 0))
     for heading in ("environment", "action"):

@@ -4,11 +4,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from experiments.options import AsJson, Quiet, print_json, printer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+
+HEADINGS = {
+    "parameters": "parameters",
+    "multiplications": "multiplications",
+    "map_bytes": "feature maps, bytes",
+    "time_us": "one input on one core, us",
+}
 
 
 def command(
@@ -30,6 +39,8 @@ def command(
         typer.Option(min=0.0, help="Passes over the inputs to train it to say what it said."),
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of projections and of training.")] = 0,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Re-configures a trained network to compact feature maps and says what it gains.
 
@@ -44,11 +55,14 @@ def command(
     from hardware_sim.compact.tuning import match
     from hardware_sim.files import write_atomic
 
-    console = Console()
+    console = printer(silent=quiet or as_json)
     model, images = _network(network), _inputs(inputs)
     if not keep:
-        for name, size in compactable(model).items():
-            console.print(f"{name}: {size} channels", highlight=False)
+        found = compactable(model)
+        for name, size in found.items():
+            console.print(f"{name}: {size} channels")
+        if as_json:
+            print_json({"layers": found})
         return
     result = compact(model, _kept(keep), images, seed)
     if tune:
@@ -56,12 +70,18 @@ def command(
     _, channels, height, width = images.shape
     one = images[:1].to(memory_format=torch.channels_last)
     seconds = interleaved_seconds([(deployed(m), one) for m in (model, result.model)], rounds=20)
-    console.print(_gains(model, result.model, (channels, height, width), seconds))
+    costs = {
+        name: _costs(each, (channels, height, width), seconds[i])
+        for i, (name, each) in enumerate((("original", model), ("compact", result.model)))
+    }
+    console.print(_gains(costs["original"], costs["compact"]))
     for name, residual in result.residual.items():
-        console.print(f"{name}: {100 * residual:.1f} % of its variance is lost", highlight=False)
+        console.print(f"{name}: {100 * residual:.1f} % of its variance is lost")
     if output is not None:
         write_atomic(output, lambda file: torch.save(result.model, file))
         console.print(f"{output}: load it with torch.load(..., weights_only=False)")
+    if as_json:
+        print_json({**costs, "variance_lost": result.residual})
 
 
 def _network(name: str) -> "nn.Module":
@@ -107,25 +127,23 @@ def _kept(pairs: list[str]) -> dict[str, int]:
     return kept
 
 
-def _gains(
-    before: "nn.Module", after: "nn.Module", shape: tuple[int, int, int], seconds: list[float]
-) -> Table:
-    """Costs of both networks for one input."""
+def _costs(model: "nn.Module", shape: tuple[int, int, int], time_s: float) -> dict[str, float]:
+    """Costs of a network for one input (c, h, w), which takes ``time_s`` on one core."""
     from hardware_sim.compact.costs import layer_costs
 
+    costs = layer_costs(model, shape).values()
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "multiplications": sum(cost.multiplications for cost in costs),
+        "map_bytes": sum(cost.map_bytes for cost in costs),
+        "time_us": round(1e6 * time_s),
+    }
+
+
+def _gains(before: dict[str, float], after: dict[str, float]) -> Table:
+    """Costs of both networks for one input."""
     table = Table("", "original", "compact", "ratio")
-    columns = []
-    for model, time_s in zip((before, after), seconds, strict=True):
-        costs = layer_costs(model, shape).values()
-        columns.append(
-            {
-                "parameters": sum(p.numel() for p in model.parameters()),
-                "multiplications": sum(cost.multiplications for cost in costs),
-                "feature maps, bytes": sum(cost.map_bytes for cost in costs),
-                "one input on one core, us": round(1e6 * time_s),
-            }
-        )
-    for name, whole in columns[0].items():
-        fewer = columns[1][name]
-        table.add_row(name, f"{whole:,}", f"{fewer:,}", f"{whole / fewer:.2f}")
+    for name, heading in HEADINGS.items():
+        ratio = before[name] / after[name]
+        table.add_row(heading, f"{before[name]:,}", f"{after[name]:,}", f"{ratio:.2f}")
     return table

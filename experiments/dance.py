@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from experiments.options import Quiet, aside, printer
 from experiments.verbs import Table, Verbs
 
 VERBS: Table = {
@@ -61,21 +61,22 @@ def data(
     mirror: Annotated[
         str, typer.Option(help="A server with the same paths as the public ones.")
     ] = "",
+    quiet: Quiet = False,
 ) -> None:
     """Fetches human charts from their public sources, and says under which licences they are."""
     from envs.dance import fetching
     from envs.dance.corpus import data_folder
     from hardware_sim.errors import choose
 
-    console = Console()
+    console = printer(silent=quiet)
     place = data_folder(folder)
     chosen = [choose("corpus", name, fetching.FETCHED) for name in corpora or fetching.FETCHED]
     for name in chosen:
         source = fetching.sources()[name]
         home = f"{source['home']} @ {source.get('commit', 'bookworm')}"
-        console.print(f"[bold]{name}[/bold]: {home}", highlight=False, soft_wrap=True)
-        console.print(f"  licence: {source['licence']}", highlight=False, soft_wrap=True)
-    with Progress(console=console) as progress:
+        console.print(f"[bold]{name}[/bold]: {home}")
+        console.print(f"  licence: {source['licence']}")
+    with Progress(console=aside(quiet), disable=quiet) as progress:
         for name in chosen:
             task = progress.add_task(name, total=None)
 
@@ -83,4 +84,4 @@ def data(
                 progress.update(task, completed=done, total=of)
 
             fetching.fetch(name, place, mirror, show)
-    console.print(f"They are in {place}", highlight=False, soft_wrap=True)
+    console.print(f"They are in {place}")

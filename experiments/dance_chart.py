@@ -4,13 +4,17 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from experiments.options import AsJson, Quiet, aside, print_json, printer
 from hardware_sim.errors import InputError, choose
+
+if TYPE_CHECKING:
+    from envs.dance.chart import Chart
+    from envs.dance.tempo import Tempo
 
 WRITTEN = (".sm", ".ssc")
 MOST_SHOWN = 4
@@ -37,6 +41,8 @@ def command(
     title: Annotated[str | None, typer.Option(help="Default: the file's name.")] = None,
     artist: Annotated[str, typer.Option(help="Shown by the game.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Other seeds choose other panels.")] = 0,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Writes step charts for a song."""
     from envs.dance.chart import DIFFICULTIES
@@ -48,9 +54,9 @@ def command(
     if place.suffix not in WRITTEN:
         raise InputError(f"the output {place} must end in {' or '.join(WRITTEN)}")
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=aside(quiet), transient=True) as progress:
         task = progress.add_task("reading the song", total=None)
-        lines = write(
+        found, made = write(
             song,
             place,
             levels=levels,
@@ -62,7 +68,11 @@ def command(
             seed=seed,
             report=lambda stage: progress.update(task, description=stage),
         )
-    print("\n".join(lines))
+    if as_json:
+        print_json(_document(place, found, made))
+    else:
+        text = "\n".join([*_described(found, made, bpm), str(place)])
+        printer(silent=quiet).print(text, markup=False)
 
 
 def write(
@@ -77,11 +87,11 @@ def write(
     artist: str,
     seed: int,
     report: Callable[[str], None],
-) -> list[str]:
+) -> "tuple[list[Tempo], tuple[Chart, ...]]":
     """Writes the chart file and, if it is not there, the music beside it.
 
     Returns:
-        What was found and written, in lines.
+        The readings of the song's beat, the one taken first, and the charts.
 
     Raises:
         InputError: The music cannot be read or has no beat, or an option is out of range; nothing
@@ -109,6 +119,26 @@ def write(
     beside = place.parent / music.name
     if not beside.exists() or not beside.samefile(music):
         _copy(music, beside)
+    return found, made
+
+
+def _document(place: Path, found: "list[Tempo]", made: "tuple[Chart, ...]") -> dict[str, Any]:
+    """What was found and written, for scripts."""
+    return {
+        "file": str(place),
+        "bpm": float(found[0].bpm),
+        "first_beat_s": float(found[0].offset_s),
+        "steadiness": float(found[0].steadiness),
+        "steady": bool(found[0].is_steady),
+        "other_bpms": [float(each.bpm) for each in found[1:MOST_SHOWN]],
+        "charts": [
+            {"difficulty": c.difficulty, "meter": int(c.meter), "rows": len(c.rows)} for c in made
+        ],
+    }
+
+
+def _described(found: "list[Tempo]", made: "tuple[Chart, ...]", bpm: float | None) -> list[str]:
+    """What was found and written, in lines."""
     lines = [f"{found[0].bpm:.2f} beats a minute, the first at {found[0].offset_s:.3f} s"]
     others = ", ".join(f"{each.bpm:.2f}" for each in found[1:MOST_SHOWN])
     if bpm is None and others:
@@ -118,8 +148,7 @@ def write(
             f"the tempo seems to vary (steadiness {found[0].steadiness:.2f} of 1): arrows will "
             "stray from the beat"
         )
-    lines += [f"{c.difficulty:>10} {c.meter:3}  {len(c.rows):5} rows" for c in made]
-    return [*lines, str(place)]
+    return lines + [f"{c.difficulty:>10} {c.meter:3}  {len(c.rows):5} rows" for c in made]
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -4,7 +4,6 @@ Playability is measured against human charts of the level, the meter by a model 
 sync by the onsets of the song's audio, if it is there.
 """
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ from rich.table import Table
 
 from envs.dance.chart import Chart, Song
 from envs.dance.playability import MIDDLE, PACES, Finding, findings, level_of, meter_model, score
+from experiments.options import AsJson, print_json
 
 FEWEST_STEPS = 10
 """Steps below which a chart is too short to judge."""
@@ -143,7 +143,7 @@ def command(
     audio: Annotated[
         Path | None, typer.Option(help="The song; by default what the file names, if it is there.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Judges the charts of a song: playability, difficulty, sync, each with reasons."""
     from envs.dance import simfiles
@@ -168,7 +168,7 @@ def command(
             "too_short": short,
             "charts": [asdict(each) for each in judged],
         }
-        typer.echo(json.dumps(told, indent=1))
+        print_json(told)
         return
     _print(console, song, judged)
     if short:

@@ -9,8 +9,8 @@ import numpy as np
 import typer
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
-from rich.console import Console
 
+from experiments.options import Quiet, aside, printer
 from hardware_sim.errors import InputError
 
 WAVES_PER_S = 50
@@ -25,12 +25,13 @@ def command(
     music: Annotated[
         Path | None, typer.Option(help="The song; by default the file that the chart names.")
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Writes one HTML page that plays the song with scrolling arrows, feet and waveform."""
     page = output or chart_file.with_suffix(".html")
-    with Console(stderr=True).status("reading the song and finding the feet"):
+    with aside(quiet).status("reading the song and finding the feet"):
         write(chart_file, page, music)
-    print(page)
+    printer(silent=quiet).print(f"{page}", markup=False)
 
 
 def write(chart_file: Path, page: Path, music: Path | None = None) -> None:

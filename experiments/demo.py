@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from experiments.options import AsJson, Quiet, aside, print_json, printer
 from hardware_sim.files import write_json
 
 if TYPE_CHECKING:
@@ -26,23 +27,29 @@ def command(
     run_dir: Annotated[
         Path | None, typer.Option(help="Run folder; a new one under runs/ by default.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Trains an agent to place Inception-V3, and compares it with every baseline."""
     from experiments.evaluate import evaluate, parse_seeds
-    from experiments.placement_comparison import as_json, compare, write_comparison
+    from experiments.placement_comparison import as_json as comparison
+    from experiments.placement_comparison import compare, write_comparison
     from experiments.train import configure, train
 
-    console = Console()
     config = configure(ENV_ID, steps=steps, seed=seed)
     run = train(config, run_dir or _new_folder(), quiet=quiet)
-    with console.status("every baseline with as many simulations"):
+    with aside(quiet).status("every baseline with as many simulations"):
         problem, rows = compare(ENV_ID, run)
-    write_json(run.folder / "comparison.json", {"env_id": ENV_ID, **as_json(problem, rows)})
+    compared = {"env_id": ENV_ID, **comparison(problem, rows)}
+    write_json(run.folder / "comparison.json", compared)
     run.save_result(evaluate(ENV_ID, str(run.folder), parse_seeds(ENV_ID, "test"), episodes=1))
-    _print(console, problem, rows)
     report = write_comparison(TITLE, problem, rows, run)
-    console.print(f"Run folder: {run.folder}. Report: {report}", soft_wrap=True)
+    if as_json:
+        print_json({"run": str(run.folder), "report": str(report), **compared})
+        return
+    console = printer(silent=quiet)
+    _print(console, problem, rows)
+    console.print(f"Run folder: {run.folder}. Report: {report}")
 
 
 def _new_folder() -> Path:

@@ -4,7 +4,6 @@ It imports nothing of the other packages, so that it still works when they are t
 ``python -m experiments.doctor``.
 """
 
-import json
 import os
 import platform
 import shutil
@@ -15,13 +14,14 @@ from configparser import ConfigParser
 from dataclasses import asdict, dataclass
 from importlib import metadata, util
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import typer
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
-from rich.console import Console
+
+from experiments.options import AsJson, Quiet, print_json, printer
 
 HOME = Path(__file__).resolve().parents[1]
 """The folder that holds our packages: the checkout, or site-packages."""
@@ -290,24 +290,29 @@ def _disk(folder: Path) -> Finding:
 
 
 def command(
-    as_json: Annotated[bool, typer.Option("--json", help="The findings, as JSON.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check this machine: libraries, compiler, browser, GPU; says what to do about each."""
     findings = examine()
     failed = any(finding.status == "fail" for finding in findings)
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
+        print_json([asdict(finding) for finding in findings])
     else:
-        console = Console(highlight=False, soft_wrap=True)
-        colours = {"ok": "green", "warn": "yellow", "fail": "red"}
-        width = max(len(finding.check) for finding in findings)
-        for finding in findings:
-            console.print(f"{finding.status:<4}", style=colours[finding.status], end="  ")
-            console.print(f"{finding.check:<{width}}  {finding.seen}", markup=False)
-            if finding.remedy:
-                console.print(f"{'':{width + 8}}-> {finding.remedy}", markup=False)
+        _print([finding for finding in findings if finding.status == "fail" or not quiet])
     if failed:
         raise typer.Exit(1)
+
+
+def _print(findings: list[Finding]) -> None:
+    console = printer()
+    colours = {"ok": "green", "warn": "yellow", "fail": "red"}
+    width = max((len(finding.check) for finding in findings), default=0)
+    for finding in findings:
+        console.print(f"{finding.status:<4}", style=colours[finding.status], end="  ")
+        console.print(f"{finding.check:<{width}}  {finding.seen}", markup=False)
+        if finding.remedy:
+            console.print(f"{'':{width + 8}}-> {finding.remedy}", markup=False)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ from typing import Annotated, Any
 import gymnasium as gym
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from agents.agent import Agent
@@ -22,17 +20,11 @@ from agents.rollout import Moment, rollout
 from agents.runs import Run, provenance
 from envs.registration import ENTRIES, normalised, references
 from experiments import statistics
+from experiments.options import AsJson, Quiet, bar, print_json, printer
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
 
 FORMAT = 1
-SPLITS = {
-    "train": list(range(10)),
-    "validation": list(range(100, 105)),
-    "test": list(range(1000, 1005)),
-}
-"""Seeds of ids whose domain has no ``training.json`` of its own."""
-
 COMPOSITE = (gym.spaces.Dict, gym.spaces.Tuple)
 
 Episode = dict[str, Any]
@@ -328,7 +320,7 @@ def parse_seeds(env_id: str, text: str) -> list[int]:
     Raises:
         InputError: It is none of them.
     """
-    splits: dict[str, list[int]] = SPLITS | settings(env_id)["seeds"]
+    splits: dict[str, list[int]] = settings(env_id)["seeds"]
     if text in splits:
         return splits[text]
     try:
@@ -350,23 +342,14 @@ def command(
         Path | None,
         typer.Option("--output", "-o", help="Default: result.json, in the run folder if agent is."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Judge an agent on fixed seeds; the result file can be replayed by gymworks verify."""
     chosen = parse_seeds(env_id, seeds)
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=quiet or not console.is_terminal,
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task(f"{env_id} {agent}", total=len(chosen) * episodes)
-        result = evaluate(env_id, agent, chosen, episodes, on_episode=lambda _: bar.advance(task))
+    with bar(quiet) as shown:
+        task = shown.add_task(f"{env_id} {agent}", total=len(chosen) * episodes)
+        result = evaluate(env_id, agent, chosen, episodes, on_episode=lambda _: shown.advance(task))
     if output is not None:
         path = write_json(output, result)
     elif Path(agent).is_dir():
@@ -374,10 +357,13 @@ def command(
         path = Path(agent) / "result.json"
     else:
         path = write_json("result.json", result)
-    if not quiet:
-        console = Console(highlight=False, soft_wrap=True)
-        console.print(summary_table(result))
-        console.print(f"kept in {path}\nnext: gymworks verify {path}", markup=False)
+    if as_json:
+        head = {name: result[name] for name in ("env_id", "agent", "aggregate", "digest")}
+        print_json({"result": str(path), **head, "episodes": len(result["episodes"])})
+        return
+    console = printer(silent=quiet)
+    console.print(summary_table(result))
+    console.print(f"kept in {path}\nnext: gymworks verify {path}", markup=False)
 
 
 def summary_table(result: Result) -> Table:

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from experiments.options import Quiet, aside, printer
 
 
 def command(
@@ -15,7 +16,7 @@ def command(
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file.")] = Path(
         "report.html"
     ),
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Show runs and results: tables with intervals, profiles, learning curves and pictures."""
     from experiments.page import render  # matplotlib and pages are slow to import
@@ -23,8 +24,7 @@ def command(
     from experiments.report_runs import run_sections, sweep_sections
     from experiments.report_sources import read_json, read_sources
 
-    waiting = Console(stderr=True, quiet=quiet)
-    with waiting.status("reading and replaying"):
+    with aside(quiet).status("reading and replaying"):
         found = read_sources(sources)
         sections = [
             *(result_sections(found.results, found.agents) if found.results else []),
@@ -34,5 +34,4 @@ def command(
             sections += sweep_sections(folder.name, read_json(folder / "result.json"))
         names = ", ".join(source.resolve().name for source in sources)
         path = render(f"gymworks: {names}", sections, output)
-    if not quiet:
-        Console(soft_wrap=True).print(f"written: {path}", markup=False, highlight=False)
+    printer(silent=quiet).print(f"written: {path}", markup=False)

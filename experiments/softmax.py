@@ -1,11 +1,16 @@
 """``gymworks softmax``: where to cut a vocabulary for an adaptive softmax on this machine."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from experiments.options import AsJson, Quiet, aside, print_json, printer
+
+if TYPE_CHECKING:  # torch is slow to import
+    from hardware_sim.softmax.frequencies import FrequencyCurve
+    from hardware_sim.softmax.plan import Plan
 
 
 def command(
@@ -29,6 +34,8 @@ def command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="JSON file for the plan.")
     ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measures this machine and says where to cut a vocabulary, and what that gains."""
     from hardware_sim.files import write_json
@@ -36,9 +43,8 @@ def command(
     from hardware_sim.softmax.module import AdaptiveSoftmax
     from hardware_sim.softmax.plan import LOSS_PRICE
 
-    console = Console(highlight=False)
     _, found = read_counts(counts)
-    with console.status("measuring layers"):
+    with aside(quiet).status("measuring layers"):
         plan = AdaptiveSoftmax.fit(
             found[:vocabulary],
             hidden,
@@ -48,29 +54,40 @@ def command(
             kind=kind,
             loss_price=LOSS_PRICE if loss_price is None else loss_price,
         ).plan
-    table = Table(title=f"{counts.name}: {plan.vocabulary:,} words, batch {batch}, on {device}")
-    for heading in ("cluster", "words", "of the text", "width"):
-        table.add_column(heading, justify="left" if heading == "cluster" else "right")
-    bounds = [0, *plan.cutoffs, plan.vocabulary]
-    covered = FrequencyCurve.of_counts("counts", found[:vocabulary]).coverage(
-        bounds, plan.vocabulary
-    )
-    for i in range(len(bounds) - 1):
-        table.add_row(
-            f"tail {i}" if i else "head",
-            f"{bounds[i]:,} to {bounds[i + 1]:,}",
-            f"{covered[i + 1] - covered[i]:.1%}",
-            str(int(hidden // div_value**i)),
-        )
-    console.print(table)
+    line = construction(hidden, plan.vocabulary, plan.cutoffs, div_value)
+    document = {"hidden": hidden, "batch": batch, "kind": kind, **plan.to_json()}
+    if output:
+        write_json(output, document)
+    if as_json:
+        print_json({**document, "construction": line})
+        return
+    console = printer(silent=quiet)
+    title = f"{counts.name}: {plan.vocabulary:,} words, batch {batch}, on {device}"
+    curve = FrequencyCurve.of_counts("counts", found[:vocabulary])
+    console.print(_table(title, plan, curve, hidden))
     console.print(
         f"expected {plan.expected_ms:.3g} ms, full softmax {plan.full_ms:.3g} ms: "
         f"speed-up {plan.speed_up:.1f}; estimated loss of quality {plan.loss:.3f} nats a word"
     )
     console.print("Number the words by falling frequency, the most frequent 0, and use")
-    console.print(construction(hidden, plan.vocabulary, plan.cutoffs, div_value), soft_wrap=True)
-    if output:
-        write_json(output, {"hidden": hidden, "batch": batch, "kind": kind, **plan.to_json()})
+    console.print(line)
+
+
+def _table(title: str, plan: "Plan", curve: "FrequencyCurve", hidden: int) -> Table:
+    """Head and tails: their words, the share of the text that these make up, and their width."""
+    table = Table(title=title)
+    for heading in ("cluster", "words", "of the text", "width"):
+        table.add_column(heading, justify="left" if heading == "cluster" else "right")
+    bounds = [0, *plan.cutoffs, plan.vocabulary]
+    covered = curve.coverage(bounds, plan.vocabulary)
+    for i in range(len(bounds) - 1):
+        table.add_row(
+            f"tail {i}" if i else "head",
+            f"{bounds[i]:,} to {bounds[i + 1]:,}",
+            f"{covered[i + 1] - covered[i]:.1%}",
+            str(int(hidden // plan.div_value**i)),
+        )
+    return table
 
 
 def construction(hidden: int, vocabulary: int, cutoffs: tuple[int, ...], div_value: float) -> str:

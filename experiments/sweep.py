@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from agents.engines.base import TrainConfig, settings
 from agents.runs import Run
+from experiments.options import AsJson, Quiet, aside, print_json, printer
 from experiments.sweep_trials import OBJECTIVE, progress_of, run_trial, sample, trial_folder
 from experiments.train import configure
 from hardware_sim.errors import InputError
@@ -211,7 +211,7 @@ def _display(config: dict[str, Any], folder: Path, quiet: bool) -> Iterator[None
         BarColumn(),
         TextColumn("{task.completed:,.0f}/{task.total:,.0f} steps, {task.fields[state]}"),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=aside(),
         disable=quiet,
     )
     over = threading.Event()
@@ -282,14 +282,18 @@ def command(
     run_dir: Annotated[Path | None, typer.Option(help="Folder of the sweep.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a sweep.")] = False,
     address: Annotated[str | None, typer.Option(help="Ray cluster, host:port.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Only the result.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Searches an algorithm's hyperparameters with Ray Tune; resumable, also after a kill."""
     config = configure(env_id, engine, algo, steps, seed, address=address)
     name = config.env_id.rpartition(":")[2].replace("/", "-")
     folder = run_dir or Path("runs") / f"{name}-{config.algo}-sweep"
     result = sweep(config, trials, folder, resume, quiet)
-    console = Console()
+    if as_json:
+        print_json({"folder": str(folder), **result})
+        return
+    console = printer(silent=quiet)
     console.print(table(result))
     if result["best"] is not None:
         best = folder / result["trials"][result["best"]]["run"]

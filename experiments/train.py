@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from agents.engines import engine as find_engine
@@ -20,10 +19,9 @@ from agents.engines.base import TrainConfig, qualified, settings
 from agents.engines.teams import is_team
 from agents.runs import Run
 from envs.registration import references
+from experiments.options import AsJson, Quiet, aside, print_json, printer
 from hardware_sim.errors import InputError, choose
 
-CHECKPOINTS = 20  # in a whole run, unless the caller says otherwise
-ENVS = {"dqn": 8, "sac": 8}  # parallel environments; others: 32
 CHANGEABLE = ("steps", "checkpoint_every", "address")  # on resuming
 
 
@@ -63,16 +61,17 @@ def configure(
     algo = algo or str(defaults["algo"])
     choose(f"algorithm of engine {engine}", algo, list(find_engine(engine).ALGORITHMS))
     steps = int(defaults["steps"]) if steps is None else steps
+    copies: dict[str, int] = defaults["num_envs"]
     return TrainConfig(
         env_id=env_id,
         engine=engine,
         algo=algo,
         steps=steps,
         seed=seed,
-        num_envs=ENVS.get(algo, 32) if num_envs is None else num_envs,
+        num_envs=copies.get(algo, copies["others"]) if num_envs is None else num_envs,
         env_kwargs=env_kwargs or {},
         hyperparameters=hyperparameters or {},
-        checkpoint_every=checkpoint_every or max(1, steps // CHECKPOINTS),
+        checkpoint_every=checkpoint_every or max(1, steps // defaults["checkpoints"]),
         address=address,
     )
 
@@ -147,7 +146,7 @@ def _display(config: TrainConfig, quiet: bool) -> Iterator[Callable[[Report], No
         BarColumn(bar_width=16),
         TextColumn("{task.completed:,.0f}/{task.total:,.0f} steps"),
         TextColumn("{task.fields[state]}"),
-        console=Console(stderr=True),
+        console=aside(),
         disable=quiet,
     )
     unit = _unit(config.env_id)
@@ -207,7 +206,8 @@ def command(
     run_dir: Annotated[Path | None, typer.Option(help="Default: runs/<id>-<algo>-s<seed>.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run.")] = False,
     address: Annotated[str | None, typer.Option(help="Ray cluster (rllib).")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Hyperparameter, key=value; repeatable.")
     ] = None,
@@ -230,19 +230,21 @@ def command(
         config = replace(stored, env_id=qualified(env_id), **given)
     else:
         config = configure(env_id, **given)
-    console = Console(highlight=False, soft_wrap=True)
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: Console(stderr=True, soft_wrap=True).print(
-            f"gymworks: warning: {message}", markup=False
+        warnings.showwarning = lambda message, *_, **__: aside().print(
+            f"gymworks: warning: {message}", markup=False, soft_wrap=True
         )
         run = train(config, run_dir, resume, quiet)
-    if not quiet:
-        console.print(_summary(run, config), markup=False)
+    last = (run.metrics() or [{}])[-1]
+    if as_json:
+        kept = {name: last.get(name) for name in ("step", "seconds", "episodes", "best_score")}
+        head = {name: getattr(config, name) for name in ("env_id", "engine", "algo", "seed")}
+        print_json({"run": str(run.folder), **head, **kept})
+    else:
+        printer(silent=quiet).print(_summary(run, config, last), markup=False)
 
 
-def _summary(run: Run, config: TrainConfig) -> str:
-    rows = run.metrics()
-    last = rows[-1] if rows else {}
+def _summary(run: Run, config: TrainConfig, last: dict[str, float]) -> str:
     words = [f"{int(last.get('step', 0)):,} steps"]
     words.append(f"{timedelta(seconds=round(last.get('seconds', 0)))}")
     if "best_score" in last:

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE
@@ -10,8 +10,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from experiments.options import AsJson, Quiet, aside, print_json, printer
 from hardware_sim.errors import InputError, choose
 from hardware_sim.naming import resolve
+
+if TYPE_CHECKING:  # torch is slow to import
+    from torch import Tensor, nn
+
+    from hardware_sim.kernels import Outcome, Problem, Variant
+    from hardware_sim.kernels.network_plan import Entry, Measurement, NetworkPlan
 
 CONV = "64x56x56,64,3x3,pad=1"
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -42,7 +49,7 @@ def sizes(text: str, what: str) -> tuple[int, ...]:
     return tuple(int(each) for each in text.strip().split("x"))
 
 
-def parse_conv(text: str) -> Any:
+def parse_conv(text: str) -> "Problem":
     """The :class:`Problem` of a text such as ``64x56x56,64,3x3,pad=1``.
 
     Input channels and pixels, output channels, kernel; then any of ``pad``, ``stride`` and
@@ -70,7 +77,7 @@ def parse_conv(text: str) -> Any:
     return Problem(channels, outputs[0], tuple(size), kernel, **options)  # type: ignore[arg-type]
 
 
-def load_model(name: str, shape: str | None) -> tuple[Any, tuple[Any, ...]]:
+def load_model(name: str, shape: str | None) -> "tuple[nn.Module, tuple[Tensor, ...]]":
     """The model that ``module:callable`` makes, and its inputs.
 
     Args:
@@ -101,7 +108,7 @@ def load_model(name: str, shape: str | None) -> tuple[Any, tuple[Any, ...]]:
     return model, example if isinstance(example, tuple) else (example,)
 
 
-def resumed(path: Path, plan: Any, console: Console) -> Any:
+def resumed(path: Path, plan: "NetworkPlan", console: Console) -> "NetworkPlan":
     """Takes the measurements that an earlier run left in a file, if they hold here.
 
     Returns:
@@ -129,29 +136,48 @@ def resumed(path: Path, plan: Any, console: Console) -> Any:
     return whole
 
 
-def table(plan: Any) -> Table:
+def rows(plan: "NetworkPlan") -> list[dict[str, Any]]:
+    """What was found for each convolution, JSON-serialisable; times in seconds, None if unknown."""
+    found = []
+    for entry in plan.entries.values():
+        best = entry.best
+        tried = [each for each in entry.measured if each.torch_s]
+        shown = best or max(tried, key=lambda each: each.speedup, default=None)
+        found.append(
+            {
+                "convolution": describe(entry.problem),
+                "layers": entry.layers,
+                "torch_s": shown.torch_s if shown else None,
+                "kernel_s": shown.kernel_s if shown else None,
+                "speedup": shown.speedup if shown else None,
+                "use": label(best.variant) if best else "torch" if tried else "torch, unmeasured",
+                "error": best.error if best else None,
+            }
+        )
+    return found
+
+
+def table(plan: "NetworkPlan") -> Table:
     """What was found, one line a convolution."""
     result = Table(box=SIMPLE)
     for heading in ("convolution", "layers", "torch ms", "kernel ms", "speed-up", "use", "error"):
         is_text = heading in ("convolution", "use")
         result.add_column(heading, justify="left" if is_text else "right", overflow="fold")
-    for entry in plan.entries.values():
-        best = entry.best
-        tried = [each for each in entry.measured if each.torch_s]
-        shown = best or max(tried, key=lambda each: each.speedup, default=None)
+    for row in rows(plan):
+        measured = row["torch_s"] is not None
         result.add_row(
-            describe(entry.problem),
-            str(max(1, len(entry.layers))),
-            f"{shown.torch_s * 1e3:.3f}" if shown else "",
-            f"{shown.kernel_s * 1e3:.3f}" if shown else "",
-            f"{shown.speedup:.2f}" if shown else "",
-            label(best.variant) if best else "torch" if tried else "torch, unmeasured",
-            f"{best.error:.0e}" if best else "",
+            row["convolution"],
+            str(max(1, len(row["layers"]))),
+            f"{row['torch_s'] * 1e3:.3f}" if measured else "",
+            f"{row['kernel_s'] * 1e3:.3f}" if measured else "",
+            f"{row['speedup']:.2f}" if measured else "",
+            row["use"],
+            "" if row["error"] is None else f"{row['error']:.0e}",
         )
     return result
 
 
-def describe(problem: Any) -> str:
+def describe(problem: "Problem") -> str:
     """A convolution as :func:`parse_conv` reads it."""
     text = [f"{problem.in_channels}x{'x'.join(map(str, problem.size))}", str(problem.out_channels)]
     text.append("x".join(map(str, problem.kernel)))
@@ -164,7 +190,7 @@ def describe(problem: Any) -> str:
     return ",".join(text)
 
 
-def label(variant: Any) -> str:
+def label(variant: "Variant") -> str:
     """A short name of a variant."""
     divided = " divided" if variant.splits > 1 else ""
     return f"{variant.algorithm} {'x'.join(map(str, variant.tile))}".strip() + divided
@@ -189,6 +215,8 @@ def command(
             "--output", "-o", help="The plan; an earlier run is resumed, other models' are kept."
         ),
     ] = Path("plan.json"),
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Finds the fastest kernel for each convolution of a network on this machine.
 
@@ -198,45 +226,23 @@ def command(
     killed loses the measurement under way; run again to go on.
     """
     from hardware_sim.host import this_machine
-    from hardware_sim.kernels.model_layers import convolutions
-    from hardware_sim.kernels.tuning import pending, plan_for, tune, unconfirmed
+    from hardware_sim.kernels.tuning import pending, plan_for, unconfirmed
 
-    console = Console()
-    limit_s = seconds(budget)
+    console, limit_s = printer(silent=quiet or as_json), seconds(budget)
     if bool(model) == bool(conv):
         raise InputError(f"give a model, as module:callable, or --conv {CONV}")
-    if model:
-        found = convolutions(*load_model(model, shape))
-        for name, reason in found.unsupported.items():
-            console.print(f"{name} stays with torch: {reason}")
-        problems = list(found.names.items())
-        if not problems:
-            raise InputError(f"{model} has no convolution layers that kernels could compute")
-    else:
-        problems = [(parse_conv(text), []) for text in conv or []]
+    problems = (
+        _of_model(model, shape, console)
+        if model
+        else [(parse_conv(text), []) for text in conv or []]
+    )
     plan = plan_for(problems, this_machine(), threads)
     whole = resumed(output, plan, console)
     whole.save(output)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    ) as progress:
-        again = sum(not (each.best and each.best.again) for each in plan.entries.values())
-        bar = progress.add_task("measuring", total=len(pending(plan)) + again)
-
-        def note(entry: Any, measurement: Any) -> None:
-            whole.save(output)
-            progress.update(
-                bar,
-                advance=1,
-                description=f"{describe(entry.problem)} {label(measurement.variant)}",
-            )
-
-        outcome = tune(plan, budget_s=limit_s, report=note)
+    outcome = _measured(plan, whole, output, limit_s, quiet)
+    left = len(pending(plan)) + len(unconfirmed(plan))
+    if as_json:
+        print_json(_document(plan, output, left, outcome))
     console.print(table(plan))
     if not outcome:
         console.print(
@@ -244,22 +250,80 @@ def command(
             "The plan leaves every layer to torch.[/red]"
         )
         raise typer.Exit(1)
-    left = len(pending(plan)) + len(unconfirmed(plan))
     if left:
         console.print(f"{left} measurements were not reached in {budget}; run again to go on")
     console.print(f"wrote {output}; use it: {saving(plan)}")
 
 
-def saving(plan: Any) -> str:
-    """What the plan gains over the layers, in words."""
-    before = after = 0.0
+def _of_model(name: str, shape: str | None, console: Console) -> "list[tuple[Problem, list[str]]]":
+    """The distinct convolutions of a model, and the names of the layers that have them."""
+    from hardware_sim.kernels.model_layers import convolutions
+
+    found = convolutions(*load_model(name, shape))
+    for layer, reason in found.unsupported.items():
+        console.print(f"{layer} stays with torch: {reason}")
+    if not found.names:
+        raise InputError(f"{name} has no convolution layers that kernels could compute")
+    return list(found.names.items())
+
+
+def _measured(
+    plan: "NetworkPlan", whole: "NetworkPlan", output: Path, budget_s: float, quiet: bool
+) -> "Outcome":
+    """Measures what the plan lacks and saves the whole after each measurement."""
+    from hardware_sim.kernels.tuning import pending, tune
+
+    console = aside(quiet)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+        console=console,
+        disable=quiet or not console.is_terminal,
+        transient=True,
+    ) as progress:
+        again = sum(not (each.best and each.best.again) for each in plan.entries.values())
+        bar = progress.add_task("measuring", total=len(pending(plan)) + again)
+
+        def note(entry: "Entry", measurement: "Measurement") -> None:
+            whole.save(output)
+            name = f"{describe(entry.problem)} {label(measurement.variant)}"
+            progress.update(bar, advance=1, description=name)
+
+        return tune(plan, budget_s=budget_s, report=note)
+
+
+def _document(plan: "NetworkPlan", output: Path, left: int, outcome: "Outcome") -> dict[str, Any]:
+    """What was found, for scripts."""
+    torch_s, plan_s = totals(plan)
+    return {
+        "plan": str(output),
+        "status": outcome.status,
+        "detail": outcome.detail,
+        "measurements_left": left,
+        "torch_s": torch_s,
+        "plan_s": plan_s,
+        "convolutions": rows(plan),
+    }
+
+
+def totals(plan: "NetworkPlan") -> tuple[float, float]:
+    """Seconds of all measured convolutions, with torch and with the plan."""
+    torch_s = plan_s = 0.0
     for entry in plan.entries.values():
-        times = [each for each in entry.measured if each.torch_s]
+        times = [each.torch_s for each in entry.measured if each.torch_s]
         if times:
             best, count = entry.best, max(1, len(entry.layers))
-            library = best.torch_s if best else min(each.torch_s for each in times)
-            before += count * library
-            after += count * (best.kernel_s if best else library)
+            library_s = (best and best.torch_s) or min(times)
+            torch_s += count * library_s
+            plan_s += count * ((best and best.kernel_s) or library_s)
+    return torch_s, plan_s
+
+
+def saving(plan: "NetworkPlan") -> str:
+    """What the plan gains over the layers, in words."""
+    before, after = totals(plan)
     if not before:
         return "nothing was measured"
     return (

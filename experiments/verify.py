@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import gymnasium as gym
 import typer
-from rich.console import Console
 from rich.progress import track
 
 from agents.engines.base import qualified
@@ -24,6 +23,7 @@ from experiments.evaluate import (
     spec_json,
     summary,
 )
+from experiments.options import AsJson, Quiet, aside, print_json, printer
 from hardware_sim.errors import InputError
 
 NUMBER = (int, float)
@@ -138,7 +138,7 @@ def verify(path: str | Path, quiet: bool = True) -> list[str]:
         for episode in track(
             result["episodes"],
             "replaying",
-            console=(console := Console(stderr=True)),
+            console=(console := aside(quiet)),
             disable=quiet or not console.is_terminal,
             transient=True,
         ):
@@ -246,14 +246,19 @@ def _same(a: Any, b: Any) -> bool:
 
 def command(
     path: Annotated[Path, typer.Argument(metavar="RESULT", help="A result.json.")],
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing unless it differs.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Replay a result file; exit status 1 and the first difference if it does not hold."""
     differences = verify(path, quiet)
-    console = Console(highlight=False, soft_wrap=True)
-    if differences:
+    episodes = len(read_result(path)["episodes"])
+    if as_json:
+        found = {"result": str(path), "holds": not differences, "episodes": episodes}
+        print_json({**found, "differences": differences})
+    elif differences:
         more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
-        console.print(f"{path} does not hold: {differences[0]}{more}", markup=False)
+        printer().print(f"{path} does not hold: {differences[0]}{more}", markup=False)
+    else:
+        printer(silent=quiet).print(f"verified: {episodes} episodes", markup=False)
+    if differences:
         raise typer.Exit(1)
-    if not quiet:
-        console.print(f"verified: {len(read_result(path)['episodes'])} episodes", markup=False)

@@ -11,13 +11,13 @@ import gymnasium as gym
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from agents.engines.base import qualified
 from agents.loading import load_agent
 from agents.rollout import Moment
 from experiments.evaluate import Episode, make, play
+from experiments.options import Quiet, aside, printer
 from hardware_sim.errors import InputError, choose
 from hardware_sim.files import write_atomic, write_text
 
@@ -222,13 +222,13 @@ def command(
     every: Annotated[
         int | None, typer.Option(help="Steps between frames; default: at most 300 frames.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Film one episode of an agent."""
     check_film(output)
     if fps is not None and not 0 < fps <= 120:
         raise InputError(f"fps is {fps}; allowed: above 0, at most 120")
-    console = Console(stderr=True)
+    console = aside(quiet)
     waiting = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -241,9 +241,8 @@ def command(
         shot, episode, own_fps = film(env_id, agent, seed, every)
         said = describe(episode)
         shot.write(output, fps or own_fps, f"{agent} on {env_id}", said)
-    if not quiet:
-        console = Console(highlight=False, soft_wrap=True)
-        console.print(f"{said}; {len(shot.frames)} frames in {output}", markup=False)
+    text = f"{said}; {len(shot.frames)} frames in {output}"
+    printer(silent=quiet).print(text, markup=False)
 
 
 def describe(episode: Episode) -> str:

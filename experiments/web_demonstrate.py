@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import gymnasium as gym
 import typer
-from rich.console import Console
 from rich.progress import track
 
 from agents.agent import Agent
@@ -19,6 +18,7 @@ from envs.web.demonstration_file import writable, write_demonstrations
 from envs.web.env import STEP_MS, WebEnv
 from envs.web.recording import versions, web_spec
 from experiments.evaluate import agent_seed
+from experiments.options import AsJson, Quiet, aside, print_json, printer
 from experiments.web_record import read_options
 from hardware_sim.errors import InputError
 
@@ -37,7 +37,8 @@ def command(
         str, typer.Option(help='Options of reset as JSON, such as {"split": "test"}.')
     ] = "{}",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Let an agent demonstrate episodes, without a browser."""
     if episodes < 1 or seed < 0:
@@ -49,21 +50,20 @@ def command(
     def played() -> Iterator[Demonstration]:
         env = gym.make(f"envs:{name}", backend="twin")
         player = load_agent(agent, env)
-        console = Console(stderr=True)
-        for number in track(
-            range(seed, seed + episodes), "playing", console=console, disable=quiet, transient=True
-        ):
+        seeds = range(seed, seed + episodes)
+        for number in track(seeds, "playing", console=aside(quiet), disable=quiet, transient=True):
             demonstration = demonstrate(env, player, agent, number, chosen)
             scores.append(demonstration.score or 0.0)
             yield demonstration
         env.close()
 
     write_demonstrations(path, played(), force)
-    if not quiet:
-        mean = sum(scores) / len(scores)
-        Console(highlight=False, soft_wrap=True).print(
-            f"{episodes} episodes, mean score {mean:.3f}, in {path}", markup=False
-        )
+    mean = sum(scores) / len(scores)
+    if as_json:
+        print_json({"file": str(path), "episodes": episodes, "mean_score": mean})
+    else:
+        text = f"{episodes} episodes, mean score {mean:.3f}, in {path}"
+        printer(silent=quiet).print(text, markup=False)
 
 
 def demonstrate(

@@ -12,6 +12,7 @@ from rich.progress import track
 from envs.web.demonstration import Demonstration
 from envs.web.demonstration_file import demonstration_files, read_demonstrations
 from envs.web.transitions import Transitions, transitions
+from experiments.options import AsJson, Quiet, aside, print_json, printer
 from experiments.web_datasets import write_minari, write_parquet
 from hardware_sim.errors import InputError, choose
 
@@ -33,7 +34,8 @@ def command(
         bool, typer.Option("--success-only", help="Leave out what did not succeed.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Export demonstrations as observations and factored actions."""
     choose("format", to, FORMATS)
@@ -44,8 +46,8 @@ def command(
     reasons: Counter[str] = Counter()
 
     def episodes() -> Iterator[tuple[Demonstration, Transitions]]:
-        console = Console(stderr=True)
-        for file in track(files, "exporting", console=console, disable=quiet, transient=True):
+        shown = track(files, "exporting", console=aside(quiet), disable=quiet, transient=True)
+        for file in shown:
             for each in read_demonstrations(file):
                 if success_only and not each.success:
                     counts["left out"] += 1
@@ -58,12 +60,16 @@ def command(
 
     write = write_parquet if to == "parquet" else write_minari
     write(output, episodes())
-    if not quiet:
-        _tell(output, counts, reasons)
+    if as_json:
+        kept = {name: counts[name] for name in ("episodes", "steps")}
+        print_json(
+            {"output": str(output), **kept, "left_out": counts["left out"], "unmapped": reasons}
+        )
+    else:
+        _tell(printer(silent=quiet), output, counts, reasons)
 
 
-def _tell(output: Path, counts: Counter[str], reasons: Counter[str]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+def _tell(console: Console, output: Path, counts: Counter[str], reasons: Counter[str]) -> None:
     said = f"{counts['episodes']} episodes, {counts['steps']} steps in {output}"
     if counts["left out"]:
         said += f"; {counts['left out']} without success left out"

@@ -1,25 +1,29 @@
 """``gymworks web import``: other people's demonstrations in our format."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from envs.web.demonstration import Demonstration
 from envs.web.demonstration_file import writable, write_demonstrations
 from envs.web.miniwob_recordings import read_miniwob
+from experiments.options import AsJson, Quiet, aside, print_json, printer
 from hardware_sim.errors import InputError
+
+COUNTED = ("demonstrations", "steps", "successes")
 
 
 def command(
     files: Annotated[list[Path], typer.Argument(help="MiniWoB++ demonstrations, *.jsonl[.xz].")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder; a file a task.")],
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar, no table.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Import the public MiniWoB++ demonstrations."""
     for file in files:
@@ -28,24 +32,30 @@ def command(
     targets = [output / f"{file.name.partition('.jsonl')[0]}.jsonl.xz" for file in files]
     for target in targets:
         writable(target, force)
-    table = Table("task", "demonstrations", "steps", "successes")
-    total = [0, 0, 0]
+    found: dict[str, Counter[str]] = {}
     pairs = list(zip(files, targets, strict=True))
-    for file, target in track(
-        pairs, "importing", console=Console(stderr=True), disable=quiet, transient=True
-    ):
-        counts = [0, 0, 0]
+    shown = track(pairs, "importing", console=aside(quiet), disable=quiet, transient=True)
+    for file, target in shown:
+        counts = found[target.name.removesuffix(".jsonl.xz")] = Counter(dict.fromkeys(COUNTED, 0))
         write_demonstrations(target, _counted(file, counts), force)
-        table.add_row(target.name.removesuffix(".jsonl.xz"), *map(str, counts))
-        total = [whole + part for whole, part in zip(total, counts, strict=True)]
-    table.add_row(f"{len(files)} tasks", *map(str, total), style="bold")
-    if not quiet:
-        Console().print(table)
+    if as_json:
+        print_json({"output": str(output), "tasks": found})
+    else:
+        printer(silent=quiet).print(_table(found))
 
 
-def _counted(file: Path, counts: list[int]) -> Iterator[Demonstration]:
+def _counted(file: Path, counts: Counter[str]) -> Iterator[Demonstration]:
     for demonstration in read_miniwob(file):
-        counts[0] += 1
-        counts[1] += len(demonstration.steps)
-        counts[2] += demonstration.success
+        counts["demonstrations"] += 1
+        counts["steps"] += len(demonstration.steps)
+        counts["successes"] += demonstration.success
         yield demonstration
+
+
+def _table(found: dict[str, Counter[str]]) -> Table:
+    table = Table("task", *COUNTED)
+    for task, counts in found.items():
+        table.add_row(task, *(str(counts[name]) for name in COUNTED))
+    total = (str(sum(counts[name] for counts in found.values())) for name in COUNTED)
+    table.add_row(f"{len(found)} tasks", *total, style="bold")
+    return table

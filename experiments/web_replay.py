@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from envs.web.browser import release_browsers
@@ -18,6 +17,7 @@ from envs.web.demonstration_file import read_demonstrations
 from envs.web.demonstration_frames import FrameWriter
 from envs.web.env import WebEnv
 from envs.web.replaying import Drift, Replay, replay
+from experiments.options import AsJson, Quiet, aside, print_json, printer
 from experiments.watch import Film, check_film
 
 FPS = 8.0
@@ -36,14 +36,15 @@ def command(
     allow_drift: Annotated[
         bool, typer.Option("--allow-drift", help="Exit with 0 even if the pages went another way.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Replay demonstrations in a browser; exit with 1 if the pages went another way."""
     if output is not None:
         check_film(output)
     demonstrations = list(read_demonstrations(file))
-    console = Console(highlight=False, soft_wrap=True)
-    writer, films, agree = FrameWriter(), list[Film](), True
+    console = printer(silent=quiet or as_json)
+    writer, films, seen = FrameWriter(), list[Film](), list[Replay]()
     with _bar(demonstrations, quiet) as advance:
         for number, each in enumerate(demonstrations):
 
@@ -58,10 +59,11 @@ def command(
                         films.append(Film(env))
                     films[0].take(last=step == len(each.steps) - 1)
 
-            seen = replay(each, on_step)
-            agree &= seen.agrees
-            for line in described(each, seen):
-                console.print(line, markup=False)
+            seen.append(replay(each, on_step))
+            if not as_json:
+                printer(silent=quiet and seen[-1].agrees).print(
+                    "\n".join(described(each, seen[-1])), markup=False
+                )
     release_browsers()
     if frames:
         console.print(f"frames in {writer.write(file)}", markup=False)
@@ -69,15 +71,35 @@ def command(
         title = f"{demonstrations[0].env_id}, seed {demonstrations[0].seed}"
         films[0].write(output, FPS, title, demonstrations[0].instruction)
         console.print(f"{len(films[0].frames)} frames in {output}", markup=False)
+    agree = all(each.agrees for each in seen)
+    if as_json:
+        found = [summary(*pair) for pair in zip(demonstrations, seen, strict=True)]
+        print_json({"file": str(file), "agree": agree, "demonstrations": found})
     if not agree and not allow_drift:
         raise typer.Exit(1)
+
+
+def summary(demonstration: Demonstration, seen: Replay) -> dict[str, Any]:
+    """A replay, JSON-serialisable: where it left the recording, and both outcomes."""
+    return {
+        "env_id": demonstration.env_id,
+        "seed": demonstration.seed,
+        "steps": len(demonstration.steps),
+        "agrees": seen.agrees,
+        "drift_step": None if seen.drift is None else seen.drift.step,
+        "left_out": [unsent._asdict() for unsent in seen.unsent],
+        "score": None if seen.outcome is None else seen.outcome.score,
+        "recorded_score": demonstration.score,
+        "sent": seen.sent,
+        "recorded_sent": demonstration.sent,
+    }
 
 
 @contextmanager
 def _bar(demonstrations: list[Demonstration], quiet: bool) -> Iterator[Callable[[], None]]:
     """A progress bar over steps; yields what moves it on."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    console = Console(stderr=True)
+    console = aside(quiet)
     hidden = quiet or not console.is_terminal
     with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
         task = bar.add_task("replaying", total=sum(len(each.steps) for each in demonstrations))

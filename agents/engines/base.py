@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
@@ -21,10 +22,22 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "network": None,
     "algo": "ppo",
     "steps": 100_000,
+    "num_envs": {"dqn": 8, "sac": 8, "others": 32},
+    "checkpoint_every": 20_000,
+    "checkpoints": 20,
     "hyperparameters": {},
     "search_space": {},
-    "seeds": {},
+    "seeds": {
+        "train": list(range(10)),
+        "validation": list(range(100, 105)),
+        "test": list(range(1000, 1005)),
+    },
 }
+"""What a domain's ``training.json`` may set, with the values of those that it does not.
+
+``num_envs`` has parallel environments by algorithm, ``checkpoint_every`` the steps between
+checkpoints; a training from the command line keeps as many as ``checkpoints``.
+"""
 
 FIRST_EPISODE_SEED = 1_000_000
 """Training episodes draw their seeds from here up, so the fixed lists of small seeds that judge
@@ -53,10 +66,10 @@ class TrainConfig:
     algo: str
     steps: int
     seed: int
-    num_envs: int = 32
+    num_envs: int = DEFAULT_SETTINGS["num_envs"]["others"]
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     hyperparameters: dict[str, Any] = field(default_factory=dict)
-    checkpoint_every: int = 20_000
+    checkpoint_every: int = DEFAULT_SETTINGS["checkpoint_every"]
     address: str | None = None
 
     def __post_init__(self) -> None:
@@ -143,10 +156,18 @@ def qualified(env_id: str) -> str:
 
 
 def settings(env_id: str) -> dict[str, Any]:
-    """The domain's ``training.json`` over the defaults; the defaults for other ids."""
-    if is_ours(env_id):
-        return DEFAULT_SETTINGS | training_settings(env_id)
-    return dict(DEFAULT_SETTINGS)
+    """The domain's ``training.json`` over the defaults, name by name; the defaults for other ids.
+
+    Returns:
+        A copy; what is a dictionary in both has the names of both.
+    """
+    given = training_settings(env_id) if is_ours(env_id) else {}
+    defaults = deepcopy(DEFAULT_SETTINGS)
+    found = defaults | given
+    for name, default in defaults.items():
+        if isinstance(default, dict):
+            found[name] = default | found[name]
+    return found
 
 
 def lower_is_better(env_id: str) -> bool | None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.engines.base import EpisodeTracker, TrainConfig, qualified
+from agents.engines import base
+from agents.engines.base import DEFAULT_SETTINGS, EpisodeTracker, TrainConfig, qualified, settings
 from agents.runs import Run, UnreadableCheckpointError
 from hardware_sim.errors import InputError
 
@@ -217,6 +218,18 @@ def test_config_round_trips_through_the_folder(tmp_path: Path) -> None:
     assert TrainConfig.from_json(Run(run.folder).config) == config
     with pytest.raises(InputError, match="describes no training run"):
         TrainConfig.from_json({"env_id": "CartPole-v1"})
+
+
+def test_settings_are_the_domains_over_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings("CartPole-v1") == DEFAULT_SETTINGS
+    settings("CartPole-v1")["seeds"]["test"].append(7)
+    assert settings("CartPole-v1") == DEFAULT_SETTINGS
+    given = {"steps": 9, "seeds": {"test": [5]}, "num_envs": {"ppo": 4}, "own": True}
+    monkeypatch.setattr(base, "training_settings", lambda env_id: given)
+    found = settings("DevicePlacement-InceptionV3-v0")
+    assert (found["steps"], found["algo"], found["own"]) == (9, "ppo", True)
+    assert found["seeds"] == DEFAULT_SETTINGS["seeds"] | {"test": [5]}
+    assert found["num_envs"] == {"dqn": 8, "sac": 8, "others": 32, "ppo": 4}
 
 
 def test_ids_are_qualified_or_refused() -> None:

@@ -118,6 +118,15 @@ def test_the_default_folder_and_silence(tmp_path: Path, monkeypatch: pytest.Monk
     assert Path(f"runs/benchmark-envs-{BERT}/summary.json").exists()
 
 
+def test_the_json_is_the_summary_and_where_the_rest_is(tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    shown = json.loads(
+        invoke(BERT, "--agents", "heft", "--seeds", "2", "--run-dir", str(folder), "--json").stdout
+    )
+    assert (shown.pop("folder"), shown.pop("report")) == (str(folder), f"{folder}/report.html")
+    assert shown == json.loads((folder / "summary.json").read_text())
+
+
 def test_suites() -> None:
     assert parse_suite("all") == [f"envs:{env_id}" for env_id in ENTRIES]
     domain = [f"envs:{entry.id}" for entry in ENTRIES.values() if entry.domain == "placement"]

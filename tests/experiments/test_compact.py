@@ -1,5 +1,7 @@
 """The verb ``compact`` on a module of one's own."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -59,6 +61,16 @@ def test_layers_are_listed_and_a_network_is_written(files):
     model = torch.load("small.pt", weights_only=False)
     assert model.get_submodule("0").out_channels == 4
     assert model(torch.zeros(2, 3, 10, 10)).shape == (2, 4, 6, 6)
+
+
+def test_the_json_has_layers_and_costs(files):
+    source = ["compact_verb_network:network", "--inputs", "images.npy", "--json"]
+    assert json.loads(run(*source)) == {"layers": {"0": 8}}
+    found = json.loads(run(*source, "--keep", "0=4"))
+    assert found["compact"]["map_bytes"] < found["original"]["map_bytes"]
+    assert found["original"]["time_us"] > 0
+    assert 0 < found["variance_lost"]["0"] < 1
+    assert run(*source[:-1], "--keep", "0=4", "--quiet") == ""
 
 
 def test_a_classifier_is_tuned_without_labels(files):

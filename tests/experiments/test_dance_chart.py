@@ -1,5 +1,6 @@
 """A song in, charts out, from the command line; nothing is left behind when that fails."""
 
+import json
 from importlib.resources import files
 from pathlib import Path
 
@@ -46,6 +47,18 @@ def test_a_song_gets_charts_that_load(tmp_path):
         check_holds(chart)
         assert chart.times[0] >= 0
         assert chart.times[-1] <= seconds
+
+
+def test_the_json_says_what_was_written(tmp_path):
+    place = tmp_path / "song.sm"
+    arguments = MUSIC, "-o", place, "--difficulties", "Easy", "--bpm", "140"
+    shown = json.loads("".join(run(*arguments, "--json")))
+    (chart,) = read(place).charts
+    assert shown["charts"] == [
+        {"difficulty": "Easy", "meter": chart.meter, "rows": len(chart.rows)}
+    ]
+    assert (shown["file"], shown["bpm"]) == (str(place), pytest.approx(140, abs=1))
+    assert run(*arguments, "--quiet") == []
 
 
 def test_the_same_seed_writes_the_same_chart(tmp_path):

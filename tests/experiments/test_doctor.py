@@ -55,6 +55,16 @@ def test_each_finding_is_a_line(tmp_path: Path) -> None:
     assert [line for line in text.splitlines() if line.startswith("ok    python  ")]
 
 
+def test_quiet_leaves_failures(tmp_path: Path) -> None:
+    assert run(ROOT, "--quiet") == (0, "")
+    (tmp_path / "envs").mkdir()
+    (tmp_path / "envs" / "__init__.py").touch()
+    code, text = run(tmp_path, "--quiet")
+    assert code == 1
+    assert text.startswith("fail  package envs")
+    assert "ok  " not in text
+
+
 @pytest.mark.parametrize("name", ["envs", "agents"])
 def test_a_strangers_package_fails_with_its_remedy(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()

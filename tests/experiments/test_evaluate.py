@@ -235,6 +235,16 @@ def test_a_run_keeps_its_result_in_its_folder(tmp_path: Path) -> None:
     assert [path.name for path in folder.glob(".*")] == []
 
 
+def test_the_json_is_what_the_result_file_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = json.loads(invoke(BERT, "--agent", "heft", "--seeds", "0,1", "--json").stdout)
+    result = read_result(shown.pop("result"))
+    assert shown.pop("episodes") == len(result["episodes"]) == 2
+    assert shown == {name: result[name] for name in ("env_id", "agent", "aggregate", "digest")}
+
+
 def test_every_episode_is_told() -> None:
     told: list[int] = []
     evaluate(BERT, "heft", [2, 1], 2, on_episode=lambda episode: told.append(episode["seed"]))

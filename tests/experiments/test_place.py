@@ -37,15 +37,38 @@ def test_a_picture_is_written(tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_list_names_what_is_shipped():
-    output = call("list").output
+def test_the_json_is_the_file_and_more(tmp_path):
+    output = tmp_path / "placement.json"
+    result = call("msr_bert24", "--cluster", "6xv100_msr", "--method", "heft", "-o", output,
+                  "--json")  # fmt: skip
+    shown, written = json.loads(result.stdout), json.loads(output.read_text())
+    assert {key: shown[key] for key in written} == written
+    assert shown["lower_bound_s"] <= shown["makespan_s"] <= shown["single_device_s"]
+    assert sum(each["ops"] for each in shown["devices"]) == len(written["device"])
+    assert shown["fits"] == all(e["peak_bytes"] <= e["capacity_bytes"] for e in shown["devices"])
+
+
+def test_quiet_prints_nothing(tmp_path):
+    output = tmp_path / "placement.json"
+    result = call("inception_v3", "--evaluations", 5, "-o", output, "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+    assert output.exists()
+
+
+@pytest.mark.parametrize("words", [["--list"], ["list"]])
+def test_list_names_what_is_shipped(words):
+    output = call(*words).output
     assert "inception_v3" in output
     assert "xeon_4xk80" in output
+    found = json.loads(call(*words, "--json").stdout)
+    assert {"inception_v3", "msr_bert24"} <= set(found["graphs"])
+    assert "xeon_4xk80" in found["clusters"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ([], "give a graph"),
         (["vgg99"], "unknown graph"),
         (["inception_v3", "--cluster", "moon"], "unknown cluster"),
         (["inception_v3", "--method", "magic"], "unknown method"),

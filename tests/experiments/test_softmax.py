@@ -40,6 +40,16 @@ def test_the_printed_line_makes_the_module(counts, tmp_path):
     assert "head" in result.output
 
 
+def test_the_json_is_the_file_and_the_line(counts, tmp_path):
+    output = tmp_path / "plan.json"
+    arguments = ["--hidden", 32, "--batch", 16, "--vocabulary", 2_000, "-o", output]
+    shown = json.loads(call(counts, *arguments, "--json").stdout)
+    module = eval(shown.pop("construction"), {"torch": torch})
+    assert module.in_features == 32
+    assert shown == json.loads(output.read_text())
+    assert call(counts, *arguments, "--quiet").output == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

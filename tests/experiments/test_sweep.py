@@ -127,11 +127,13 @@ def driver(folder: Path, *more: str) -> "subprocess.Popen[bytes]":
         "app = typer.Typer()\napp.command()(command)\napp()\n"
     )
     arguments = ["--trials", "2", "--steps", "12000", "--run-dir", str(folder), "--quiet"]
-    return subprocess.Popen(
-        [sys.executable, "-c", code, PLACEMENT, *arguments, *more],
-        cwd=folder.parent,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-    )
+    with (folder.parent / "output").open("w") as output:
+        return subprocess.Popen(
+            [sys.executable, "-c", code, PLACEMENT, *arguments, *more],
+            cwd=folder.parent,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            stdout=output,
+        )
 
 
 @pytest.mark.peers
@@ -157,10 +159,12 @@ def test_killed_driver_resumes(tmp_path: Path) -> None:
     first = advanced()[0]
     before, step = Run(first).metrics(), Run.checkpoint_step(Run(first).checkpoints()[0])
 
-    resumed = driver(folder, "--resume")
+    resumed = driver(folder, "--resume", "--json")
     assert resumed.wait(timeout=240) == 0
     result = Run(folder).result()
     assert result is not None
+    shown = json.loads((tmp_path / "output").read_text())
+    assert shown == {"folder": str(folder), **result}
     assert [trial["trial"] for trial in result["trials"]] == [0, 1]
     assert all(trial["status"] in ("finished", "stopped") for trial in result["trials"])
     assert result["trials"][result["best"]]["status"] == "finished"

@@ -1,5 +1,6 @@
 """The train verb: progress, killing and resuming, full disks, and everything it refuses."""
 
+import json
 import os
 import re
 import signal
@@ -62,6 +63,17 @@ def test_trains_into_the_default_folder_and_says_what_next(
     assert run.config["hyperparameters"] == {"n_steps": 16}
     assert run.config["seed"] == 3
     assert run.metrics()[-1]["step"] == 256
+
+
+def test_the_json_says_what_was_trained(tmp_path: Path) -> None:
+    done = invoke("--steps", "64", "--quiet", "--json", "--run-dir", str(tmp_path / "run"))
+    assert (done.exit_code, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    last = Run(found["run"]).metrics()[-1]
+    assert {name: found[name] for name in ("env_id", "engine", "algo", "seed")} == {
+        "env_id": LINE, "engine": "sb3", "algo": "ppo", "seed": 0
+    }  # fmt: skip
+    assert (found["step"], found["seconds"]) == (last["step"], last["seconds"])
 
 
 def test_quiet_says_nothing(tmp_path: Path) -> None:

@@ -70,6 +70,26 @@ def test_a_model_is_tuned_within_a_budget_and_resumed(folder):
     assert len(again["measured"]) == 2
 
 
+def test_the_json_is_what_the_plan_says(folder):
+    shown = json.loads(call("my_models:both", "--budget", "0.01s", "--json").stdout)
+    (row,), (entry,) = (
+        shown["convolutions"],
+        NetworkPlan.load(folder / "plan.json").entries.values(),
+    )
+    (measured,) = entry.measured
+    assert (row["convolution"], row["layers"]) == (tune.describe(entry.problem), ["0"])
+    assert (row["torch_s"], row["kernel_s"]) == (measured.torch_s, measured.kernel_s)
+    assert (shown["plan"], shown["status"]) == ("plan.json", "ok")
+    assert shown["torch_s"] == measured.torch_s
+    assert shown["measurements_left"] > 0
+
+
+def test_quiet_prints_nothing(folder):
+    done = call("--conv", "3x8x8,8,3x3", "--budget", "0.01", "--quiet")
+    assert (done.exit_code, done.output) == (0, "")
+    assert (folder / "plan.json").exists()
+
+
 def test_a_plan_of_another_machine_is_measured_anew(folder):
     call("--conv", "3x8x8,8,3x3", "--budget", "0.01")
     plan = json.loads((folder / "plan.json").read_text())
@@ -138,6 +158,11 @@ def test_no_compiler_is_said_and_leaves_all_to_torch(folder, monkeypatch):
     assert result.exit_code == 1
     assert "no compiler" in result.output
     assert json.loads((folder / "plan.json").read_text())["convolutions"][0]["use"] == "torch"
+    shown = call("my_models:both", "--json")
+    assert shown.exit_code == 1
+    found = json.loads(shown.stdout)
+    assert found["status"] != "ok"
+    assert found["convolutions"][0]["use"] == "torch, unmeasured"
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,19 @@ def test_what_was_played_holds(honest: str, tmp_path: Path) -> None:
     assert (quiet.exit_code, quiet.output) == (0, "")
 
 
+def test_the_json_says_whether_it_holds(honest: str, tmp_path: Path) -> None:
+    path = changed(honest, tmp_path / "result.json", lambda result: None)
+    done = CliRunner().invoke(app, [str(path), "--json"])
+    assert done.exit_code == 0
+    held = {"result": str(path), "holds": True, "episodes": 4, "differences": []}
+    assert json.loads(done.stdout) == held
+    path = changed(honest, tmp_path / "result.json", better)
+    done = CliRunner().invoke(app, [str(path), "--json", "--quiet"])
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    assert found == {**held, "holds": False, "differences": verify(path)}
+
+
 def test_cartpole_holds(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     path.write_text(json.dumps(evaluate("CartPole-v1", "random", [0, 1])))

@@ -4,6 +4,7 @@ The person is selenium with a second Chromium: it does with mouse and keyboard w
 expert would do.
 """
 
+import json
 import os
 import re
 import signal
@@ -194,7 +195,7 @@ def test_a_booking_is_recorded_and_replayed_without_drift(person, chromium, tmp_
     assert unmapped == []
     assert played("WoB-United-v0", 3, decisions) == 1
 
-    done = invoke("replay", file, "--quiet")
+    done = invoke("replay", file)
     assert done.exit_code == 0, done.output
     assert "no drift" in done.output
     assert "score 1, as recorded" in done.output
@@ -310,6 +311,7 @@ def shown(tmp_path_factory):
 @pytest.mark.browser
 def test_drift_is_found_and_described(shown, tmp_path):
     assert invoke("replay", shown).exit_code == 0  # the browser goes the way of the twin
+    assert invoke("replay", shown, "--quiet").output == ""
     kept = one(shown)
     state = kept.steps[1].state
     rows = [row and row._replace(text=row.text + "?") for row in state.rows]
@@ -324,7 +326,14 @@ def test_drift_is_found_and_described(shown, tmp_path):
     assert "title: 'Other', now 'Dialog'" in done.output
     assert re.search(r"row \d+: text '.*\?', now '.*'", done.output)
     assert "score 1, recorded: 0.5" in done.output
-    assert invoke("replay", path, "--allow-drift").exit_code == 0
+    assert invoke("replay", path, "--allow-drift", "--quiet").output == done.output
+    scripted = invoke("replay", path, "--quiet", "--json")
+    assert scripted.exit_code == 1
+    found = json.loads(scripted.output)
+    assert (found["file"], found["agree"]) == (str(path), False)
+    (replayed,) = found["demonstrations"]
+    assert (replayed["drift_step"], replayed["agrees"], replayed["left_out"]) == (1, False, [])
+    assert (replayed["score"], replayed["recorded_score"]) == (1, 0.5)
 
 
 def test_what_cannot_be_sent_is_said(shown, tmp_path):

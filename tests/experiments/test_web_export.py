@@ -1,5 +1,6 @@
 """Demonstrations leave as parquet that RLlib learns from, and as Minari data sets."""
 
+import json
 from pathlib import Path
 
 import gymnasium as gym
@@ -58,6 +59,16 @@ def test_parquet_has_every_transition(folder, space, tmp_path):
                 assert part.dtype == space[key].dtype
         assert (row.actions, row.rewards) == (each.actions[0], 1)
         assert (row.terminateds, row.truncateds) == (True, False)
+
+
+def test_the_json_counts_what_was_shown_and_exported(tmp_path):
+    told = invoke("demonstrate", ENV_ID, "--episodes", 2, "-o", tmp_path, "--quiet", "--json")
+    file = tmp_path / f"{ENV_ID}.jsonl.xz"
+    assert json.loads(told) == {"file": str(file), "episodes": 2, "mean_score": 1.0}
+    path = tmp_path / "clicks.parquet"
+    told = json.loads(invoke("export", file, "--to", "parquet", "-o", path, "--quiet", "--json"))
+    assert (told["output"], told["episodes"], told["left_out"]) == (str(path), 2, 0)
+    assert (told["steps"], told["unmapped"]) == (pyarrow.parquet.read_table(path).num_rows, {})
 
 
 @pytest.mark.peers

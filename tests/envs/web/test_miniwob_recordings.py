@@ -2,13 +2,16 @@
 
 import json
 import lzma
+import re
 
 import pytest
+from typer.testing import CliRunner
 
 from envs.web.actions import Action
 from envs.web.demonstration_file import read_demonstrations, write_demonstrations
 from envs.web.factoring import to_actions
 from envs.web.miniwob_recordings import read_miniwob
+from experiments.web import app
 from hardware_sim.errors import InputError
 
 
@@ -154,3 +157,16 @@ def test_other_lines_are_refused(line, says, tmp_path):
     (tmp_path / "cut.jsonl.xz").write_bytes(lzma.compress(b"{}\n" * 9)[:-9])
     with pytest.raises(InputError, match=r"cut.jsonl.xz, "):
         list(read_miniwob(tmp_path / "cut.jsonl.xz"))
+
+
+def test_the_verb_imports_and_counts_them(file, tmp_path):
+    words = ["import", str(file), "-o", str(tmp_path / "ours")]
+    shown = CliRunner().invoke(app, words)
+    assert shown.exit_code == 0, shown.output
+    assert re.search(r"1 tasks +│ 3 +│ \d+ +│ 1", shown.stdout)
+    kept = list(read_demonstrations(tmp_path / "ours" / "enter-text.jsonl.xz"))
+    steps = sum(len(each.steps) for each in kept)
+    found = json.loads(CliRunner().invoke(app, [*words, "--force", "--json"]).stdout)
+    counts = {"demonstrations": 3, "steps": steps, "successes": 1}
+    assert found == {"output": str(tmp_path / "ours"), "tasks": {"enter-text": counts}}
+    assert CliRunner().invoke(app, [*words, "--force", "--quiet"]).output == ""
