@@ -41,7 +41,7 @@ format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/dev
-	$(BIN)/python -m experiments.bench
+	$(BIN)/python -m experiments.placement.bench
 
 docs: $(VENV)/dev
 	$(BIN)/python -m experiments.docs

@@ -42,23 +42,23 @@ VERBS: Table = {
     ),
     "watch": ("experiments.watch:command", "Film one episode of an agent."),
     "place": (
-        "experiments.place:command",
+        "experiments.placement.place:command",
         "Places a network's ops on devices and says what it gains.",
     ),
     "softmax": (
-        "experiments.softmax:command",
+        "experiments.softmax.cut:command",
         "Measures this machine and says where to cut a vocabulary, and what that gains.",
     ),
     "compact": (
-        "experiments.compact:command",
+        "experiments.compact.shrink:command",
         "Re-configures a trained network to compact feature maps and says what it gains.",
     ),
     "tune": (
-        "experiments.tune:command",
+        "experiments.convolution.tune:command",
         "Finds the fastest kernel for each convolution of a network on this machine.",
     ),
     "demo": (
-        "experiments.demo:command",
+        "experiments.placement.demo:command",
         "Trains an agent to place Inception-V3, and compares it with every baseline.",
     ),
     "doctor": (
@@ -66,11 +66,11 @@ VERBS: Table = {
         "Check this machine: libraries, compiler, browser, GPU; says what to do about each.",
     ),
     "web": (
-        "experiments.web:app",
+        "experiments.web.verbs:app",
         "Demonstrations on web pages: record, replay, import, generate and export them.",
     ),
     "dance": (
-        "experiments.dance:app",
+        "experiments.dance.verbs:app",
         "Dance charts: gymworks dance SONG writes some; judge, play, show any; fetch human ones.",
     ),
 }

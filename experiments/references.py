@@ -11,9 +11,9 @@ import typer
 from rich.progress import track
 
 from agents.agent import Agent
-from agents.baselines import placement_heuristics as heuristics
-from agents.baselines.placement_search import annealing, makespans
 from agents.loading import load_agent
+from agents.placement import heuristics
+from agents.placement.search import annealing, makespans
 from agents.rollout import ending
 from agents.tables import BASELINES
 from envs.convolution.env import ConvTuningEnv

@@ -1,5 +1,6 @@
 """Objects by name: ``"module:attribute"``, as tables, files and people write it."""
 
+import json
 import re
 import sys
 from functools import reduce
@@ -9,7 +10,7 @@ from typing import Any
 
 from hardware_sim.errors import InputError
 
-MOVED: dict[str, str] = {}
+MOVED: dict[str, str] = json.loads(Path(__file__).with_name("moved.json").read_text())
 """Modules, or single ``"module:attribute"``, by the name that older files know them under."""
 
 FORM = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")

@@ -1,9 +1,9 @@
 """Agents of compact networks."""
 
 BASELINES = {
-    "uniform": "agents.baselines.compact:Uniform",
-    "greedy": "agents.baselines.compact:Greedy",
-    "oracle": "agents.baselines.compact:Oracle",
+    "uniform": "agents.compact.baselines:Uniform",
+    "greedy": "agents.compact.baselines:Greedy",
+    "oracle": "agents.compact.baselines:Oracle",
 }
 """``"module:class"`` of agents that need no training, by name; constructed with the environment."""
 

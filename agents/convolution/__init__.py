@@ -1,14 +1,14 @@
 """Agents of tuning convolution kernels."""
 
 BASELINES = {
-    "greedy": "agents.baselines.convolution:Greedy",
-    "annealing": "agents.baselines.convolution:Annealing",
-    "tpe": "agents.baselines.convolution:Tpe",
-    "roofline": "agents.baselines.convolution:Roofline",
-    "cost-model": "agents.critics.convolution:CostModelAgent",
-    "adaptive": "agents.critics.convolution:AdaptiveAgent",
-    "pretrained": "agents.policies.tuner:TuningAgent",
-    "oracle": "agents.baselines.convolution:Oracle",
+    "greedy": "agents.convolution.search:Greedy",
+    "annealing": "agents.convolution.search:Annealing",
+    "tpe": "agents.convolution.search:Tpe",
+    "roofline": "agents.convolution.search:Roofline",
+    "cost-model": "agents.convolution.cost_model:CostModelAgent",
+    "adaptive": "agents.convolution.cost_model:AdaptiveAgent",
+    "pretrained": "agents.convolution.policy:TuningAgent",
+    "oracle": "agents.convolution.search:Oracle",
 }
 """``"module:class"`` of agents that need no training, by name; constructed with the environment."""
 

@@ -1,11 +1,11 @@
 """Agents of dance charts."""
 
 BASELINES = {
-    "rules": "agents.baselines.dance_agents:Rules",
-    "ngram": "agents.baselines.dance_agents:NgramRules",
-    "selected": "agents.baselines.dance_agents:Selected",
-    "cloned": "agents.policies.dance:Cloned",
-    "pretrained": "agents.policies.dance:Pretrained",
+    "rules": "agents.dance.baselines:Rules",
+    "ngram": "agents.dance.baselines:NgramRules",
+    "selected": "agents.dance.baselines:Selected",
+    "cloned": "agents.dance.policy:Cloned",
+    "pretrained": "agents.dance.policy:Pretrained",
 }
 """``"module:class"`` of agents that need no training, by name; constructed with the environment."""
 

@@ -34,8 +34,8 @@ from agents.engines.sb3_config import (
     resolve,
 )
 from agents.engines.sb3_policy import NetworkPolicy, PolicyAgent
-from agents.policies.weights import load_weights
 from agents.runs import Run, UnreadableCheckpointError
+from envs.weights import load_weights
 from hardware_sim.errors import InputError
 
 __all__ = ["ALGORITHMS", "load", "train"]

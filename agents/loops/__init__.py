@@ -1,10 +1,10 @@
 """Agents of loop scheduling."""
 
 BASELINES = {
-    "hand": "agents.baselines.loops:Hand",
-    "greedy": "agents.baselines.loops:Greedy",
-    "annealing": "agents.baselines.loops:Annealing",
-    "short-annealing": "agents.baselines.loops:ShortAnnealing",
+    "hand": "agents.loops.baselines:Hand",
+    "greedy": "agents.loops.baselines:Greedy",
+    "annealing": "agents.loops.baselines:Annealing",
+    "short-annealing": "agents.loops.baselines:ShortAnnealing",
 }
 """``"module:class"`` of agents that need no training, by name; constructed with the environment."""
 

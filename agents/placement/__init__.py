@@ -1,14 +1,14 @@
 """Agents of device placement."""
 
 BASELINES = {
-    "single-device": "agents.baselines.placement:SingleDevice",
-    "round-robin": "agents.baselines.placement:RoundRobin",
-    "expert": "agents.baselines.placement:Expert",
-    "heft": "agents.baselines.placement:Heft",
-    "etf": "agents.baselines.placement:Etf",
-    "min-cut": "agents.baselines.placement:MinCut",
-    "annealing": "agents.baselines.placement:Annealing",
-    "random-search": "agents.baselines.placement:RandomSearch",
+    "single-device": "agents.placement.baselines:SingleDevice",
+    "round-robin": "agents.placement.baselines:RoundRobin",
+    "expert": "agents.placement.baselines:Expert",
+    "heft": "agents.placement.baselines:Heft",
+    "etf": "agents.placement.baselines:Etf",
+    "min-cut": "agents.placement.baselines:MinCut",
+    "annealing": "agents.placement.baselines:Annealing",
+    "random-search": "agents.placement.baselines:RandomSearch",
 }
 """``"module:class"`` of agents that need no training, by name; constructed with the environment."""
 

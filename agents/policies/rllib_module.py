@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from agents.policies.flat import FlatExtractor
 from agents.policies.masked import masked_logits
-from agents.policies.weights import load_weights
+from envs.weights import load_weights
 from hardware_sim.errors import InputError
 from hardware_sim.naming import resolve
 

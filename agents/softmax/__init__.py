@@ -1,12 +1,12 @@
 """Agents of the adaptive softmax."""
 
 BASELINES = {
-    "guess": "agents.baselines.softmax:Guess",
-    "coverage": "agents.baselines.softmax:Coverage",
-    "greedy": "agents.baselines.softmax:Greedy",
-    "random-search": "agents.baselines.softmax:RandomSearch",
-    "annealing": "agents.baselines.softmax:Annealing",
-    "oracle": "agents.baselines.softmax:Oracle",
+    "guess": "agents.softmax.baselines:Guess",
+    "coverage": "agents.softmax.baselines:Coverage",
+    "greedy": "agents.softmax.baselines:Greedy",
+    "random-search": "agents.softmax.baselines:RandomSearch",
+    "annealing": "agents.softmax.baselines:Annealing",
+    "oracle": "agents.softmax.baselines:Oracle",
 }
 """``"module:class"`` of agents that need no training, by name; constructed with the environment."""
 

@@ -1,8 +1,8 @@
 """Agents of the web."""
 
 BASELINES = {
-    "expert": "agents.baselines.web:Expert",
-    "pretrained": "agents.policies.web:WebAgent",
+    "expert": "agents.web.expert:Expert",
+    "pretrained": "agents.web.policy:WebAgent",
 }
 """``"module:class"`` of agents that need no training, by name; constructed with the environment."""
 

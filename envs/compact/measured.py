@@ -7,11 +7,11 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from hardware_sim.compact.cifar import Splits, load_splits
-from hardware_sim.compact.compaction import compact
-from hardware_sim.compact.costs import deployed, interleaved_seconds
-from hardware_sim.compact.network import IMAGE_SHAPE, WIDTHS, small_cnn
-from hardware_sim.compact.tuning import accuracy, fine_tune
+from envs.compact.cifar import Splits, load_splits
+from envs.compact.compaction import compact
+from envs.compact.costs import deployed, interleaved_seconds
+from envs.compact.network import IMAGE_SHAPE, WIDTHS, small_cnn
+from envs.compact.tuning import accuracy, fine_tune
 from hardware_sim.errors import InputError
 
 CALIBRATION = 1_024
@@ -33,9 +33,9 @@ class MeasuredJudge:
     """Compacts, tunes and times a network for every choice that it is asked about.
 
     Args:
-        data: Folder of CIFAR-10; see :func:`hardware_sim.compact.cifar.load_splits`.
+        data: Folder of CIFAR-10; see :func:`envs.compact.cifar.load_splits`.
         network: Weights of the trained network, a safetensors file that
-            ``python -m experiments.compact_table`` leaves in its run folder.
+            ``python -m experiments.compact.table`` leaves in its run folder.
 
     Raises:
         InputError: One of them is missing or is something else.
@@ -45,7 +45,7 @@ class MeasuredJudge:
         if data is None or network is None:
             raise InputError(
                 'backend="measured" needs data=FOLDER (CIFAR-10) and network=FILE (the weights '
-                "original-0.safetensors that python -m experiments.compact_table leaves)"
+                "original-0.safetensors that python -m experiments.compact.table leaves)"
             )
         if not Path(network).is_file():
             raise InputError(f"network {network} is no file")

@@ -44,7 +44,7 @@ class ReplayTable:
 
 @cache
 def load_table() -> ReplayTable:
-    """The shipped table, written by ``python -m experiments.compact_table``."""
+    """The shipped table, written by ``python -m experiments.compact.table``."""
     return build(json.loads(files("envs").joinpath("compact", "replay.json").read_text()))
 
 

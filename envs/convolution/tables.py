@@ -1,6 +1,6 @@
 """What every choice brings on a layer: measured once and replayed, or predicted by a model.
 
-The shipped table was measured by ``python -m experiments.convolution_tables``; its head describes
+The shipped table was measured by ``python -m experiments.convolution.tables``; its head describes
 the machine. A model is any function from a problem and a machine to the log speed-up of every
 choice.
 """

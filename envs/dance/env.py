@@ -14,7 +14,7 @@ from hardware_sim.errors import InputError, choose
 
 Observation = dict[str, NDArray[Any]]
 
-CRITIC = "agents.critics.dance_rows:RowModel"
+CRITIC = "envs.dance.row_critic:RowModel"
 
 
 class DanceEnv(gym.Env[Observation, np.int64]):

@@ -15,7 +15,7 @@ MOST_HELD = 2
 SHORTEST_GAP_S = np.array([0.4, 0.2, 0.1, 0.075, 0.05])
 """Seconds between two presses that hardly any human chart goes below, by level.
 
-Of the corpus ``itg``, as ``python -m experiments.dance_habits`` prints.
+Of the corpus ``itg``, as ``python -m experiments.dance.habits`` prints.
 """
 
 TYPICAL_DENSITY = (0.63, 1.55, 2.34, 3.36, 4.93)

@@ -30,7 +30,7 @@ SLOTS = 4
 UNKNOWN, ABSENT = -1, -2
 """A human step on panels unknown; a level without a human chart."""
 
-ONSET_CRITIC = "agents.critics.dance_onset:chances"
+ONSET_CRITIC = "envs.dance.onset_critic:chances"
 """Where the chances of a step come from in songs that are not shipped."""
 
 

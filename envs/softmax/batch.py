@@ -7,9 +7,9 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from envs.softmax.plan import DIV_VALUES, MOST_TAILS
 from envs.softmax.problems import CURVE_POINTS, PLACES, SPLITS, TABLE_POINTS, tables
 from hardware_sim.errors import InputError, choose
-from hardware_sim.softmax.plan import DIV_VALUES, MOST_TAILS
 
 ILLEGAL_REWARD = -5.0
 """An illegal action ends the episode with this reward, and a score of 0."""

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hardware_sim.softmax.plan import SoftmaxProblem
+from envs.softmax.plan import SoftmaxProblem
 
 if TYPE_CHECKING:
     from envs.softmax.batch import SoftmaxBatch

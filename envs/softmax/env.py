@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from envs.softmax.batch import SoftmaxBatch
 from envs.softmax.drawing import picture, text
+from envs.softmax.plan import LOSS_PRICE
 from hardware_sim.errors import InputError, choose
-from hardware_sim.softmax.plan import LOSS_PRICE
 
 Observation = dict[str, NDArray[Any]]
 
@@ -60,7 +60,7 @@ class AdaptiveSoftmaxEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
 
     - `time`: growth of `log(full time / time)`.
     - `quality`: growth of `-loss_price * loss`, where the loss in nats a word is estimated from
-      the paper's perplexities: `hardware_sim.softmax.plan` has the figures and their sources.
+      the paper's perplexities: `envs.softmax.plan` has the figures and their sources.
     - `illegal`: -5 for an illegal action, which ends the episode.
 
     At the last step `info["regret"]` is the exact optimum's return less this one's,

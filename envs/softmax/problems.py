@@ -7,10 +7,10 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.softmax.costs import shipped_table
+from envs.softmax.frequencies import load_curve
+from envs.softmax.plan import DIV_VALUES, MOST_TAILS, Pieces, SoftmaxProblem, optimum
 from hardware_sim.errors import InputError
-from hardware_sim.softmax.costs import shipped_table
-from hardware_sim.softmax.frequencies import load_curve
-from hardware_sim.softmax.plan import DIV_VALUES, MOST_TAILS, Pieces, SoftmaxProblem, optimum
 
 PLACES = 24
 """Log-spaced places for a cut."""
@@ -54,7 +54,7 @@ class Tables:
         places: int64 ``(C, N)``.
         covered: float64 ``(C, N)``, share of the text in the words before a place.
         full_ms: float64 ``(C,)``.
-        head_ms: float64 ``(C, D, L, N)``; see :class:`hardware_sim.softmax.plan.Pieces`.
+        head_ms: float64 ``(C, D, L, N)``; see :class:`envs.softmax.plan.Pieces`.
         tail_ms: float64 ``(C, D, L, N, N + 1)``; NaN where a tail would have no dimension.
         tail_loss: float64, likewise.
         levels: int64 ``(C, D)``, how many tails have a dimension.
@@ -85,7 +85,7 @@ def tables(loss_price: float) -> Tables:
     """All problems, once a process; about a second.
 
     Args:
-        loss_price: See :func:`hardware_sim.softmax.plan.optimum`.
+        loss_price: See :func:`envs.softmax.plan.optimum`.
 
     Raises:
         InputError: The price is negative or no number.

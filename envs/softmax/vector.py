@@ -11,7 +11,7 @@ from envs.rows import Rows, RowsEnv, columns, named
 from envs.softmax.batch import SoftmaxBatch
 from envs.softmax.drawing import picture, text
 from envs.softmax.env import AdaptiveSoftmaxEnv, Observation
-from hardware_sim.softmax.plan import LOSS_PRICE
+from envs.softmax.plan import LOSS_PRICE
 
 
 class AdaptiveSoftmaxVectorEnv(RowsEnv[SoftmaxBatch]):

@@ -4,7 +4,7 @@ After the roofline (Williams, Waterman and Patterson 2009; for convolutions Zlat
 Durand 2018, arXiv 1809.07851), but times of arithmetic and of traffic are added, as they overlap
 little in kernels that wait for their cache. Caches and vectors are those of a machine that is
 given; rates are rough, those of a core of a Zen 4 server. What matters is the order of variants;
-how well it agrees with measurements is printed by ``python -m experiments.convolution_model``.
+how well it agrees with measurements is printed by ``python -m experiments.convolution.model``.
 """
 
 import math

@@ -13,7 +13,7 @@ import typer
 from gymnasium.utils.env_checker import data_equivalence
 from typer.testing import CliRunner
 
-from agents.baselines.placement import Heft
+from agents.placement.baselines import Heft
 from agents.runs import Run
 from agents.tables import training_settings
 from envs.registration import normalised, references

@@ -36,7 +36,7 @@ ELSEWHERE = {
 ASKERS = {
     "hardware_sim/kernels/accelerate.py",  # runs kernels here, by a plan that was measured here
     "hardware_sim/kernels/compiler.py",  # names libraries by the processor that they may run on
-    "hardware_sim/softmax/timing.py",  # times layers here
+    "envs/softmax/timing.py",  # times layers here
     "envs/convolution/batch.py",  # for the backend that measures here
 }
 """Modules below the commands that import :mod:`hardware_sim.host`."""

@@ -15,7 +15,7 @@ from envs.web.browser import release_browsers
 from envs.web.miniwob.env import MiniWoBEnv
 from envs.web.miniwob.fields import fields
 from envs.web.miniwob.package import Folder, reloaded, tasks
-from experiments.miniwob_check import check_task, compare, play
+from experiments.web.miniwob_check import check_task, compare, play
 from hardware_sim.errors import InputError
 
 CLICK_BUTTON = "envs:WoB-MiniWoB-click-button-v0"

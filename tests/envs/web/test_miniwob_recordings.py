@@ -11,7 +11,7 @@ from envs.web.actions import Action
 from envs.web.demonstration_file import read_demonstrations, write_demonstrations
 from envs.web.factoring import to_actions
 from envs.web.miniwob_recordings import read_miniwob
-from experiments.web import app
+from experiments.web.verbs import app
 from hardware_sim.errors import InputError
 
 

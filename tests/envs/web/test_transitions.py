@@ -10,7 +10,7 @@ from agents.loading import load_agent
 from envs.web.demonstration import Step
 from envs.web.demonstration_file import read_demonstrations, write_demonstrations
 from envs.web.transitions import transitions
-from experiments.web_demonstrate import demonstrate
+from experiments.web.demonstrate import demonstrate
 from hardware_sim.errors import InputError
 
 

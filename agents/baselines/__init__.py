@@ -1,1 +1,0 @@
-"""Heuristics and search, by domain."""

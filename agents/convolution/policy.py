@@ -1,0 +1,37 @@
+"""The shipped policy for tuning convolutions, as an agent."""
+
+from typing import Any
+
+import gymnasium as gym
+
+from agents.engines.sb3_config import policy_kwargs
+from agents.engines.sb3_policy import MaskedPolicy, PolicyAgent
+from agents.pretrained import pretrained
+from agents.tables import training_settings
+from envs.weights import load_weights
+
+NAME = "convolution-policy"
+
+
+def network(env: gym.Env[Any, Any]) -> MaskedPolicy:
+    """Actor and critic of a tuning environment, not trained."""
+    described = {
+        "extractor": training_settings("ConvTuning-v0")["extractor"],
+        "policy_kwargs": {},
+    }
+    return MaskedPolicy(
+        env.observation_space, env.action_space, lambda _: 0.0, **policy_kwargs(described)
+    )
+
+
+class TuningAgent(PolicyAgent):
+    """Samples choices of the pretrained policy; a mode would be tried again and again.
+
+    Args:
+        env: A tuning environment.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        policy = network(env)
+        load_weights(policy, pretrained(NAME))
+        super().__init__(policy, env, deterministic=False)

@@ -1,1 +1,0 @@
-"""Supervised models that score."""

@@ -1,1 +1,0 @@
-"""How the shipped weights are made, a module a domain."""

@@ -1,0 +1,207 @@
+"""Baselines for the adaptive softmax: guesses, search at equal evaluations, the exact optimum."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.softmax.batch import STOP
+from envs.softmax.env import AdaptiveSoftmaxEnv
+from envs.softmax.plan import DIV_VALUES, MOST_TAILS, SoftmaxProblem, optimum
+from envs.softmax.problems import PLACES
+from hardware_sim.errors import InputError
+
+Cuts = tuple[tuple[int, ...], int]
+"""Places of the cuts, rising, and the number of the divisor."""
+
+
+class Judge:
+    """Returns of plans of one problem, and how many were asked for.
+
+    Args:
+        problem: What is cut.
+        places: Words of the places, int64, rising.
+        loss_price: As of the environment.
+    """
+
+    def __init__(
+        self, problem: SoftmaxProblem, places: NDArray[np.int64], loss_price: float
+    ) -> None:
+        self.problem, self.places, self.loss_price = problem, places, loss_price
+        self.evaluations = 0
+
+    def possible(self, cuts: Cuts) -> bool:
+        """Whether the cuts are a plan: one to four, rising, with a dimension for each tail."""
+        places, divisor = cuts
+        return (
+            1 <= len(places) <= MOST_TAILS
+            and list(places) == sorted(set(places))
+            and 0 <= places[0] <= places[-1] < PLACES
+            and self.problem.width(len(places), DIV_VALUES[divisor]) >= 1
+        )
+
+    def __call__(self, cuts: Cuts) -> float:
+        """The return of the environment for a possible plan."""
+        self.evaluations += 1
+        plan = self.problem.plan(self.places[list(cuts[0])].tolist(), DIV_VALUES[cuts[1]])
+        return float(np.log(plan.speed_up)) - self.loss_price * plan.loss
+
+
+class PlannedAgent(ABC):
+    """Cuts where a plan made once an episode says.
+
+    Args:
+        env: An adaptive softmax environment.
+
+    Raises:
+        InputError: The environment is of another domain.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        if not isinstance(env.unwrapped, AdaptiveSoftmaxEnv):
+            raise InputError(f"{type(self).__name__} cuts vocabularies; got {env}")
+        self.core = env.unwrapped.core
+        self.seed = 0
+        self._actions: Iterator[NDArray[np.int64]] | None = None
+
+    def reset(self, seed: int) -> None:
+        """Forgets the plan of the last episode; a search is seeded."""
+        self.seed = seed
+        self._actions = None
+
+    def act(self, observation: Any, info: dict[str, Any]) -> NDArray[np.int64]:
+        """The next planned cut, or the end."""
+        if self._actions is None:
+            row = self.core.problem[0]
+            tables = self.core.tables
+            judge = Judge(tables.problems[row], tables.places[row], self.core.loss_price)
+            places, divisor = self.plan(judge)
+            self._actions = iter([np.array([place, divisor]) for place in (*places, STOP)])
+        return next(self._actions)
+
+    @abstractmethod
+    def plan(self, judge: Judge) -> Cuts:
+        """Where to cut."""
+
+
+class Guess(PlannedAgent):
+    """Cut-offs at a fifteenth and a fifth of the vocabulary and divisor 4, as people write them."""
+
+    def plan(self, judge: Judge) -> Cuts:
+        """The places nearest to the guess."""
+        words = judge.problem.vocabulary
+        return tuple(nearest(judge.places, words / part) for part in (15, 5)), DIV_VALUES.index(4)
+
+
+class Coverage(PlannedAgent):
+    """One tail behind the words that cover 87 % of the text, as the paper's example; divisor 4."""
+
+    def plan(self, judge: Judge) -> Cuts:
+        """The first place that covers enough."""
+        covered = judge.problem.curve.coverage(judge.places, judge.problem.vocabulary)
+        return (min(int(np.searchsorted(covered, 0.87)), PLACES - 1),), DIV_VALUES.index(4)
+
+
+def nearest(places: NDArray[np.int64], words: float) -> int:
+    """The place nearest to a number of words, by ratio."""
+    return int(np.abs(np.log(places / words)).argmin())
+
+
+class Greedy:
+    """The cut that adds most to the return, until none adds anything.
+
+    Args:
+        env: An adaptive softmax environment.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        if not isinstance(env.unwrapped, AdaptiveSoftmaxEnv):
+            raise InputError(f"{type(self).__name__} cuts vocabularies; got {env}")
+
+    def reset(self, seed: int) -> None:
+        """Nothing is remembered."""
+
+    def act(self, observation: Any, info: dict[str, Any]) -> NDArray[np.int64]:
+        """The best entry of the outlook."""
+        mask, outlook = observation["action_mask"], observation["outlook"]
+        legal = mask[:PLACES][None, :] & mask[PLACES + 1 :][:, None]
+        divisor, place = divmod(int(np.where(legal, outlook, -np.inf).argmax()), PLACES)
+        if mask[STOP] and not (legal.any() and outlook[divisor, place] > 0):
+            return np.array([STOP, mask[PLACES + 1 :].argmax()])
+        return np.array([place, divisor])
+
+
+class RandomSearch(PlannedAgent):
+    """The best of random plans."""
+
+    evaluations: ClassVar[int] = 100
+
+    def plan(self, judge: Judge) -> Cuts:
+        """The best of ``evaluations`` plans."""
+        rng = np.random.default_rng(self.seed)
+        tried = [draw(judge, rng) for _ in range(self.evaluations)]
+        return max(tried, key=judge)
+
+
+class Annealing(PlannedAgent):
+    """Simulated annealing over cuts and divisor (Kirkpatrick et al. 1983)."""
+
+    evaluations: ClassVar[int] = 100
+    hottest: ClassVar[float] = 0.3
+    coldest: ClassVar[float] = 0.003
+
+    def plan(self, judge: Judge) -> Cuts:
+        """The best plan that ``evaluations`` evaluations find."""
+        rng = np.random.default_rng(self.seed)
+        present = best = draw(judge, rng)
+        value = best_value = judge(present)
+        cooling = np.geomspace(self.hottest, self.coldest, self.evaluations - 1)
+        for temperature in cooling.tolist():
+            candidate = neighbour(judge, present, rng)
+            found = judge(candidate)
+            if found >= value or rng.random() < np.exp((found - value) / temperature):
+                present, value = candidate, found
+                if value > best_value:
+                    best, best_value = present, value
+        return best
+
+
+class Oracle(PlannedAgent):
+    """The exact optimum, by dynamic programming."""
+
+    def plan(self, judge: Judge) -> Cuts:
+        """See :func:`envs.softmax.plan.optimum`."""
+        plan = optimum(judge.problem, judge.places, loss_price=judge.loss_price)
+        places = np.searchsorted(judge.places, plan.cutoffs)
+        return tuple(places.tolist()), DIV_VALUES.index(int(plan.div_value))
+
+
+def draw(judge: Judge, rng: np.random.Generator) -> Cuts:
+    """A random plan: the number of cuts and the divisor uniform, then the places."""
+    while True:
+        count = int(rng.integers(1, MOST_TAILS + 1))
+        places = np.sort(rng.choice(PLACES, count, replace=False))
+        cuts = tuple(places.tolist()), int(rng.integers(len(DIV_VALUES)))
+        if judge.possible(cuts):
+            return cuts
+
+
+def neighbour(judge: Judge, cuts: Cuts, rng: np.random.Generator) -> Cuts:
+    """A plan with one cut moved by up to three places, added or removed, or another divisor."""
+    while True:
+        places, divisor = list(cuts[0]), cuts[1]
+        move = rng.random()
+        if move < 0.6:
+            places[int(rng.integers(len(places)))] += int(rng.integers(-3, 4))
+        elif move < 0.75:
+            places.append(int(rng.integers(PLACES)))
+        elif move < 0.85:
+            places.pop(int(rng.integers(len(places))))
+        else:
+            divisor = int(rng.integers(len(DIV_VALUES)))
+        candidate = tuple(sorted(places)), divisor
+        if candidate[0] and candidate != cuts and judge.possible(candidate):
+            return candidate

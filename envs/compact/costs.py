@@ -1,0 +1,114 @@
+"""What running a network costs: parameters, multiplications, memory, and measured time."""
+
+import time
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from envs.compact.structure import trace
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One convolution or linear layer on one input.
+
+    Attributes:
+        parameters: Weights and biases.
+        multiplications: Of its weights with what they meet.
+        map_bytes: Size of what it gives, in float32.
+        input_shape: What it reads, without the batch.
+    """
+
+    parameters: int
+    multiplications: int
+    map_bytes: int
+    input_shape: tuple[int, ...]
+
+
+def layer_costs(model: nn.Module, image_shape: tuple[int, int, int]) -> dict[str, LayerCost]:
+    """The cost of every convolution and linear layer for one image, by path, in order of use."""
+    found: dict[str, LayerCost] = {}
+
+    def watch(path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            weight = layer.get_parameter("weight")
+            found[path] = LayerCost(
+                parameters=sum(p.numel() for p in layer.parameters()),
+                multiplications=output[0].numel() * weight[0].numel(),
+                map_bytes=output[0].numel() * 4,
+                input_shape=tuple(inputs[0].shape[1:]),
+            )
+
+        return hook
+
+    hooks: list[Any] = [
+        module.register_forward_hook(watch(path))
+        for path, module in model.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    ]
+    training = model.training
+    with torch.inference_mode():
+        model.eval()(torch.zeros(1, *image_shape))
+    model.train(training)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def deployed(model: nn.Module) -> fx.GraphModule:
+    """A copy for running: normalisations folded into convolutions, channels last in memory.
+
+    Raises:
+        InputError: The model cannot be traced.
+    """
+    traced = trace(deepcopy(model).eval())
+    for node in list(traced.graph.nodes):
+        maker = node.args[0] if node.args else None
+        if not isinstance(maker, fx.Node) or {node.op, maker.op} != {"call_module"}:
+            continue
+        conv = traced.get_submodule(str(maker.target))
+        norm = traced.get_submodule(str(node.target))
+        alone = len(maker.users) == 1
+        if alone and isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            traced.set_submodule(str(maker.target), fuse_conv_bn_eval(conv, norm))
+            node.replace_all_uses_with(maker)
+            traced.graph.erase_node(node)
+    traced.recompile()
+    moved: fx.GraphModule = traced.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return moved
+
+
+@torch.inference_mode()
+def interleaved_seconds(
+    runs: Sequence[tuple[nn.Module, Tensor]], rounds: int, calls: int = 1
+) -> list[float]:
+    """Processor seconds of one call of each, on one core, the least of many rounds.
+
+    Every round runs all of them one after another, so that what else the machine does meets all
+    alike; time of the calling thread leaves out what other programs take.
+
+    Args:
+        runs: Modules and their inputs.
+        rounds: How often each is timed.
+        calls: Calls a round, for modules that take microseconds.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for module, inputs in runs:
+            module(inputs)
+        least = [float("inf")] * len(runs)
+        for _ in range(rounds):
+            for i, (module, inputs) in enumerate(runs):
+                begun = time.thread_time()
+                for _ in range(calls):
+                    module(inputs)
+                least[i] = min(least[i], (time.thread_time() - begun) / calls)
+        return least
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,163 @@
+"""``gymworks dance SONG``: charts of all levels for a song, in a folder that StepMania loads."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from experiments.options import AsJson, Quiet, aside, print_json, printer
+from hardware_sim.errors import InputError, choose
+
+if TYPE_CHECKING:
+    from envs.dance.chart import Chart
+    from envs.dance.tempo import Tempo
+
+WRITTEN = (".sm", ".ssc")
+MOST_SHOWN = 4
+
+
+def command(
+    song: Annotated[Path, typer.Argument(help="An audio file: Ogg, MP3, FLAC or WAV.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="An .sm or .ssc file; default: in a new folder."),
+    ] = None,
+    difficulties: Annotated[
+        str, typer.Option(help="all, or some of Beginner,Easy,Medium,Hard,Challenge.")
+    ] = "all",
+    style: Annotated[
+        str, typer.Option(help="natural, easy-on-the-feet or adventurous.")
+    ] = "natural",
+    bpm: Annotated[
+        float | None, typer.Option(help="Beats a minute; by default it is found.")
+    ] = None,
+    density: Annotated[
+        float | None, typer.Option(help="Steps a second, instead of what the levels have.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Default: the file's name.")] = None,
+    artist: Annotated[str, typer.Option(help="Shown by the game.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Other seeds choose other panels.")] = 0,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Writes step charts for a song."""
+    from envs.dance.chart import DIFFICULTIES
+
+    levels = DIFFICULTIES if difficulties == "all" else tuple(difficulties.split(","))
+    for level in levels:
+        choose("difficulty", level, DIFFICULTIES)
+    place = output or Path(song.stem) / f"{song.stem}.sm"
+    if place.suffix not in WRITTEN:
+        raise InputError(f"the output {place} must end in {' or '.join(WRITTEN)}")
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=aside(quiet), transient=True) as progress:
+        task = progress.add_task("reading the song", total=None)
+        found, made = write(
+            song,
+            place,
+            levels=levels,
+            style=style,
+            bpm=bpm,
+            density=density,
+            title=title or song.stem,
+            artist=artist,
+            seed=seed,
+            report=lambda stage: progress.update(task, description=stage),
+        )
+    if as_json:
+        print_json(_document(place, found, made))
+    else:
+        text = "\n".join([*_described(found, made, bpm), str(place)])
+        printer(silent=quiet).print(text, markup=False)
+
+
+def write(
+    music: Path,
+    place: Path,
+    *,
+    levels: tuple[str, ...],
+    style: str,
+    bpm: float | None,
+    density: float | None,
+    title: str,
+    artist: str,
+    seed: int,
+    report: Callable[[str], None],
+) -> "tuple[list[Tempo], tuple[Chart, ...]]":
+    """Writes the chart file and, if it is not there, the music beside it.
+
+    Returns:
+        The readings of the song's beat, the one taken first, and the charts.
+
+    Raises:
+        InputError: The music cannot be read or has no beat, or an option is out of range; nothing
+            is written then.
+    """
+    import torch
+
+    from agents.dance.charter import STYLES, charts
+    from agents.dance.charting import timing
+    from envs.dance import audio, simfiles, tempo
+    from envs.dance.chart import Song
+
+    choose("style", style, tuple(STYLES))
+    torch.set_num_threads(1)  # networks this small only wait for each other on more
+    samples, rate = audio.load(music)
+    report("finding the beat")
+    found = tempo.estimate(samples, bpm)
+    report("listening")
+    features = audio.log_mel(samples, rate)
+    beats = timing(found[0])
+    made = charts(features, beats, levels, style, density, seed, report)
+    song = Song(title, artist, music.name, beats, made)
+    report("writing")
+    (simfiles.write_ssc if place.suffix == ".ssc" else simfiles.write_sm)(song, place)
+    beside = place.parent / music.name
+    if not beside.exists() or not beside.samefile(music):
+        _copy(music, beside)
+    return found, made
+
+
+def _document(place: Path, found: "list[Tempo]", made: "tuple[Chart, ...]") -> dict[str, Any]:
+    """What was found and written, for scripts."""
+    return {
+        "file": str(place),
+        "bpm": float(found[0].bpm),
+        "first_beat_s": float(found[0].offset_s),
+        "steadiness": float(found[0].steadiness),
+        "steady": bool(found[0].is_steady),
+        "other_bpms": [float(each.bpm) for each in found[1:MOST_SHOWN]],
+        "charts": [
+            {"difficulty": c.difficulty, "meter": int(c.meter), "rows": len(c.rows)} for c in made
+        ],
+    }
+
+
+def _described(found: "list[Tempo]", made: "tuple[Chart, ...]", bpm: float | None) -> list[str]:
+    """What was found and written, in lines."""
+    lines = [f"{found[0].bpm:.2f} beats a minute, the first at {found[0].offset_s:.3f} s"]
+    others = ", ".join(f"{each.bpm:.2f}" for each in found[1:MOST_SHOWN])
+    if bpm is None and others:
+        lines.append(f"if that is wrong, say --bpm; also possible: {others}")
+    if not found[0].is_steady:
+        lines.append(
+            f"the tempo seems to vary (steadiness {found[0].steadiness:.2f} of 1): arrows will "
+            "stray from the beat"
+        )
+    return lines + [f"{c.difficulty:>10} {c.meter:3}  {len(c.rows):5} rows" for c in made]
+
+
+def _copy(source: Path, target: Path) -> None:
+    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
+        temporary = Path(file.name)
+    try:
+        shutil.copyfile(source, temporary)
+        temporary.chmod(0o644)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

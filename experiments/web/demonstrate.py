@@ -1,0 +1,113 @@
+"""``gymworks web demonstrate``: episodes of an agent in the twin, in the demonstrations' format."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import gymnasium as gym
+import typer
+from rich.progress import track
+
+from agents.agent import Agent
+from agents.loading import load_agent
+from agents.rollout import rollout
+from envs.web.actions import decode
+from envs.web.demonstration import ACT, END, Demonstration, Step
+from envs.web.demonstration_file import writable, write_demonstrations
+from envs.web.env import STEP_MS, WebEnv
+from envs.web.recording import versions, web_spec
+from experiments.evaluate import agent_seed
+from experiments.options import AsJson, Quiet, aside, print_json, printer
+from experiments.web.record import read_options
+from hardware_sim.errors import InputError
+
+
+def command(
+    env_id: Annotated[str, typer.Argument(metavar="ID", help="A WoB-* environment.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder; the file is ID.jsonl.xz.")
+    ],
+    agent: Annotated[
+        str, typer.Option(help="A heuristic, random, a run folder or module:attribute.")
+    ] = "expert",
+    episodes: Annotated[int, typer.Option(help="Episodes, of this seed and the next.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the first episode.")] = 0,
+    options: Annotated[
+        str, typer.Option(help='Options of reset as JSON, such as {"split": "test"}.')
+    ] = "{}",
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let an agent demonstrate episodes, without a browser."""
+    if episodes < 1 or seed < 0:
+        raise InputError(f"{episodes} episodes from seed {seed}; allowed: from 1 and 0 up")
+    chosen, name = read_options(options), web_spec(env_id).id
+    path = writable(output / f"{name}.jsonl.xz", force)
+    scores: list[float] = []
+
+    def played() -> Iterator[Demonstration]:
+        env = gym.make(f"envs:{name}", backend="twin")
+        player = load_agent(agent, env)
+        seeds = range(seed, seed + episodes)
+        for number in track(seeds, "playing", console=aside(quiet), disable=quiet, transient=True):
+            demonstration = demonstrate(env, player, agent, number, chosen)
+            scores.append(demonstration.score or 0.0)
+            yield demonstration
+        env.close()
+
+    write_demonstrations(path, played(), force)
+    mean = sum(scores) / len(scores)
+    if as_json:
+        print_json({"file": str(path), "episodes": episodes, "mean_score": mean})
+    else:
+        text = f"{episodes} episodes, mean score {mean:.3f}, in {path}"
+        printer(silent=quiet).print(text, markup=False)
+
+
+def demonstrate(
+    env: gym.Env[Any, Any], agent: Agent, name: str, seed: int, options: dict[str, Any]
+) -> Demonstration:
+    """One episode of an agent; the states are what its observations are made of.
+
+    Args:
+        env: A web environment.
+        agent: Who acts.
+        name: What the agent is called.
+        seed: Seed of the episode.
+        options: Options of ``reset``.
+
+    Raises:
+        InputError: An option is unknown, or an action does not exist.
+    """
+    page = env.unwrapped
+    assert isinstance(page, WebEnv)
+    assert env.spec is not None
+    states, actions = [], []
+    for moment in rollout(env, agent, seed, agent_seed=agent_seed(seed, 0), options=options):
+        states.append(page.snapshot._replace(rows=list(page.snapshot.rows), changed=None))
+        if moment.action is not None:
+            actions.append(decode(int(moment.action)))
+    steps = [
+        Step(STEP_MS * number, ACT, state, action=action)
+        for number, (state, action) in enumerate(zip(states, actions, strict=False))
+    ]
+    steps.append(Step(STEP_MS * len(actions), END, states[-1]))
+    posts = [each.form for each in page.session.recorder.log if each.method == "POST"]
+    return Demonstration(
+        env.spec.id,
+        seed,
+        options,
+        page.instance.instruction,
+        page.instance.fields,
+        page.task.size,
+        "agent",
+        name,
+        tuple(steps),
+        posts[-1] if posts else None,
+        moment.info["score"] if moment.terminated else None,
+        moment.terminated and moment.info["is_success"],
+        versions(),
+        datetime.now(UTC).isoformat(timespec="seconds"),
+    )

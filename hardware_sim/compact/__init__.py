@@ -1,1 +1,0 @@
-"""Compact feature maps by circulant projection (Wang, Xu, Xu, Tao, ICML 2017)."""

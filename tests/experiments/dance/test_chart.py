@@ -1,0 +1,131 @@
+"""A song in, charts out, from the command line; nothing is left behind when that fails."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import typer
+from typer.testing import CliRunner
+
+from agents.dance.batches import steps
+from agents.dance.charter import best, released
+from envs.dance.chart import DIFFICULTIES, Chart, check_holds, held_before
+from envs.dance.simfiles import read
+from envs.dance.timing import TICKS
+from experiments.dance import verbs as dance
+from hardware_sim.errors import InputError
+
+MUSIC = Path(str(files("envs").joinpath("dance", "songs", "war_of_freedom.ogg")))
+APP = typer.Typer()
+APP.add_typer(dance.app, name="dance")
+
+
+def run(*arguments):
+    """The lines that ``gymworks dance`` prints."""
+    result = CliRunner().invoke(APP, ["dance", *map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout.splitlines()
+
+
+def test_a_song_gets_charts_that_load(tmp_path):
+    place = tmp_path / "charts" / "song.sm"
+    lines = run(MUSIC, "-o", place, "--difficulties", "Easy,Challenge", "--title", "War")
+    assert lines[-1] == str(place)
+    song = read(place)
+    assert (song.title, song.music) == ("War", MUSIC.name)
+    assert (place.parent / MUSIC.name).read_bytes() == MUSIC.read_bytes()
+    assert song.timing.bpms[0][1] == pytest.approx(140.0, abs=0.05)
+    easy, challenge = song.charts
+    assert (easy.difficulty, challenge.difficulty) == ("Easy", "Challenge")
+    assert len(easy.rows) < len(challenge.rows)
+    assert easy.meter < challenge.meter
+    seconds = soundfile.info(MUSIC).duration
+    for chart in song.charts:
+        check_holds(chart)
+        assert chart.times[0] >= 0
+        assert chart.times[-1] <= seconds
+
+
+def test_the_json_says_what_was_written(tmp_path):
+    place = tmp_path / "song.sm"
+    arguments = MUSIC, "-o", place, "--difficulties", "Easy", "--bpm", "140"
+    shown = json.loads("".join(run(*arguments, "--json")))
+    (chart,) = read(place).charts
+    assert shown["charts"] == [
+        {"difficulty": "Easy", "meter": chart.meter, "rows": len(chart.rows)}
+    ]
+    assert (shown["file"], shown["bpm"]) == (str(place), pytest.approx(140, abs=1))
+    assert run(*arguments, "--quiet") == []
+
+
+def test_the_same_seed_writes_the_same_chart(tmp_path):
+    texts = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        place = tmp_path / f"{name}.ssc"
+        run(MUSIC, "-o", place, "--difficulties", "Easy", "--bpm", "140", "--seed", str(seed))
+        texts.append(place.read_text())
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_holds_end_before_the_next_step():
+    ticks = np.array([0, 1, 2, 3]) * TICKS
+    rows = np.array([2, 3 + 4, 16, 64], np.uint8)  # held on left, ended as down is tapped
+    moved, codes = released(ticks, rows)
+    assert moved.tolist() == [0, 36, 48, 96, 144]
+    assert codes.tolist() == [2, 3, 4, 16, 64]
+    check_holds(Chart(moved, codes, moved / TICKS, "Easy", 1))
+    assert not held_before(np.append(codes, np.uint8(0)))[-1].any()
+
+
+def test_the_draw_that_costs_the_feet_least_is_kept():
+    ticks = np.arange(16) * (TICKS // 2)
+    where = steps(ticks, ticks / TICKS * 0.5, DIFFICULTIES.index("Hard"))
+    easy = np.resize(np.array([1, 64], np.uint8), 16)
+    jumpy = np.resize(np.array([1 + 64, 4 + 16], np.uint8), 16)
+    assert best(where, [jumpy, easy], effort_price=100.0) is easy
+
+
+def silence(path):
+    soundfile.write(path, np.zeros(44_100 * 5), 44_100)
+
+
+def clip(path):
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 22_050), 44_100)
+
+
+def noise(path):
+    path.write_bytes(b"this is no music" * 100)
+
+
+def truncated(path):
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 44_100 * 5), 44_100)
+    path.write_bytes(path.read_bytes()[:200_000])
+
+
+@pytest.mark.parametrize("make", [silence, clip, noise, truncated])
+def test_bad_audio_leaves_nothing_behind(tmp_path, make):
+    song = tmp_path / "song.wav"
+    make(song)
+    with pytest.raises(InputError, match=r"song\.wav"):
+        run(song, "-o", tmp_path / "out" / "song.sm")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--difficulties", "Expert"], "difficulty"),
+        (["--style", "wild"], "style"),
+        (["--bpm", "-3"], "BPM"),
+        (["--density", "99"], "steps a second"),
+        (["-o", "song.mp3"], "must end in"),
+    ],
+)
+def test_bad_options(tmp_path, monkeypatch, wrong, said):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=said):
+        run(MUSIC, *wrong)
+    assert list(tmp_path.iterdir()) == []
