@@ -1,7 +1,7 @@
 """The command line: a table of verbs, each imported when it runs; some have verbs of their own."""
 
 import sys
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import Annotated
 
 import typer
@@ -11,7 +11,7 @@ from experiments import doctor
 from experiments.verbs import Table, Verbs
 from hardware_sim.errors import InputError
 
-VERBS: Table = {
+ANY_ID: Table = {
     "list": (
         "experiments.catalogue:command",
         "List the environments: what they take and give, what is behind them, reference scores.",
@@ -41,45 +41,33 @@ VERBS: Table = {
         "Replay a result file; exit status 1 and the first difference if it does not hold.",
     ),
     "watch": ("experiments.watch:command", "Film one episode of an agent."),
-    "place": (
-        "experiments.placement.place:command",
-        "Places a network's ops on devices and says what it gains.",
-    ),
-    "softmax": (
-        "experiments.softmax.cut:command",
-        "Measures this machine and says where to cut a vocabulary, and what that gains.",
-    ),
-    "compact": (
-        "experiments.compact.shrink:command",
-        "Re-configures a trained network to compact feature maps and says what it gains.",
-    ),
-    "tune": (
-        "experiments.convolution.tune:command",
-        "Finds the fastest kernel for each convolution of a network on this machine.",
-    ),
-    "demo": (
-        "experiments.placement.demo:command",
-        "Trains an agent to place Inception-V3, and compares it with every baseline.",
-    ),
     "doctor": (
         "experiments.doctor:command",
         "Check this machine: libraries, compiler, browser, GPU; says what to do about each.",
     ),
-    "web": (
-        "experiments.web.verbs:app",
-        "Demonstrations on web pages: record, replay, import, generate and export them.",
-    ),
-    "dance": (
-        "experiments.dance.verbs:app",
-        "Dance charts: gymworks dance SONG writes some; judge, play, show any; fetch human ones.",
-    ),
 }
+"""Verbs for any id."""
+
+
+def _verbs() -> Table:
+    """Every verb: those for any id, then those of the domains.
+
+    Beside other people's packages of our names there is only the doctor.
+    """
+    if doctor.strangers():
+        return {"doctor": ANY_ID["doctor"]}
+    from envs.registration import ALL_DOMAINS, room
+
+    verbs = dict(ANY_ID)
+    for domain in ALL_DOMAINS:
+        verbs |= getattr(import_module(room("experiments", domain)), "VERBS", {})
+    return verbs
 
 
 class Gymworks(Verbs):
     """The verbs of the command line."""
 
-    table = VERBS
+    table = _verbs()
 
 
 app = typer.Typer(

@@ -13,9 +13,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TOP_LEVEL = {
     "CHANGELOG.md",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
     "LICENSE",
     "Makefile",
     "README.md",
+    "SECURITY.md",
     "agents",
     "constraints.txt",
     "envs",

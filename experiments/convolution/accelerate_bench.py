@@ -1,4 +1,4 @@
-"""Times whole networks, accelerated and not: ``python -m experiments.convolution.accelerate_bench``.
+"""Times networks, accelerated and not: ``python -m experiments.convolution.accelerate_bench``.
 
 VGG-16 and ResNet-50 in float32 at batch 1. Plans are tuned first (or resumed), outside of the timed
 region, as ``torch.compile`` compiles outside of it. All ways to run a network then take turns; one

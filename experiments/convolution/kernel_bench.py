@@ -1,4 +1,4 @@
-"""Times the generated kernels against PyTorch's: ``python -m experiments.convolution.kernel_bench``.
+"""Times generated kernels against PyTorch's: ``python -m experiments.convolution.kernel_bench``.
 
 On both sides the weights are packed (and transformed) beforehand, and input and output are tensors
 in channels-last memory; each call allocates its output. Everything else is inside the timed region,

@@ -1,4 +1,4 @@
-"""Runs kernels under GCC's address sanitizer: ``python -m experiments.convolution.kernel_sanitize``.
+"""Runs kernels under the address sanitizer: ``python -m experiments.convolution.kernel_sanitize``.
 
 Each kernel is compiled with ``-fsanitize=address`` and run in a child process whose buffers have no
 guard zones, so that a read or a write one float outside of them ends it with a report.

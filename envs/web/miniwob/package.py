@@ -24,7 +24,7 @@ def html_folder() -> Path | None:
 def reloaded() -> frozenset[str]:
     """Tasks whose pages keep something of an episode, so that the next needs a fresh page.
 
-    ``reloaded.json`` lists them, as ``python -m experiments.web.miniwob_check --restart`` found them.
+    ``reloaded.json`` lists them; ``python -m experiments.web.miniwob_check --restart`` finds them.
     """
     listed = json.loads(files("envs.web.miniwob").joinpath("reloaded.json").read_text())
     return frozenset(listed["tasks"])
