@@ -35,6 +35,20 @@ def test_invented_songs_read_back_as_they_were_written(tmp_path_factory, song):
     assert plain(simfiles.read(simfiles.write_ssc(song, folder / "a.ssc"))) == song
 
 
+@pytest.mark.parametrize(
+    "tags", ["#WARPS:1=1;#NOTEDATA:;", "#NOTEDATA:;#OFFSET:0.25;#BPMS:0=90,8=180;"]
+)
+def test_warps_and_timing_of_a_chart_need_ssc(tags, tmp_path):
+    text = (
+        f"#VERSION:0.83;#TITLE:T;#BPMS:0=120;{tags}#STEPSTYPE:dance-single;#DIFFICULTY:Hard;"
+        "#METER:3;#NOTES:1000\n0000\n0000\n0010;"
+    )
+    song = simfiles.loads(text.encode(), "t.ssc")
+    with pytest.raises(InputError, match=r"write \.ssc"):
+        simfiles.write_sm(song, tmp_path / "a.sm")
+    assert plain(simfiles.read(simfiles.write_ssc(song, tmp_path / "a.ssc"))) == song
+
+
 @pytest.mark.data
 def test_real_files_read_back_as_they_were_written(chart_files, tmp_path):
     count, refused = 0, []
@@ -106,6 +120,23 @@ def test_a_mine_cuts_off_a_hold_as_in_the_game():
     chart = simfiles.loads(sm(body), "t.sm", repair=True).charts[0]
     assert chart.ticks.tolist() == [144]
     assert chart.mines.tolist() == [[48, 0]]
+
+
+@pytest.mark.parametrize(
+    ("body", "mended"),
+    [
+        ("2000\n0000\n0100\n0000", "0000\n0000\n0100\n0000"),
+        ("0100\n3000\n0000\n0000", "0100\n0000\n0000\n0000"),
+        ("2000\n1000\n0000\n3000", "0000\n1000\n0000\n0000"),
+        ("10\n01001\n0000\n0000", "1000\n0100\n0000\n0000"),
+    ],
+    ids=["no end", "no head", "cut off", "length"],
+)
+def test_faults_that_games_forgive_are_mended(body, mended):
+    with pytest.raises(InputError):
+        simfiles.loads(sm(body), "t.sm")
+    found = simfiles.loads(sm(body), "t.sm", repair=True)
+    assert found == simfiles.loads(sm(mended), "t.sm")
 
 
 def test_notes_in_warps_and_fake_spans_do_not_count():
@@ -194,6 +225,17 @@ def test_dwi_has_paces_jumps_and_holds():
         [0, 0, 1, 0],
     ]
     assert chart.times[0] == 0.25
+
+
+def test_a_chart_is_the_same_in_both_formats():
+    header = "#TITLE:T;#OFFSET:-0.25;#BPMS:0=120,2=240;#STOPS:1=0.5;"
+    ours = simfiles.loads(
+        b"#TITLE:T;#BPM:120;#GAP:250;#CHANGEBPM:8=240;#FREEZE:4=500;#SINGLE:MANIAC:7:4!40(6824)B;",
+        "t.dwi",
+    )
+    body = "2000 0000 0000 0000 0001 0010 0100 3000 1001 0000 0000 0000 0000 0000 0000 0000"
+    theirs = simfiles.loads(sm(body.replace(" ", "\n"), header=header), "t.sm")
+    assert ours == replace(theirs, charts=(replace(theirs.charts[0], author=""),))
 
 
 @pytest.mark.data
