@@ -84,8 +84,8 @@ class Stopwatch:
     def _measure(self, nest: Nest) -> Measurement:
         try:
             answer = self._worker.ask(request(nest), LIMIT_S)
-        except KernelError as error:
-            return Measurement(error.outcome)
+        except KernelError as failure:
+            return Measurement(failure.outcome)
         error = answer["error"]
         if not error <= TOLERANCE:
             said = f"error {error:.2g}; allowed is {TOLERANCE:.0e}"
