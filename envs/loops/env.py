@@ -71,10 +71,10 @@ class LoopScheduleEnv(gym.Env[Observation, np.int64]):
     - `steps`: -0.005 a step.
     - `illegal`: -0.1 for an illegal action, which changes nothing else.
 
-    With `"measured"`, `info["outcome"]` says what became of the present nest: `"ok"`, or
-    `"crashed"`, `"hung"` (it took more than a minute to compile, check and time) or `"wrong"`. Then
-    it has no rate: it earns nothing, its speed-up in `progress` is the least there is, and further
-    edits lead on from it.
+    With `"measured"`, `info["outcome"]` is `"ok"`, or what became of the present nest instead of a
+    time: `"crashed"`, `"hung"` (it was not compiled, checked and timed within two minutes) or
+    `"wrong"`. Such a nest earns nothing, its speed-up in `progress` is the least there is, and
+    further edits lead on from it.
 
     At the last step `info["score"]` is the rate of the best nest in GFLOP/s (higher is better),
     `info["speedup"]` its speed-up, `info["roofline"]` the rate in GFLOP/s that none can exceed, and

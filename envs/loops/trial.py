@@ -20,7 +20,7 @@ from envs.loops.compiled import Kernel, expected, relative_error, sample
 from envs.loops.nest import Kind, Loop, Nest
 from envs.loops.problem import Problem
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 """Longest compilation, check and timing of a nest."""
 
 TOLERANCE = 1e-4
