@@ -1,8 +1,9 @@
 """Builds the documentation site: ``python -m experiments.docs``.
 
 Each environment's page is made from its docstring, its reference scores and a picture of an
-episode; the command reference from the commands' own help; the rest is written by hand in
-``experiments/site``.
+episode; the command reference from the commands' own help. A domain's page is ``page.md`` in its
+room, the rest is written by hand in ``experiments/site``; links among these files work as they lie
+in the repository.
 """
 
 import inspect
@@ -10,6 +11,7 @@ import re
 import shutil
 import sys
 import tempfile
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +30,17 @@ from agents.rollout import rollout
 from agents.tables import shown, shown_before_end
 from envs import testing
 from envs.entry import Entry
-from envs.registration import ENTRIES, references
+from envs.registration import ALL_DOMAINS, ENTRIES, references, room
 from envs.testing import CHECKS
 from experiments.cli import app
 from experiments.verbs import paths
 from hardware_sim.naming import resolve
 
-ROOT = Path(__file__).parents[1]
 PAGES = Path(__file__).parent / "site"
-GUIDES = {
-    "Write an environment": "environment.md",
-    "Evaluation": "evaluation.md",
-    "Run on a cluster": "cluster.md",
-}
+GUIDES = ("agent.md", "environment.md", "evaluation.md", "cluster.md")
+"""How-tos, in their order."""
+
+HISTORY = ("versions.md", "migration.md")
 HELP_WIDTH = 90
 
 
@@ -52,9 +52,7 @@ def build(output: Path) -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "docs"
-        shutil.copytree(PAGES, source)
-        home = (ROOT / "README.md").read_text().replace("experiments/site/", "")
-        (source / "index.md").write_text(home)
+        write_pages(source)
         (source / "commands.md").write_text(commands_page())
         (source / "kit.md").write_text(kit_page())
         (source / "environments").mkdir()
@@ -64,6 +62,29 @@ def build(output: Path) -> None:
         configuration = Path(folder) / "mkdocs.yml"
         configuration.write_text("site_name: gymworks\n")
         build_site(load_config(str(configuration), **_settings(source, output)))
+
+
+def domain_pages() -> dict[str, Path]:
+    """The page of each domain that has one, in the order of the domains."""
+    rooms = {name: Path(str(files(room("experiments", name)))) for name in ALL_DOMAINS}
+    pages = {name: folder / "page.md" for name, folder in rooms.items()}
+    return {name: page for name, page in pages.items() if page.exists()}
+
+
+def write_pages(source: Path) -> None:
+    """Copies what is written by hand, with links as the site needs them.
+
+    Args:
+        source: The folder of the site's pages, which is made.
+    """
+    shutil.copytree(PAGES, source)
+    for page in source.glob("*.md"):
+        page.write_text(page.read_text().replace("](../", "]("))
+    for name, page in domain_pages().items():
+        (source / name).mkdir()
+        (source / name / "page.md").write_text(page.read_text().replace("](../site/", "](../"))
+        for shown_there in page.parent.glob("*.png"):
+            shutil.copy(shown_there, source / name)
 
 
 def environment_page(entry: Entry) -> str:
@@ -139,22 +160,33 @@ def commands_page() -> str:
     return "\n\n".join(parts)
 
 
+def _title(page: Path) -> str:
+    """A page's heading."""
+    return page.read_text().partition("\n")[0].removeprefix("# ")
+
+
 def _settings(source: Path, output: Path) -> dict[str, Any]:
     """The site's configuration; nothing in it asks for anything from the network."""
-    environments = [{entry.id: f"environments/{entry.id}.md"} for entry in ENTRIES.values()]
+
+    def listed(*pages: str) -> list[dict[str, str]]:
+        return [{_title(source / page): page} for page in pages]
+
+    environments = (f"environments/{env_id}.md" for env_id in ENTRIES)
     return {
         "docs_dir": str(source),
         "site_dir": str(output),
         "use_directory_urls": False,
         "strict": True,
+        "plugins": ["search"],
+        "validation": {"links": {"anchors": "warn", "absolute_links": "warn"}},
         "theme": {"name": "material", "font": False, "features": ["navigation.indexes"]},
         "markdown_extensions": ["tables", "admonition", "fenced_code"],
         "nav": [
             {"Home": "index.md"},
-            {"Environments": environments},
-            *({title: page} for title, page in GUIDES.items()),
-            {"Conformance kit": "kit.md"},
-            {"Commands": "commands.md"},
+            {"Domains": listed(*(f"{name}/page.md" for name in domain_pages()))},
+            {"Guides": listed(*GUIDES)},
+            {"Environments": listed(*environments)},
+            *listed("kit.md", "commands.md", *HISTORY),
         ],
     }
 

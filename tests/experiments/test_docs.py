@@ -1,5 +1,6 @@
 """The documentation site, built for real."""
 
+import json
 import re
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 from typer.main import get_group
 
-from envs.registration import ENTRIES, references
+from envs.registration import DOMAINS, ENTRIES, references
 from envs.testing import CHECKS
 from experiments import docs
 from experiments.cli import app
@@ -45,18 +46,37 @@ def test_every_check_of_the_kit_is_described(site):
     assert "check_masks(target, steps=300, seed=0, illegal=5)" in page
 
 
-@pytest.mark.parametrize("guide", docs.GUIDES.values())
-def test_every_guide_has_its_page(site, guide):
-    title = (docs.PAGES / guide).read_text().partition("\n")[0].removeprefix("# ")
-    assert "<h1 id=" in (page := (site / guide).with_suffix(".html").read_text())
-    assert title in page
+@pytest.mark.parametrize("page", ["index.md", *docs.GUIDES, *docs.HISTORY])
+def test_every_page_written_by_hand_is_there(site, page):
+    title = (docs.PAGES / page).read_text().partition("\n")[0].removeprefix("# ")
+    assert f">{title}<" in (site / page).with_suffix(".html").read_text()
 
 
-def test_the_home_page_is_the_readme_with_its_picture(site):
-    page = (site / "index.html").read_text()
-    assert "make demo" in page
-    assert 'src="timeline.png"' in page
-    assert (site / "timeline.png").exists()
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_every_domain_has_its_page_with_its_pictures(site, domain):
+    text = (docs.PAGES.parent / domain / "page.md").read_text()
+    page = (site / domain / "page.html").read_text()
+    for name in re.findall(r"!\[[^]]*\]\((\w+\.png)\)", text):
+        assert f'src="{name}"' in page
+        assert (site / domain / name).exists()
+    ids = [name for name, entry in ENTRIES.items() if entry.domain == domain]
+    assert any(env_id in page for env_id in ids)
+
+
+def test_pages_can_be_searched(site):
+    found = json.loads((site / "search" / "search_index.json").read_text())
+    assert {"placement/page.html", "commands.html"} <= {
+        page["location"].partition("#")[0] for page in found["docs"]
+    }
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_links_of_the_front_pages_lead_to_files(name):
+    root = docs.PAGES.parents[1]
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", (root / name).read_text())
+    local = [link for link in links if "://" not in link]
+    assert local
+    assert [link for link in local if not (root / link).exists()] == []
 
 
 def test_every_command_is_described(site):
