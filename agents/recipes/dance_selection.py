@@ -35,7 +35,7 @@ from agents.policies.dance_selection import RepeatNet
 from agents.policies.weights import save_weights
 from hardware_sim.errors import choose
 from hardware_sim.files import write_atomic
-from hardware_sim.softmax.timing import check_device
+from hardware_sim.timing import check_device
 
 
 class Recipe(NamedTuple):

@@ -9,7 +9,8 @@ from hardware_sim.errors import InputError
 from hardware_sim.softmax.costs import CostTable
 from hardware_sim.softmax.frequencies import FrequencyCurve
 from hardware_sim.softmax.plan import LOSS_PRICE, MOST_TAILS, Plan, SoftmaxProblem, optimum
-from hardware_sim.softmax.timing import check_device, measure
+from hardware_sim.softmax.timing import measure
+from hardware_sim.timing import check_device
 
 CANDIDATES = 128
 """Places for a cut: with 128 log-spaced ones neighbours are 10 % apart for a million words."""
