@@ -28,9 +28,9 @@ from rich.table import Table
 from safetensors.torch import load_file, save
 from torch import nn
 
-from experiments.bench import environment_rows, hardware
 from experiments.compact_choice import chosen
 from experiments.statistics import mean, stratified_bootstrap
+from experiments.timing import environment_rows, hardware
 from hardware_sim.compact.cifar import Splits, load_splits
 from hardware_sim.compact.circulant import CirculantProjection
 from hardware_sim.compact.compaction import compact

@@ -23,7 +23,7 @@ from envs.compact.measured import judge_accuracy
 from envs.compact.surrogate import fit, predict
 from envs.compact.table import build
 from experiments import compact_bench as bench
-from experiments.bench import hardware
+from experiments.timing import hardware
 from hardware_sim.compact.cifar import Splits, load_splits
 from hardware_sim.compact.costs import deployed, interleaved_seconds
 from hardware_sim.compact.network import IMAGE_SHAPE, WIDTHS, small_cnn

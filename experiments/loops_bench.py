@@ -23,7 +23,7 @@ from envs.loops.batch import LoopBatch
 from envs.loops.measured import Kernel, Stopwatch, algorithm, halide, sample
 from envs.loops.nest import ACTIONS, STOP, Nest
 from envs.loops.problem import OPERATIONS, Problem
-from experiments.bench import hardware
+from experiments.timing import hardware
 from hardware_sim.files import write_json
 
 PROBLEMS = (

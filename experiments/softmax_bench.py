@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from experiments.bench import best_seconds, hardware
 from experiments.softmax_text import FullSoftmax, Text, read_dictionary, tokenise, train
+from experiments.timing import best_seconds, hardware
 from hardware_sim.errors import choose
 from hardware_sim.files import write_json
 from hardware_sim.softmax.frequencies import load_curve
