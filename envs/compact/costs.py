@@ -1,9 +1,10 @@
 """What running a network costs: parameters, multiplications, memory, and measured time."""
 
-import time
+import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from envs.compact.structure import trace
+from hardware_sim.timing import interleaved, one_thread
+
+TURN_S = 0.004
 
 
 @dataclass(frozen=True)
@@ -84,31 +88,15 @@ def deployed(model: nn.Module) -> fx.GraphModule:
 
 
 @torch.inference_mode()
-def interleaved_seconds(
-    runs: Sequence[tuple[nn.Module, Tensor]], rounds: int, calls: int = 1
-) -> list[float]:
+def interleaved_seconds(runs: Sequence[tuple[nn.Module, Tensor]], rounds: int) -> list[float]:
     """Processor seconds of one call of each, on one core, the least of many rounds.
-
-    Every round runs all of them one after another, so that what else the machine does meets all
-    alike; time of the calling thread leaves out what other programs take.
 
     Args:
         runs: Modules and their inputs.
-        rounds: How often each is timed.
-        calls: Calls a round, for modules that take microseconds.
+        rounds: Turns of each; a module that takes less than :data:`TURN_S` is called several times
+            a turn.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        for module, inputs in runs:
-            module(inputs)
-        least = [float("inf")] * len(runs)
-        for _ in range(rounds):
-            for i, (module, inputs) in enumerate(runs):
-                begun = time.thread_time()
-                for _ in range(calls):
-                    module(inputs)
-                least[i] = min(least[i], (time.thread_time() - begun) / calls)
-        return least
-    finally:
-        torch.set_num_threads(threads)
+    calls = {i: partial(module, inputs) for i, (module, inputs) in enumerate(runs)}
+    with one_thread():
+        timings = interleaved(calls, turn_s=TURN_S, least=rounds, most=rounds, limit_s=math.inf)
+    return [timing.best for timing in timings.values()]

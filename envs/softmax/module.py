@@ -8,8 +8,9 @@ from torch import nn
 from envs.softmax.costs import CostTable
 from envs.softmax.frequencies import FrequencyCurve
 from envs.softmax.plan import LOSS_PRICE, MOST_TAILS, Plan, SoftmaxProblem, optimum
-from envs.softmax.timing import check_device, measure
+from envs.softmax.timing import measure
 from hardware_sim.errors import InputError
+from hardware_sim.timing import check_device
 
 CANDIDATES = 128
 """Places for a cut: with 128 log-spaced ones neighbours are 10 % apart for a million words."""

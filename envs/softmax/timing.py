@@ -1,6 +1,6 @@
 """Times output layers on the device at hand."""
 
-import time
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy, linear
 from envs.softmax.costs import KINDS, CostTable, proportional
 from hardware_sim.errors import InputError, choose
 from hardware_sim.host import processor
+from hardware_sim.timing import check_device, clock_of, interleaved
 
 LARGEST_LOGITS = 2**24
 LARGEST_WEIGHT = 2**25
@@ -18,81 +19,9 @@ LARGEST_PRODUCT = 2**32
 """Layers with more logits, more weights or more multiplications than these are not timed but
 scaled from smaller ones, so that a table takes little memory and less than a minute."""
 
-LEAST_TURNS, MOST_TURNS = 3, 15
-AGREEMENT = 0.02
-"""A layer is done when the least times of two turns agree within this share."""
-
-TURN_S, MOST_RUNS = 0.004, 20
-"""A turn repeats a short layer for so long, at most so often: the first run finds cold caches."""
-
-
-def clock(device: str) -> Callable[[], float]:
-    """Seconds that a device has worked for this thread.
-
-    On a CPU it is the thread's processor time, which other programs disturb least; on a GPU the
-    wall time once its queue is empty.
-    """
-    if torch.device(device).type != "cuda":
-        return time.thread_time
-
-    def synchronised() -> float:
-        torch.cuda.synchronize(device)
-        return time.perf_counter()
-
-    return synchronised
-
-
-def check_device(device: str) -> str:
-    """The device, if torch can compute on it here.
-
-    Raises:
-        InputError: It cannot.
-    """
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"device {device!r} cannot be used here: {reason}") from None
-    return device
-
-
-def interleaved(runs: Sequence[Callable[[], object]], now: Callable[[], float]) -> list[float]:
-    """The least time of each run, in seconds.
-
-    All take turns, so that a slow spell of the machine falls on all. A short run is repeated within
-    its turn, and only the least time of a turn counts. Each is left out once the least times of two
-    turns agree within 2 %, at the latest after 15 turns.
-
-    Args:
-        runs: What to time.
-        now: The clock, in seconds.
-    """
-    times: list[list[float]] = [[] for _ in runs]
-    for _ in range(MOST_TURNS):
-        for run, seen in zip(runs, times, strict=True):
-            if not _settled(seen):
-                seen.append(_turn(run, now))
-    return [min(seen) for seen in times]
-
-
-def _turn(run: Callable[[], object], now: Callable[[], float]) -> float:
-    """The least time of a few runs in a row."""
-    least, spent = float("inf"), 0.0
-    for _ in range(MOST_RUNS):
-        start = now()
-        run()
-        took = now() - start
-        least, spent = min(least, took), spent + took
-        if spent >= TURN_S:
-            break
-    return least
-
-
-def _settled(seen: list[float]) -> bool:
-    if len(seen) < LEAST_TURNS:
-        return False
-    least, second = sorted(seen)[:2]
-    return second <= least * (1 + AGREEMENT)
+LEAST_TURNS, MOST_TURNS = 2, 15
+TURN_S = 0.004
+"""A turn repeats a short layer for so long: the first run finds cold caches."""
 
 
 def measure(
@@ -130,9 +59,19 @@ def measure(
     if (0, 0, 0) not in sizes:
         raise InputError(f"the smallest layer, {words[0]} words of width {hidden[0]}, is too large")
     buffer = torch.randn(max(words[k] * hidden[i] for i, _, k in sizes), device=device)
-    runs = [layer(buffer, rows[j], hidden[i], words[k], kind) for i, j, k in sizes]
-    for place, seconds in zip(sizes, interleaved(runs, clock(device)), strict=True):
-        ms[place] = seconds * 1e3
+    now = clock_of(device)
+    timings = interleaved(
+        {(i, j, k): layer(buffer, rows[j], hidden[i], words[k], kind) for i, j, k in sizes},
+        clock=now,
+        wall=now,  # or a table would take long while other programs run
+        turn_s=TURN_S,
+        least=LEAST_TURNS,
+        most=MOST_TURNS,
+        limit_s=math.inf,
+        separately=True,
+    )
+    for place, timing in timings.items():
+        ms[place] = timing.best * 1e3
     proportional(axes, ms)
     return CostTable(axes[0], axes[1], axes[2], ms, kind, machine(device))
 

@@ -35,11 +35,11 @@ from envs.compact.costs import deployed, interleaved_seconds, layer_costs
 from envs.compact.network import IMAGE_SHAPE, WIDTHS, small_cnn
 from envs.compact.rivals import low_rank, prune_channels
 from envs.compact.tuning import accuracy, fine_tune
-from envs.softmax.timing import check_device
 from experiments.compact.choice import chosen
-from experiments.placement.bench import environment_rows, hardware
 from experiments.statistics import mean, stratified_bootstrap
+from experiments.timing import environment_rows, hardware
 from hardware_sim.files import write_atomic, write_json
+from hardware_sim.timing import check_device
 
 SPEED_TARGET = 4.0
 LOSS_TARGET = 1.0
@@ -218,7 +218,7 @@ def _convolutions(method: str) -> Iterator[tuple[nn.Module, tuple[int, ...]]]:
         yield module, shapes[parts[0]]
 
 
-def times(batch: int, rounds: int, calls: int) -> dict[str, Row]:
+def times(batch: int, rounds: int) -> dict[str, Row]:
     """Seconds a call of each architecture: the whole network, and each of its convolutions."""
     methods = ("original", "circulant", "circulant-large", "low-rank")
     runs: list[tuple[nn.Module, torch.Tensor]] = []
@@ -227,7 +227,7 @@ def times(batch: int, rounds: int, calls: int) -> dict[str, Row]:
         runs.append((deployed(architecture(method)), inputs))
         for module, shape in _convolutions(method):
             runs.append((module, torch.randn(batch, *shape).to(memory_format=torch.channels_last)))
-    seconds = np.reshape(interleaved_seconds(runs, rounds, calls), (len(methods), -1)).tolist()
+    seconds = np.reshape(interleaved_seconds(runs, rounds), (len(methods), -1)).tolist()
     found = {
         method: {"network_s": row[0], "convolutions_s": row[1:]}
         for method, row in zip(methods, seconds, strict=True)
@@ -256,7 +256,7 @@ def projection_times(rounds: int = 20) -> list[Row]:
         with torch.no_grad():
             dense.weight.copy_(projection.matrix())
         inputs = torch.randn(64, channels)
-        fast, slow = interleaved_seconds([(projection, inputs), (dense, inputs)], rounds, 2)
+        fast, slow = interleaved_seconds([(projection, inputs), (dense, inputs)], rounds)
         rows.append({"channels": channels, "rows": 64, "fourier_s": fast, "dense_s": slow})
     return rows
 
@@ -351,9 +351,7 @@ def command(
         "epochs": epochs._asdict(),
         "kept": {name: method.kept for name, method in METHODS.items()},
         "methods": summary(run_dir, seeds),
-        "times": {
-            str(batch): times(batch, *((120, 5) if batch == 1 else (60, 1))) for batch in BATCHES
-        },
+        "times": {str(batch): times(batch, 120 if batch == 1 else 60) for batch in BATCHES},
         "projection": projection_times(),
         "environment": environment_rows(32_000, "envs:CompactFeature-v0"),
     }

@@ -27,11 +27,12 @@ from envs.compact.surrogate import fit, predict
 from envs.compact.table import build
 from envs.compact.tuning import accuracy
 from experiments.compact import bench
-from experiments.placement.bench import hardware
+from experiments.timing import hardware
 from hardware_sim.files import write_json
 
 SHARES = (1.0, 0.75, 0.5, 0.375, 0.25)
-BATCHES = (1, 32)
+ROUNDS = {1: 40, 32: 12}
+"""Rounds of timing, by batch size."""
 ORIGINAL_EPOCHS = 8
 HELD_OUT = 5
 """One of so many designs is held out."""
@@ -63,7 +64,7 @@ def _block(layer: int, read: int, made: int) -> tuple[nn.Module, tuple[int, ...]
     return deployed(nn.Sequential(*parts)), (read, size, size)
 
 
-def block_seconds(batch: int, rounds: int, calls: int) -> Row:
+def block_seconds(batch: int, rounds: int) -> Row:
     """Times of blocks, ``layers`` ``(L, C, C)``, and of what follows them, ``head`` ``(C,)``."""
     kept = kept_channels()
     layers, choices = kept.shape
@@ -79,13 +80,13 @@ def block_seconds(batch: int, rounds: int, calls: int) -> Row:
         head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10))
         inputs = torch.randn(batch, channels, 8, 8).to(memory_format=torch.channels_last)
         runs.append((deployed(head), inputs))
-    found = np.array(interleaved_seconds(runs, rounds, calls))
+    found = np.array(interleaved_seconds(runs, rounds))
     blocks = found[:-choices].reshape(layers, choices, choices)
     blocks[0] = blocks[0].min(axis=0)  # the first layer always reads the picture
     return {"layers": blocks.tolist(), "head": found[-choices:].tolist()}
 
 
-def additivity(record: Row, batch: int, count: int, rounds: int, calls: int) -> float:
+def additivity(record: Row, batch: int, count: int, rounds: int) -> float:
     """Mean relative difference of ratios between whole networks and sums of their blocks."""
     table = build(record)
     chosen = np.vstack([np.zeros(len(WIDTHS), np.int64), designs(count, seed=1)])
@@ -94,7 +95,7 @@ def additivity(record: Row, batch: int, count: int, rounds: int, calls: int) -> 
         (deployed(small_cnn(table.kept[np.arange(len(row)), row].tolist())), inputs)
         for row in chosen
     ]
-    whole = np.array(interleaved_seconds(networks, rounds, calls))
+    whole = np.array(interleaved_seconds(networks, rounds))
     summed = table.seconds[batch][tuple(chosen.T)]
     speedup, predicted = whole[0] / whole[1:], summed[0] / summed[1:]
     return float(np.abs(predicted / speedup - 1).mean())
@@ -158,10 +159,10 @@ def command(
         "accuracy": surrogate(rows, whole),
     }
     if times:
-        for batch, rounds, calls in ((1, 40, 5), (32, 12, 1)):
-            record["seconds"][str(batch)] = block_seconds(batch, rounds, calls)
-        for batch, rounds, calls in ((1, 40, 5), (32, 12, 1)):
-            error = additivity(record, batch, 12, rounds, calls)
+        for batch, rounds in ROUNDS.items():
+            record["seconds"][str(batch)] = block_seconds(batch, rounds)
+        for batch, rounds in ROUNDS.items():
+            error = additivity(record, batch, 12, rounds)
             record["seconds"][str(batch)]["relative_error_of_speedups"] = error
     else:
         record["seconds"] = json.loads(path.read_text())["seconds"]

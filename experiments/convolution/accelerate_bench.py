@@ -30,6 +30,7 @@ from hardware_sim.kernels.network_plan import NetworkPlan
 from hardware_sim.kernels.tuning import plan_for, tune
 from hardware_sim.machine import Machine
 from hardware_sim.networks.image_classifiers import resnet50, vgg16
+from hardware_sim.timing import clock_of
 
 
 class Network(StrEnum):
@@ -105,7 +106,9 @@ def measure(
         for name, (run, _) in ways.items()
     }
     timings = interleaved(
-        {name: run for name, (run, _) in ways.items()}, threads=threads, limit_s=limit_s
+        {name: run for name, (run, _) in ways.items()},
+        clock=clock_of(threads=threads),
+        limit_s=limit_s,
     )
     eager = timings["eager"].best
     rows = [

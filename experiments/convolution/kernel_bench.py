@@ -35,6 +35,7 @@ from hardware_sim.kernels import (
 )
 from hardware_sim.kernels.opponents import Run
 from hardware_sim.machine import Machine
+from hardware_sim.timing import clock_of
 
 Row = dict[str, Any]
 FINALISTS = 2
@@ -57,7 +58,7 @@ def against(
         "library": lambda: library(x),
         "kernel": lambda: run(x),
     }
-    timings = interleaved(functions, threads=threads, limit_s=limit_s)
+    timings = interleaved(functions, clock=clock_of(threads=threads), limit_s=limit_s)
     return {
         "library_s": timings["library"].best,
         "kernel_s": timings["kernel"].best,
@@ -120,7 +121,9 @@ def lowering_row(
     runs |= {name: build(problem, each, machine, weight) for name, each in variants.items()}
     runs["unfold"] = opponents.unfolded(problem, weight)
     timed = interleaved(
-        {name: _bind(run, x) for name, run in runs.items()}, threads=threads, limit_s=4 * limit_s
+        {name: _bind(run, x) for name, run in runs.items()},
+        clock=clock_of(threads=threads),
+        limit_s=4 * limit_s,
     )
     scratch = {
         name: 4 * Plan(problem, each, machine).scratch_floats for name, each in variants.items()

@@ -17,11 +17,10 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.runs import provenance
-from experiments.placement.bench import best_seconds, hardware
+from experiments.timing import COPIES, best_seconds, hardware
 from hardware_sim.files import write_json
 
 IDS = ("Choreography-v0", "StepPlacement-v0", "StepSelection-v0")
-COPIES = 64
 
 
 def draw(mask: NDArray[np.int8], random: np.random.Generator) -> NDArray[np.int64]:

@@ -24,7 +24,7 @@ from envs.loops.compiled import Kernel, algorithm, halide, sample
 from envs.loops.measured import Stopwatch
 from envs.loops.nest import ACTIONS, STOP, Nest
 from envs.loops.problem import OPERATIONS, Problem
-from experiments.placement.bench import hardware
+from experiments.timing import hardware
 from hardware_sim.files import write_json
 
 PROBLEMS = (

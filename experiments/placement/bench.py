@@ -6,11 +6,9 @@ wall times. Each is the best of several runs. The plain reference is timed in th
 
 import platform
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import gymnasium as gym
 import numpy as np
 import typer
 from numpy.typing import NDArray
@@ -18,35 +16,18 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from experiments.timing import best_seconds, environment_rows, hardware
 from hardware_sim import reference, simulator
 from hardware_sim.devices import Cluster
 from hardware_sim.files import write_json
-from hardware_sim.host import this_machine
 from hardware_sim.library import layered
 from hardware_sim.problem import PlacementProblem
 
 CLUSTER = "4xk80"
 ENVIRONMENT = "envs:DevicePlacement-InceptionV3-v0"
-COPIES = 64
 REPEATS = 5
 
 Row = dict[str, Any]
-
-
-def hardware() -> str:
-    """The processor and its number of cores."""
-    here = this_machine()
-    return f"{here.processor}, {here.cores} cores"
-
-
-def best_seconds(run: Callable[[], object], clock: Callable[[], float], repeats: int) -> float:
-    """The least time of several runs."""
-    times = []
-    for _ in range(repeats):
-        start = clock()
-        run()
-        times.append(clock() - start)
-    return min(times)
 
 
 def simulator_rows(nodes: int, evaluations: int, repeats: int = REPEATS) -> list[Row]:
@@ -102,53 +83,6 @@ def _simulator_row(
     }
 
 
-def environment_rows(steps: int, env_id: str = ENVIRONMENT) -> list[Row]:
-    """Steps per second of one environment, of 64 in a loop, and of 64 in the native class.
-
-    Args:
-        steps: Steps of each, summed over the copies.
-        env_id: An id with a native vector class.
-    """
-    single: Any = gym.make(env_id)
-    loop: Any = gym.make_vec(env_id, num_envs=COPIES, vectorization_mode="sync")
-    native: Any = gym.make_vec(env_id, num_envs=COPIES)
-    measured = (
-        ("one environment", _single_seconds(single, steps), steps),
-        (f"{COPIES} in a loop", _vector_seconds(loop, steps // COPIES), steps // COPIES * COPIES),
-        (f"{COPIES} native", _vector_seconds(native, steps // COPIES), steps // COPIES * COPIES),
-    )
-    for env in (single, loop, native):
-        env.close()
-    return [{"environment": n, "steps_per_s": count / seconds} for n, seconds, count in measured]
-
-
-def _legal(mask: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.intp]:
-    """A random legal action a row."""
-    return np.asarray((rng.random(mask.shape) * mask).argmax(axis=-1))
-
-
-def _single_seconds(env: gym.Env[Any, Any], steps: int) -> float:
-    """Wall seconds of random legal steps."""
-    rng = np.random.default_rng(0)
-    observation, _ = env.reset(seed=0)
-    start = time.perf_counter()
-    for _ in range(steps):
-        observation, _, terminated, truncated, _ = env.step(_legal(observation["action_mask"], rng))
-        if terminated or truncated:
-            observation, _ = env.reset()
-    return time.perf_counter() - start
-
-
-def _vector_seconds(envs: gym.vector.VectorEnv[Any, Any, Any], steps: int) -> float:
-    """Wall seconds of random legal steps of every copy."""
-    rng = np.random.default_rng(0)
-    observation, _ = envs.reset(seed=0)
-    start = time.perf_counter()
-    for _ in range(steps):
-        observation, *_ = envs.step(_legal(observation["action_mask"], rng))
-    return time.perf_counter() - start
-
-
 def _print(console: Console, simulated: list[Row], stepped: list[Row]) -> None:
     console.print(f"Simulations a second on {CLUSTER}; ns for each node plus edge on one core;")
     console.print("ratio of one core to the plain reference.")
@@ -201,7 +135,7 @@ def command(
     console.print(hardware())
     scale = 10 if quick else 1
     simulated = simulator_rows(1_000, 2_000 // scale) + simulator_rows(5_000, 400 // scale)
-    stepped = environment_rows(64_000 // scale)
+    stepped = environment_rows(64_000 // scale, ENVIRONMENT)
     _print(console, simulated, stepped)
     if output is not None:
         write_json(

@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from envs.softmax.timing import clock
 from hardware_sim.errors import InputError
+from hardware_sim.timing import clock_of
 
 PACKAGE = "dict-gcide"
 FILE = "usr/share/dictd/gcide.dict.dz"
@@ -212,7 +212,7 @@ def train(
     parameters = [*model.parameters(), *output.parameters()]
     dense = [p for p in parameters if p is not model.embedding.weight]
     optimizer = torch.optim.Adagrad(parameters, lr=0.1)
-    stream, now = streams(text.train, rows).to(device), clock(device)
+    stream, now = streams(text.train, rows).to(device), clock_of(device)
     state, curve, least = None, {}, float("inf")
     for step in range(1, steps + 1):
         start = (step - 1) * length % (len(stream) - length - 1)

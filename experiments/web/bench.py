@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from envs.web.browser import release_browsers
-from experiments.placement.bench import hardware
+from experiments.timing import hardware
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
 

@@ -26,7 +26,7 @@ from rich.table import Table
 from agents.web.expert import expert_action
 from envs.registration import ENTRIES
 from envs.web.vector import WebVectorEnv
-from experiments.placement.bench import COPIES, best_seconds, hardware
+from experiments.timing import COPIES, best_seconds, hardware
 from hardware_sim.errors import choose
 from hardware_sim.files import write_json
 

@@ -28,8 +28,8 @@ from hardware_sim.kernels.checking import verify
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.kernel import Kernel, build
 from hardware_sim.kernels.outcome import KernelError, Outcome
-from hardware_sim.kernels.timing import Timing, interleaved
 from hardware_sim.kernels.variant import Plan, Variant, applicable, candidates
+from hardware_sim.timing import Timing, interleaved
 
 __all__ = [
     "Kernel",

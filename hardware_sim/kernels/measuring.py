@@ -9,9 +9,8 @@ far slower than others of theirs are timed a few times only.
 
 import ctypes
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,9 +21,9 @@ from hardware_sim.kernels import checking, compiler, opponents, reference
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.kernel import aligned, aligned_copy
 from hardware_sim.kernels.outcome import KernelError, Outcome
-from hardware_sim.kernels.timing import interleaved
 from hardware_sim.kernels.variant import Plan, Variant, applicable, tolerance
 from hardware_sim.machine import Machine
+from hardware_sim.timing import interleaved, one_thread
 
 Family = tuple[str, tuple[int, ...], str]
 """Algorithm, tile and instruction set: what a library and its packed weights depend on."""
@@ -165,7 +164,7 @@ class Bench:
         order = list(calls)
         functions: dict[str, Callable[[], object]] = {"library": partial(self.library, self.x)}
         functions |= {str(i): calls[variant] for i, variant in enumerate(order)}
-        with _one_thread():
+        with one_thread():
             timings = interleaved(functions, limit_s=limit_s, yardstick="library")
         return {
             variant: Measurement(
@@ -207,17 +206,6 @@ class _Loaded:
             return y.movedim(-1, 1)
 
         return run
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """PyTorch on one thread, whose processor time is what is measured."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def compiled(plan: Plan) -> tuple[Path, float]:

@@ -13,9 +13,9 @@ from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.kernel import build
 from hardware_sim.kernels.network_plan import Entry, Measurement, NetworkPlan
 from hardware_sim.kernels.outcome import KernelError, Outcome
-from hardware_sim.kernels.timing import interleaved
 from hardware_sim.kernels.variant import Variant, candidates
 from hardware_sim.machine import Machine
+from hardware_sim.timing import clock_of, interleaved
 
 PROMISE = (
     ("winograd", 4), ("winograd", 6), ("direct", 0), ("winograd", 2), ("im2col", 0),
@@ -84,7 +84,7 @@ def measure(
     with torch.no_grad():
         times = interleaved(
             {"kernel": lambda: kernel(lines), "torch": lambda: library(given)},
-            threads=variant.threads,
+            clock=clock_of(threads=variant.threads),
             limit_s=limit_s,
             yardstick="torch",
         )

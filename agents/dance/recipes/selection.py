@@ -32,10 +32,10 @@ from agents.dance.batches import (
 )
 from agents.dance.paper import PAPER, Selector, paper_network
 from agents.dance.selection import RepeatNet
-from envs.softmax.timing import check_device
 from envs.weights import save_weights
 from hardware_sim.errors import choose
 from hardware_sim.files import write_atomic
+from hardware_sim.timing import check_device
 
 
 class Recipe(NamedTuple):

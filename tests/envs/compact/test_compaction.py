@@ -247,7 +247,7 @@ def test_a_network_for_running_gives_the_same_without_normalisations(trained):
 def test_times_are_positive_and_the_number_of_threads_is_given_back(trained):
     network, pictures = trained
     before = torch.get_num_threads()
-    seconds = interleaved_seconds([(network, pictures.inputs[:2])] * 2, rounds=2, calls=2)
+    seconds = interleaved_seconds([(network, pictures.inputs[:2])] * 2, rounds=2)
     assert len(seconds) == 2
     assert min(seconds) > 0
     assert torch.get_num_threads() == before

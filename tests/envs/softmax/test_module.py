@@ -20,7 +20,7 @@ from envs.softmax.frequencies import (
 )
 from envs.softmax.module import AdaptiveSoftmax, powers
 from envs.softmax.plan import SoftmaxProblem, exhaustive, optimum
-from envs.softmax.timing import interleaved, measure
+from envs.softmax.timing import measure
 from hardware_sim.errors import InputError
 
 
@@ -261,36 +261,6 @@ def test_impossible_problems_are_refused(english):
             search(english, candidates, div_values=[1_000])
     with pytest.raises(InputError, match="at least 1"):
         english.candidates(0)
-
-
-def test_interleaved_runs_take_turns_and_stop_once_their_least_times_agree():
-    order, clock = [], [0.0]
-    noisy = iter([9.0, 8.0, 7.0, 6.0, 5.0, 5.0, 4.0])
-
-    def steady():
-        order.append("a")
-        clock[0] += 2.0
-
-    def noise():
-        order.append("b")
-        clock[0] += next(noisy)
-
-    assert interleaved([steady, noise], lambda: clock[0]) == [2.0, 5.0]
-    assert "".join(order) == "ababab" + "bbb"
-
-
-def test_a_short_run_is_repeated_within_its_turn():
-    clock, cold = [0.0], [True]
-
-    def short():
-        clock[0] += 0.0008 if cold[0] else 0.0005
-        cold[0] = False
-
-    def long():
-        clock[0] += 1.0
-        cold[0] = True
-
-    assert interleaved([long, short], lambda: clock[0]) == pytest.approx([1.0, 0.0005])
 
 
 @pytest.mark.parametrize("kind", ["training", "forward"])

@@ -68,7 +68,7 @@ def test_rivals_multiply_no_more_often_than_the_compact_network():
 def test_the_result_says_what_was_reached(folder):
     result = {
         "methods": bench.summary(folder, 1),
-        "times": {"32": bench.times(2, 1, 1)},
+        "times": {"32": bench.times(2, 1)},
         "projection": [{"channels": 8, "rows": 64, "fourier_s": 1.0, "dense_s": 3.0}],
         "environment": [{"environment": "one", "steps_per_s": 10.0}],
     }
@@ -144,7 +144,7 @@ def test_blocks_make_up_the_network():
 
 
 def test_times_have_a_figure_for_every_pair_of_choices():
-    found = table.block_seconds(1, 1, 1)
+    found = table.block_seconds(1, 1)
     assert np.array(found["layers"]).shape == (5, 5, 5)
     assert np.array(found["head"]).shape == (5,)
     assert np.min(found["layers"]) > 0

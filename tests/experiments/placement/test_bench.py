@@ -18,22 +18,3 @@ def test_simulator_rows_describe_the_runs() -> None:
         assert abs(row["ratio_to_reference"] / ratio - 1) < 1e-9
     assert rows[0]["edges_cut"] > rows[1]["edges_cut"]
     json.dumps(rows)
-
-
-def test_environment_rows_cover_single_loop_and_native() -> None:
-    rows = bench.environment_rows(128)
-    assert [row["environment"] for row in rows] == [
-        "one environment",
-        "64 in a loop",
-        "64 native",
-    ]
-    assert all(row["steps_per_s"] > 0 for row in rows)
-
-
-def test_best_seconds_is_the_least_of_the_runs() -> None:
-    ticks = iter([0.0, 5.0, 10.0, 12.0, 20.0, 29.0])
-    assert bench.best_seconds(lambda: None, lambda: next(ticks), 3) == 2.0
-
-
-def test_hardware_names_the_cores() -> None:
-    assert bench.hardware().endswith("cores")
