@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from envs.registration import ENTRIES
+
 ROOT = Path(__file__).parents[1]
 TOP_LEVEL = {
     "CHANGELOG.md",
@@ -88,6 +90,23 @@ def test_the_wheel_makes_an_environment_and_is_the_one_imported(installed, tmp_p
     where, loss = run(installed, tmp_path, installed, "-c", code).split()
     assert str(installed.parents[1]) in where
     assert loss == "True"
+
+
+RESET_ALL = """
+import gymnasium as gym
+from envs.registration import ENTRIES
+
+for entry in ENTRIES.values():
+    choices = {"backend": "twin"} if entry.domain == "web" else {}
+    env = gym.make(f"envs:{entry.id}", **choices)
+    assert env.observation_space.contains(env.reset(seed=0)[0]), entry.id
+    env.close()
+print(len(ENTRIES))
+"""
+
+
+def test_every_id_of_the_wheel_resets(installed, tmp_path):
+    assert int(run(installed, tmp_path, installed, "-c", RESET_ALL)) == len(ENTRIES)
 
 
 def test_the_wheel_places_a_network(installed, tmp_path):

@@ -138,7 +138,7 @@ class Tpe(SearchAgent):
         try:
             import optuna
         except ImportError as error:
-            raise InputError("tpe needs Optuna; pip install 'gymworks[tune]'") from error
+            raise InputError("tpe needs Optuna; pip install 'gymworks[convolution]'") from error
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         seed = int(self.random.integers(2**31))
         sampler = optuna.samplers.TPESampler(seed=seed, multivariate=False)
