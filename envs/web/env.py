@@ -1,6 +1,7 @@
 """Web tasks, one act on an element a step (after Shi et al., World of Bits, ICML 2017)."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -48,7 +49,7 @@ class WebEnv(gym.Env[Observation, Any]):
     By default, `actions="elements"`, `Discrete(1445)`, factored: click element `e`, type field `k`
     into `e`, pick `e` up, drop what is held on `e`, press a key; `envs.web.actions` encodes and
     decodes. Typing into a select or a range input chooses the option or number with the field's
-    text.
+    text. `action_masks()`, which other actions lack, gives the legal ones, bool `(1445,)`.
 
     `actions="events"` takes the raw events of the paper: an action is the events of one frame, at
     most `max_events` presses of keys and states of the pointer, as `MultiDiscrete([3, width,
@@ -169,6 +170,8 @@ class WebEnv(gym.Env[Observation, Any]):
         }
         encoder = Encoder(self.arrays, self.task.size)
         self.session = Session(self.task, self._client, encoder, self.interface.max_steps)
+        if isinstance(self.interface, ElementInterface):  # others have no mask
+            self.action_masks: Callable[[], NDArray[np.bool_]] = partial(_legal, self.arrays)
         self.lease: Lease | None = None
 
     def reset(
@@ -201,20 +204,6 @@ class WebEnv(gym.Env[Observation, Any]):
         """
         reward, terminated, truncated, info = self.interface.step(self.session, action)
         return self._observation(), reward, terminated, truncated, info
-
-    @property
-    def action_masks(self) -> Callable[[], NDArray[np.bool_]]:
-        """Tells which actions are legal now, bool ``(1445,)``.
-
-        Raises:
-            AttributeError: Actions other than on elements have no mask.
-        """
-        if not isinstance(self.interface, ElementInterface):
-            raise AttributeError('only actions="elements" have masks')
-        return self._action_masks
-
-    def _action_masks(self) -> NDArray[np.bool_]:
-        return self.arrays["action_mask"].astype(np.bool_)
 
     def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
         """The screen with the pointer, uint8 ``(height, width, 3)``.
@@ -274,6 +263,10 @@ class WebEnv(gym.Env[Observation, Any]):
         if self.pixels:
             shown["pixels"] = self._screen()
         return shown
+
+
+def _legal(arrays: Observation) -> NDArray[np.bool_]:
+    return arrays["action_mask"].astype(np.bool_)
 
 
 def load_task(name: str) -> Task:

@@ -1,6 +1,7 @@
 """Heuristics and search for placement, on cases small enough to know the answer."""
 
 from itertools import product
+from pkgutil import resolve_name
 
 import gymnasium as gym
 import numpy as np
@@ -133,8 +134,8 @@ def test_search_beats_its_start_and_chance(inception):
     assert annealed < search.random_search(inception, 2_000, seed=0).makespan_s
 
 
-@pytest.mark.parametrize("name", [*BASELINES["placement"]])
-def test_every_baseline_acts_as_an_agent(name):
+def played(name):
+    """The last info of an episode of BERT-24 that a baseline plays, and the problem."""
     env = gym.make("envs:DevicePlacement-BERT24-v0")
     agent = load_agent(name, env)
     agent.reset(0)
@@ -142,8 +143,35 @@ def test_every_baseline_acts_as_an_agent(name):
     ended = False
     while not ended:
         observation, _, ended, _, info = env.step(agent.act(observation, info))
-    assert -1 < info["score"] < 10
-    assert info["placement"].min() >= 0
+    return info, env.unwrapped.core.graphs[0].problem
+
+
+def test_every_heuristic_and_search_is_a_baseline():
+    plans = [plan.replace("_", "-") for plan in PLANS]
+    assert sorted(BASELINES["placement"]) == sorted([*plans, "annealing", "random-search"])
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_heuristic_agent_places_as_its_plan_says(plan):
+    info, problem = played(plan.replace("_", "-"))
+    planned = getattr(heuristics, plan)(problem)
+    assert info["placement"].tolist() == planned.tolist()
+    assert info["score"] == evaluate(problem, planned[None]).makespan_s[0]
+
+
+def test_search_agents_place_what_they_found_better_than_the_heuristics():
+    annealed, problem = played("annealing")
+    drawn, _ = played("random-search")
+    for name, finder, info in (
+        ("annealing", search.annealing, annealed),
+        ("random-search", search.random_search, drawn),
+    ):
+        agent = resolve_name(BASELINES["placement"][name])
+        found = finder(problem, agent.evaluations, seed=0)
+        assert info["placement"].tolist() == found.placement.tolist()
+        assert info["score"] == found.makespan_s
+    expert = evaluate(problem, heuristics.expert(problem)[None]).makespan_s[0]
+    assert annealed["score"] < expert < drawn["score"] < problem.single_device_s
 
 
 def test_baselines_refuse_other_domains():
