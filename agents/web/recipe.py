@@ -14,10 +14,11 @@ import gymnasium as gym
 import torch
 import typer
 
+from agents.algorithms.imitation import Memory
 from agents.engines import sb3
 from agents.engines.base import Progress, TrainConfig
 from agents.runs import Run
-from agents.web.imitation import SITES, Memory, collect_in_browser, fit, imitate
+from agents.web.imitation import SITES, collect_in_browser, fit, imitate, pack
 from agents.web.policy import WebPolicy
 from envs.web.env import WebEnv
 from envs.weights import load_weights, save_weights
@@ -104,7 +105,7 @@ def pixels(
     torch.manual_seed(seed)
     env = gym.make(PIXEL_SITE, pixels=True)
     assert isinstance(env.unwrapped, WebEnv)
-    memory, learner = Memory(), WebPolicy("pixels")
+    memory, learner = Memory(pack), WebPolicy("pixels")
     collect_in_browser(memory, env.unwrapped, steps, seed)
     env.close()
     loss = fit(learner, memory.joined(), updates, 2e-3, seed, size=32)

@@ -10,11 +10,12 @@ import torch
 from gymnasium.wrappers import FilterObservation
 from stable_baselines3 import PPO
 
+from agents.algorithms.imitation import Memory
 from agents.loading import load_agent
 from agents.rollout import rollout
 from agents.web import imitation
 from agents.web.expert import AtALossError, Expert, expert_action
-from agents.web.imitation import Memory, collect, fit
+from agents.web.imitation import collect, fit, pack
 from agents.web.policy import WebAgent, WebPolicy
 from envs.registration import ENTRIES
 from envs.web.actions import ACTIONS
@@ -214,17 +215,17 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
 
 def test_imitation_lowers_the_loss():
     torch.manual_seed(0)
-    memory, policy = Memory(), WebPolicy()
+    memory, policy = Memory(pack), WebPolicy()
     rate = collect(memory, LOGIN, 320, None, 0)
-    data = memory.joined()
+    records = memory.joined()
     assert rate > 0.5
-    assert len(data["said"]) > 200
-    first = fit(policy, data, 2, 1e-3, 0)
-    assert fit(policy, data, 25, 1e-3, 0) < 0.7 * first
+    assert len(records.actions) > 200
+    first = fit(policy, records, 2, 1e-3, 0)
+    assert fit(policy, records, 25, 1e-3, 0) < 0.7 * first
 
 
 def test_imitation_leaves_out_where_the_expert_is_at_a_loss_but_not_its_bugs(monkeypatch):
-    memory, asked = Memory(), []
+    memory, asked = Memory(pack), []
 
     def at_a_loss_every_other_time(session):
         asked.append(session)
@@ -234,11 +235,11 @@ def test_imitation_leaves_out_where_the_expert_is_at_a_loss_but_not_its_bugs(mon
 
     monkeypatch.setattr(imitation, "expert_action", at_a_loss_every_other_time)
     collect(memory, LOGIN, 64, None, 0)
-    assert len(memory.joined()["said"]) == len(asked) // 2
+    assert len(memory.joined().actions) == len(asked) // 2
     for bug in (InputError, IndexError, StopIteration):
         monkeypatch.setattr(imitation, "expert_action", Mock(side_effect=bug("a bug")))
         with pytest.raises(bug, match="a bug"):
-            collect(Memory(), LOGIN, 64, None, 0)
+            collect(Memory(pack), LOGIN, 64, None, 0)
 
 
 def test_shipped_weights_follow_instructions_they_have_not_seen():
