@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.policies.dance_placement import Placer, chosen, expected_count, shipped
+from agents.policies.dance_placement import OnsetModel, chosen, expected_count, shipped
 from envs.dance.audio import FRAME_S
 from envs.dance.chart import DIFFICULTIES
 from envs.dance.grid import NOTE_KINDS, Grid, grid, note_kinds
@@ -48,7 +48,7 @@ SPARSEST, DENSEST = 0.1, 16.0
 
 
 @dataclass(frozen=True, eq=False)
-class Placement:
+class Onsets:
     """When to step.
 
     Attributes:
@@ -67,13 +67,13 @@ def timing(tempo: Tempo) -> Timing:
     return Timing.constant(tempo.bpm, -tempo.offset_s)
 
 
-def place(
+def find_onsets(
     features: NDArray[np.floating],
     beats: Timing,
     levels: Sequence[str] = DIFFICULTIES,
     density: float | None = None,
-    model: Placer | None = None,
-) -> list[Placement]:
+    model: OnsetModel | None = None,
+) -> list[Onsets]:
     """The steps of levels of a song.
 
     As many of the likeliest slots are taken as promise the greatest F-score, but no fewer and no
@@ -91,15 +91,15 @@ def place(
     """
     slots = grid(beats, len(features) * FRAME_S)
     likely = (model or shipped()).predict(features, slots)
-    return [placed(likely, slots, level, density) for level in levels]
+    return [onsets_of(likely, slots, level, density) for level in levels]
 
 
-def placed(
+def onsets_of(
     probabilities: NDArray[np.float64], slots: Grid, level: str, density: float | None = None
-) -> Placement:
+) -> Onsets:
     """The steps of one level where all levels' probabilities ``(5, S)`` are known.
 
-    See :func:`place`.
+    See :func:`find_onsets`.
     """
     habit = HABITS[choose("level", level, DIFFICULTIES)]
     if density is not None and not SPARSEST <= density <= DENSEST:
@@ -115,4 +115,4 @@ def placed(
     else:
         count = round(density * seconds)
     steps = np.sort(order[: max(count, 1)])
-    return Placement(slots.ticks[steps], slots.times[steps], likely[steps])
+    return Onsets(slots.ticks[steps], slots.times[steps], likely[steps])

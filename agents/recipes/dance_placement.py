@@ -1,4 +1,4 @@
-"""How step placement is learned: ``python -m agents.recipes.dance_placement COMMAND``.
+"""Trains the networks that find onsets: ``python -m agents.recipes.dance_placement COMMAND``.
 
 ``folds`` trains every model on all songs but one and keeps what it finds in the one left out;
 ``experiments/dance_placement_report.py`` scores it. ``final`` trains the shipped network on all
@@ -32,7 +32,7 @@ from agents.policies.dance_placement import (
     STYLES,
     BeatNetwork,
     Heard,
-    Placer,
+    OnsetModel,
     chosen,
     hear,
 )
@@ -365,7 +365,7 @@ def final(
 ) -> None:
     """Trains the shipped model on all songs."""
     torch.set_num_threads(1)
-    model = Placer()
+    model = OnsetModel()
     model.authors = authors_network(data_folder(data) / AUTHORS)
     model.beats = train_beats(model.beats.ears, examples(data), seed)
     save_weights(model, output)
