@@ -34,7 +34,7 @@ ROWS = 3
 SEED = 0
 
 Columns = dict[str, NDArray[Any]]
-"""What was seen at every path: ``PATH`` holds the values and ``PATH @`` the moments."""
+"""Values by path; beside ``PATH``, ``PATH @`` holds the moments at which they were seen."""
 
 
 class Trajectory:
@@ -180,7 +180,7 @@ def digest(columns: Columns) -> str:
 
 
 def differences(left: Mapping[str, Any], right: Mapping[str, Any], tolerance: float) -> list[str]:
-    """What two sets of columns do not share, a line each.
+    """The differences between two sets of columns, a line each.
 
     Args:
         left: Columns by path.
