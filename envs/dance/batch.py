@@ -38,7 +38,7 @@ DENSEST = 40.0
 """Bound of the observed densities, in rows a second."""
 
 LEAST_CHANCE = 1e-3
-"""Chances of the onset critic are kept this far from 0 and 1."""
+"""Probabilities of the onset critic are kept this far from 0 and 1."""
 
 SUCCESS_F1, SUCCESS_DENSITY_ERROR = 0.6, 0.1
 
@@ -47,7 +47,7 @@ LEAST_LOG_PROB = -12.0
 
 MEASURE = 4 * TICKS
 STEP = np.uint8(1)
-"""What is written for a step where onsets alone are asked for, without panels."""
+"""The code that is written for a step where onsets alone are asked for, without panels."""
 
 
 class DanceBatch:
@@ -58,9 +58,9 @@ class DanceBatch:
         songs: ``"shipped"``, or a folder of songs.
         split: ``"train"`` or ``"test"``, drawn from unless an episode asks otherwise.
         critic: Judges rows of charts, an object or its name, or None for no such reward.
-        playability: See :class:`envs.dance.rewards.Worth`, and so the rest.
-        density: A component's worth.
-        imitation: A component's worth.
+        playability: Worth of the feet's cost, see :class:`envs.dance.rewards.Worth`.
+        density: Worth of the density's error, see :class:`envs.dance.rewards.Worth`.
+        imitation: Worth of agreement with the human chart, see :class:`envs.dance.rewards.Worth`.
         batch: Number of songs ``B``, a row each.
 
     Raises:
@@ -226,7 +226,7 @@ class DanceBatch:
         parts["playability"][written] = -self.worth.playability * effort[written]
 
     def _look(self) -> None:
-        """Works out the present time of every row, and what is legal."""
+        """Updates the present time and the legal actions of every row."""
         self.now = self.episodes.times[self.episode, self.place]
         level = self.episodes.level[self.episode]
         too_soon = self.now - self.pressed_s < SHORTEST_GAP_S[level] - 1e-6
@@ -308,7 +308,7 @@ class DanceBatch:
         Returns:
             ``score``, ``f1`` (of times, against the human chart; NaN where there is none),
             ``density_error`` (relative), ``effort`` (of the feet, for 100 rows of the chart),
-            ``steps`` and ``is_success`` (the level's density, and critics pleased or times kept).
+            ``steps`` and ``is_success`` (the level's density, and a score that is high enough).
         """
         episode, pressed = self.episode[rows], self.pressed[rows]
         human, length = self.episodes.human[episode], self.episodes.length[episode]
@@ -330,7 +330,7 @@ class DanceBatch:
 
 
 def stance_flags(stance: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """What each foot stands on, of nine stances, and which foot stepped last, bool ``(B, 20)``.
+    """The stance of each foot, one of nine, and the foot that stepped last, bool ``(B, 20)``.
 
     Args:
         stance: uint8 ``(B, 3)``, see :attr:`FootTracker.stance`.

@@ -27,7 +27,7 @@ PAD = ((0, 1), (1, 2), (1, 0), (2, 1))
 SIGNS = ".x<>"
 
 Height = Callable[[float], float]
-"""Where a tick is on the picture, in pixels from its top."""
+"""Height of a tick on the picture, in pixels from its top."""
 
 
 def colour(tick: int) -> tuple[int, int, int]:
@@ -39,7 +39,7 @@ def colour(tick: int) -> tuple[int, int, int]:
 
 
 def picture(core: DanceBatch, row: int) -> NDArray[np.uint8]:
-    """The last beats of a song's chart, chances of a step, feet on the pad and figures.
+    """The last beats of a song's chart, probabilities of a step, feet on the pad and figures.
 
     Returns:
         uint8 ``(560, 480, 3)``.
@@ -64,7 +64,7 @@ def picture(core: DanceBatch, row: int) -> NDArray[np.uint8]:
         _notes(draw, y, ticks, codes, first, present)
     _chances(draw, y, core, row, present)
     _pad(draw, core, row)
-    _words(draw, core, row)
+    _figures(draw, core, row)
     return np.asarray(image)
 
 
@@ -114,7 +114,7 @@ def _arrow(
 def _chances(
     draw: ImageDraw.ImageDraw, y: Height, core: DanceBatch, row: int, present: float
 ) -> None:
-    """Chances of a step by the onset critic, as bars beside the lanes."""
+    """Probabilities of a step by the onset critic, as bars beside the lanes."""
     episode, table = core.episode[row], core.episodes
     for place in range(table.length[episode]):
         tick = table.ticks[episode, place]
@@ -139,7 +139,7 @@ def _pad(draw: ImageDraw.ImageDraw, core: DanceBatch, row: int) -> None:
             draw.text((across, down), "LR"[foot], BACKGROUND, anchor="mm")
 
 
-def _words(draw: ImageDraw.ImageDraw, core: DanceBatch, row: int) -> None:
+def _figures(draw: ImageDraw.ImageDraw, core: DanceBatch, row: int) -> None:
     names = core.episodes.named(int(core.episode[row]))
     wanted = core.episodes.density[core.episode[row]]
     lines = [
@@ -156,7 +156,7 @@ def _words(draw: ImageDraw.ImageDraw, core: DanceBatch, row: int) -> None:
 
 
 def text(core: DanceBatch, row: int) -> str:
-    """The last sixteen rows of a song's chart, a line each, and the same figures in words."""
+    """The last sixteen rows of a song's chart, a line each, under the song, level and time."""
     names = core.episodes.named(int(core.episode[row]))
     ticks, seconds, codes = core.written(row)
     lines = [f"{names['song']}, {names['level']}, {core.now[row]:.2f} s, {core.pressed[row]} steps"]

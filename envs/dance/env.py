@@ -44,15 +44,15 @@ class DanceEnv(RowEnv[DanceBatch]):
     | key | shape | type | meaning |
     | --- | --- | --- | --- |
     | `audio` | `(15, 80, 3)` | float32 | log-mel frames around now, 10 ms apart, normalised |
-    | `onset` | `(16,)` | float32 | chance of a step now and at the next times, onset critic |
+    | `onset` | `(16,)` | float32 | onset critic's probability of a step, now and at next times |
     | `beat` | `(4,)` | float32 | sine and cosine of the place in the beat and in the measure |
     | `rows` | `(64,)` | uint8 | rows written before, the last one last; 0 is padding |
     | `deltas` | `(64,)` | float32 | seconds from each row to the next, at last to now; up to 10 |
     | `until` | `(1,)` | float32 | seconds to the next time |
     | `held` | `(4,)` | int8 | panels that are held |
-    | `feet` | `(20,)` | int8 | what each foot stands on, of nine stances, and which stepped last |
+    | `feet` | `(20,)` | int8 | stance of each foot, one of nine, and the foot that stepped last |
     | `level` | `(5,)` | int8 | Beginner, Easy, Medium, Hard or Challenge |
-    | `density` | `(2,)` | float32 | rows a second so far, and what the level wants |
+    | `density` | `(2,)` | float32 | rows a second so far, and those that the level wants |
     | `progress` | `(1,)` | float32 | part of the song that is done |
     | `action_mask` | `(256,)` or `(2,)` | int8 | 1 where an action is legal |
 
@@ -66,8 +66,8 @@ class DanceEnv(RowEnv[DanceBatch]):
       is not paid.
     - `playability`: minus the cost of the step for the feet, times `playability`.
     - `imitation`: `imitation` for each time at which the chart does as the human one.
-    - `density`: minus `density` times what the time adds to the error of the number of steps so
-      far, relative to the number that the song wants; over an episode, the error at the end.
+    - `density`: minus `density` times the growth, at this time, of the error of the number of steps
+      so far, relative to the number that the song wants; over an episode, the error at the end.
     - `illegal`: -5 for an illegal action, which ends the episode.
 
     Because the critics' parts are log-probabilities, an agent trained with an entropy bonus of the
@@ -75,15 +75,15 @@ class DanceEnv(RowEnv[DanceBatch]):
     the policy from them.
 
     At the last step `info["score"]` is the return over the number of times, in nats; for
-    `StepPlacement-v0` the F1 of the times. `info["is_success"]` says that the number of steps is
+    `StepPlacement-v0` the F1 of the times. `info["is_success"]` is true if the number of steps is
     within 10 % of the level's and the score above 0 (F1 above 0.6). `info["f1"]` (NaN without a
     human chart), `info["density_error"]`, `info["effort"]` (of the feet for 100 rows) and
     `info["steps"]` describe the chart, `chart()` returns it.
 
     ## Starting State
 
-    Nothing is written. `options={"split": "train"}` or `"test"` says which songs are drawn from;
-    `options={"song": name, "level": "Hard"}` picks. `info["song"]` and `info["level"]` tell.
+    Nothing is written. `options={"split": "train"}` or `"test"` names the songs to draw from;
+    `options={"song": name, "level": "Hard"}` picks. `info["song"]` and `info["level"]` name both.
 
     ## Episode End
 

@@ -30,11 +30,11 @@ _CONV_FEATURES = 160
 
 
 class OnsetNetwork(nn.Module):
-    """What the paper's networks share: normalised spectra in, log-odds of all levels out.
+    """The base of the paper's networks: normalised spectra in, log-odds of all levels out.
 
     Attributes:
-        mean: Of the log-mel values, float32 ``(80, 3)``.
-        scale: Their standard deviations, ``(80, 3)``.
+        mean: Means of the log-mel values, float32 ``(80, 3)``.
+        scale: Standard deviations of the log-mel values, float32 ``(80, 3)``.
     """
 
     mean: Tensor
@@ -98,8 +98,7 @@ class _Dense(nn.Module):
     """Hidden layers of 256 and 128, rectified, and the output; the level joins the first one.
 
     Args:
-        inputs: Features ``(B, T, inputs)`` if positive; otherwise what comes is the first hidden
-            layer's sum already.
+        inputs: Number of features of the input ``(B, T, inputs)``.
     """
 
     def __init__(self, inputs: int) -> None:

@@ -178,7 +178,7 @@ def test_a_linear_layer_reads_a_flattened_map():
         ({"conv5": 4}, 1, "images or more"),
     ],
 )
-def test_bad_requests_say_what_is_allowed(trained, kept, count, message):
+def test_bad_requests_name_what_is_allowed(trained, kept, count, message):
     network, pictures = trained
     with pytest.raises(InputError, match=message):
         compact(network, kept, pictures.inputs[:count])

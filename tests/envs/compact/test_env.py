@@ -172,7 +172,7 @@ def test_the_surrogate_fits_its_own_kind_and_estimates_its_error():
         ({"render_mode": "human"}, "rgb_array"),
     ],
 )
-def test_bad_arguments_say_what_is_allowed(change, message):
+def test_bad_arguments_name_what_is_allowed(change, message):
     with pytest.raises(InputError, match=message):
         CompactFeatureEnv(**change)
 

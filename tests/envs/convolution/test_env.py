@@ -210,7 +210,7 @@ def test_layers_are_drawn_from_the_split_that_is_asked_for():
         ({"render_mode": "human"}, "render_mode"),
     ],
 )
-def test_bad_arguments_say_what_is_allowed(arguments, message):
+def test_bad_arguments_name_what_is_allowed(arguments, message):
     with pytest.raises(InputError, match=message):
         ConvTuningEnv(**arguments)
 

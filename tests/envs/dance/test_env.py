@@ -227,7 +227,7 @@ def test_songs_of_ones_own(folder):
 
 
 def test_bad_arguments(tmp_path):
-    for wrong, said in (
+    for wrong, message in (
         ({"task": "dancing"}, "task"),
         ({"songs": str(tmp_path)}, "no chart file"),
         ({"split": "validation"}, "split"),
@@ -235,7 +235,7 @@ def test_bad_arguments(tmp_path):
         ({"critic": "json:JSONDecoder"}, "no method log_probs"),
         ({"playability": -1.0}, "at least 0"),
     ):
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             gym.make("envs:Choreography-v0", **wrong)
     env = gym.make("envs:Choreography-v0")
     with pytest.raises(InputError, match="level"):

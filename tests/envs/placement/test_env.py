@@ -166,7 +166,7 @@ def test_options_pick_the_graph():
         ({"render_mode": "human"}, "rgb_array"),
     ],
 )
-def test_bad_arguments_say_what_is_allowed(change, message):
+def test_bad_arguments_name_what_is_allowed(change, message):
     with pytest.raises(InputError, match=message):
         DevicePlacementEnv(**{**INCEPTION, **change})
 

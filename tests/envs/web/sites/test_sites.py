@@ -229,7 +229,7 @@ def test_recorded_instructions_have_the_humans_answers(name, rows):
         ("aa", {"source": "web"}, "formwob"),
     ],
 )
-def test_bad_options_say_what_is_allowed(name, options, allowed):
+def test_bad_options_name_what_is_allowed(name, options, allowed):
     with pytest.raises(InputError, match=allowed):
         FlightTask(name).instance(random(), options)
 
