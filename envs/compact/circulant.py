@@ -78,7 +78,7 @@ class CirculantProjection(nn.Module):
         return projected.movedim(-1, dim)
 
     def matrix(self) -> Tensor:
-        """The same as a dense matrix, ``(kept, d)``: what folds into a layer's weights."""
+        """The projection as a dense matrix, ``(kept, d)``, to fold into a layer's weights."""
         channels = len(self.vector)
         rows = torch.arange(self.kept, device=self.vector.device)[:, None]
         columns = torch.arange(channels, device=self.vector.device)[None]

@@ -138,7 +138,7 @@ def layers(names: Sequence[str] | None) -> list[Table]:
 
 
 Model = Callable[..., Any]
-"""From a problem and a machine to the log speed-up of every choice, NaN where it is not offered."""
+"""Maps a problem and a machine to the log speed-up of every choice, NaN where not offered."""
 
 
 def found_model(name: str | Model) -> Model:

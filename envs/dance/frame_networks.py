@@ -63,7 +63,7 @@ class OnsetNetwork(nn.Module):
         return self.log_odds((features - self.mean) / self.scale, levels)
 
     def log_odds(self, features: Tensor, levels: Tensor) -> Tensor:
-        """As :meth:`forward`, of normalised features."""
+        """Log-odds as of :meth:`forward`, from normalised features."""
         raise NotImplementedError
 
     @torch.no_grad()
@@ -89,7 +89,7 @@ class LogisticRegression(OnsetNetwork):
         self.level = nn.Embedding(LEVELS, 1)
 
     def log_odds(self, features: Tensor, levels: Tensor) -> Tensor:
-        """As :meth:`forward`, of normalised features."""
+        """Log-odds as of :meth:`forward`, from normalised features."""
         seen = self.audio(features.flatten(2).transpose(1, 2))
         return torch.as_tensor(seen + self.level(levels)[None])
 
@@ -128,7 +128,7 @@ class MultilayerPerceptron(OnsetNetwork):
         self.dense = _Dense(CONTEXT * BANDS * CHANNELS)
 
     def log_odds(self, features: Tensor, levels: Tensor) -> Tensor:
-        """As :meth:`forward`, of normalised features."""
+        """Log-odds as of :meth:`forward`, from normalised features."""
         weight = self.dense.first.weight.view(256, CONTEXT, BANDS * CHANNELS).transpose(1, 2)
         frames = features.flatten(2).transpose(1, 2)
         seen = functional.conv1d(frames, weight, self.dense.first.bias).transpose(1, 2)
@@ -145,7 +145,7 @@ class _Convolutions(nn.Module):
         self.second = nn.Conv2d(_FILTERS[0], _FILTERS[1], (3, 3))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Of normalised features ``(B, T + 14, 80, 3)``; by time, then band, then filter."""
+        """Features of normalised ``(B, T + 14, 80, 3)``; by time, then band, then filter."""
         seen = features.permute(0, 3, 1, 2)
         for layer in (self.first, self.second):
             seen = functional.max_pool2d(layer(seen).relu(), (1, 3))
@@ -162,7 +162,7 @@ class ConvolutionalNetwork(OnsetNetwork):
         self.dense = _Dense(_AFTER_CONV * _CONV_FEATURES)
 
     def log_odds(self, features: Tensor, levels: Tensor) -> Tensor:
-        """As :meth:`forward`, of normalised features."""
+        """Log-odds as of :meth:`forward`, from normalised features."""
         return torch.as_tensor(self.dense(self.convolutions(features), levels))
 
     @torch.no_grad()
@@ -190,7 +190,7 @@ class RecurrentNetwork(OnsetNetwork):
         self.output = nn.Linear(128, 1)
 
     def log_odds(self, features: Tensor, levels: Tensor) -> Tensor:
-        """As :meth:`forward`, of normalised features; the memory starts empty."""
+        """Log-odds as of :meth:`forward`, from normalised features; the memory starts empty."""
         seen = self.project(self.convolutions(features))
         inputs = seen[:, None] + self.level(levels)[None, :, None]
         batch, count, time, width = inputs.shape

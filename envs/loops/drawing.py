@@ -19,7 +19,7 @@ KIND_COLOURS = {
     Kind.UNROLLED: "#56B4E9",
     Kind.PARALLEL: "#CC79A7",
 }
-"""From the palette of Okabe and Ito, which is safe for colour-blind people."""
+"""Colours of loops, from the palette of Okabe and Ito, which is safe for colour-blind people."""
 
 _CURSOR, _ACCUMULATED = "#D55E00", "#009E73"
 

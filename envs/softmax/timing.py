@@ -38,7 +38,7 @@ def measure(
         rows: Batch sizes, rising from 1.
         words: Numbers of classes, rising.
         kind: ``"training"`` or ``"forward"``.
-        device: Of torch.
+        device: Device of torch.
 
     Raises:
         InputError: An axis is empty, not rising or below 1, or the device cannot be used.

@@ -34,7 +34,7 @@ def check_masks(target: Target, steps: int = 300, seed: int = 0, illegal: int = 
     Args:
         target: An id or a factory.
         steps: Length of the rollout.
-        seed: Of the first reset and the actions.
+        seed: Seed of the first reset and the actions.
         illegal: Number of states in which a masked-out action is tried.
 
     Raises:
@@ -201,7 +201,7 @@ def check_info_contract(target: Target, episodes: int = 2, seed: int = 0) -> str
     Args:
         target: An id or a factory.
         episodes: Number of random episodes, each played to its end.
-        seed: Of the first reset and the actions.
+        seed: Seed of the first reset and the actions.
 
     Raises:
         AssertionError: One of these does not hold.

@@ -34,7 +34,7 @@ def check_determinism_across_processes(
     Args:
         target: An id or a factory.
         steps: Length of the rollout.
-        seed: Of the first reset and the actions.
+        seed: Seed of the first reset and the actions.
         timeout_s: Seconds that the processes may take.
 
     Returns:

@@ -32,7 +32,7 @@ def check_long_rollout_memory(
         warm_up: Steps before, in which caches may fill.
         limit_mb: Allowed growth of resident memory, in units of 2**20 bytes.
         frames: Pictures rendered during the measured steps, where there is ``rgb_array``.
-        seed: Of the first reset and the actions.
+        seed: Seed of the first reset and the actions.
 
     Raises:
         AssertionError: Resident memory grew beyond the limit.

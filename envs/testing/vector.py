@@ -25,10 +25,10 @@ def check_vector_equals_single(
 
     Args:
         target: An id or a factory.
-        num_envs: Rows.
+        num_envs: Number of rows.
         episodes: Episodes that every row must finish.
-        seed: Of the first row.
-        max_steps: Steps within which they must.
+        seed: Seed of the first row.
+        max_steps: Most steps until they have.
 
     Raises:
         AssertionError: They differ, or an episode does not end in time.

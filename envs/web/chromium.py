@@ -138,7 +138,7 @@ def launch(backend: str, timeout_s: float = 30.0) -> Process:
     unless this process is root's, which Chromium does not sandbox.
 
     Args:
-        backend: As for :func:`find_chromium`.
+        backend: ``"auto"``, ``"shell"`` or ``"chromium"``, see :func:`find_chromium`.
         timeout_s: Seconds to wait for an answer, then and later.
 
     Raises:

@@ -86,7 +86,7 @@ class Demonstration:
         sent: Pairs of the last POST, or ``None`` if there was none.
         score: The score by the task's judge, or ``None`` if the episode was not finished.
         success: Whether everything agreed.
-        versions: Of the programs that took part, by name.
+        versions: Versions of the programs that took part, by name.
         date: UTC in ISO 8601, or empty.
         notes: Further values from the recorder; JSON-serialisable.
     """

@@ -168,7 +168,7 @@ def match(text: str, value: str, field: str) -> tuple[int, ...]:
 
 
 def _agreement(mine: Facts, value: Facts, field: Facts) -> bytes:
-    """As of :func:`match`, from the facts of text, value and field."""
+    """Agreement as of :func:`match`, from the facts of text, value and field."""
     given, text = field.lowered, mine.lowered
     if not given:
         return bytes(len(MATCH_FEATURES))
@@ -323,9 +323,9 @@ def _look(tag: str, kind: str, rest: tuple[Any, ...], filled: bool, size: tuple[
     """The look of an element, which many elements share.
 
     Args:
-        tag: Of its row.
-        kind: The row's type.
-        rest: What follows text and value in the row.
+        tag: Tag of its row.
+        kind: Type of its row.
+        rest: Columns of the row after text and value.
         filled: Whether it holds a value.
         size: Width and height of the viewport.
     """

@@ -1,4 +1,4 @@
-"""From snapshots to arrays of fixed size; the same for the browser and its twin."""
+"""Turns snapshots into arrays of fixed size; the same for the browser and its twin."""
 
 import struct
 from collections.abc import Collection, Sequence

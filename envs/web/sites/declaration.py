@@ -76,7 +76,7 @@ class Site:
         name: Name of the JSON file.
         airline: Invented brand.
         skin: Section of the style sheet.
-        date_format: As of :func:`envs.web.widgets.calendar`.
+        date_format: Format of dates, see :func:`envs.web.widgets.calendar`.
         week_start: Day of a calendar's first column, Monday 0 to Sunday 6.
         airport_text: How suggestions show an airport, with ``{code}``, ``{city}``, ``{state}`` and
             ``{place}``.

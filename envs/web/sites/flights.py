@@ -18,7 +18,7 @@ class Flight(NamedTuple):
     """A flight on offer.
 
     Attributes:
-        number: As ``"GW 1204"``; unique in an offer.
+        number: Number, as ``"GW 1204"``; unique in an offer.
         departs: Minutes after midnight; unique in an offer.
         minutes: Duration.
         stops: Stops on the way; one flight of an offer has none.

@@ -319,7 +319,7 @@ def _list(
     Args:
         name: First part of the ids.
         corner: Left and top of the popup.
-        width: Of the popup.
+        width: Width of the popup.
         items: Values and texts.
         holder: Index of the popup's container.
     """

@@ -23,14 +23,14 @@ class Style:
     """The room that an element takes, in pixels; ``None`` where its author leaves it open.
 
     Attributes:
-        arrangement: Of its children: ``"block"``, ``"row"`` or ``"stack"``; empty for elements that
-            hold none.
+        arrangement: Arrangement of its children, ``"block"``, ``"row"`` or ``"stack"``; empty for
+            elements that hold none.
         own_width: Its width, if it does not take the room that it gets.
         own_height: Its height, if that is neither its children's nor its text's.
         left: Its distance from its parent's left edge; with ``left`` or ``top`` it takes no room.
         top: Its distance from its parent's top edge.
-        gap: Between children.
-        padding: Around children.
+        gap: Room between children.
+        padding: Room around children.
     """
 
     arrangement: str = ""

@@ -78,7 +78,7 @@ class Element:
 
     Attributes:
         tag: HTML tag, or ``"option"`` or ``"widget"``.
-        attributes: As written, but for ``each``.
+        attributes: Attributes as written, but for ``each``.
         each: Name and slot of what the element is repeated for.
         text: Its own text.
         children: Elements inside it.
