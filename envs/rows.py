@@ -102,7 +102,7 @@ class RowEnv(gym.Env[Observation, Any], Generic[AnyCore]):
     A domain's class has the page of documentation, the arguments and the drawings.
 
     Args:
-        core: Made for one row.
+        core: A core with one row.
         render_mode: One of ``metadata["render_modes"]``, or None.
 
     Attributes:
@@ -321,7 +321,7 @@ def whole_actions(actions: NDArray[Any], rows: Rows, choices: ArrayLike) -> NDAr
     Args:
         actions: ``(B,)`` or ``(B, D)``.
         rows: bool ``(B,)``, whose actions count.
-        choices: How many there are, a number or one for each of ``D`` dimensions.
+        choices: The number of choices, one or one for each of ``D`` dimensions.
 
     Raises:
         InputError: They have another shape, are no integers, or one is out of range.

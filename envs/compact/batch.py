@@ -16,7 +16,7 @@ ILLEGAL = -10.0
 """Reward of an action that the mask forbids; it ends the episode."""
 
 NEAR_BEST = 0.05
-"""How far below the best possible score, in doublings, still counts as success."""
+"""Largest distance below the best possible score, in doublings, that counts as success."""
 
 LARGEST_FEATURE = 16.0
 LAYER_FEATURES = (
@@ -29,7 +29,7 @@ LAYER_FEATURES = (
 CHOICE_FEATURES = (
     "share of the channels kept",
     "log2 of the speed-up if the layers after this one keep everything",
-    "share of the original's parameters likewise",
+    "share of the original's parameters if the layers after this one keep everything",
     "least share of the parameters that can be reached from there",
 )
 CONTEXT_FEATURES = (
@@ -54,8 +54,8 @@ class CompactBatch:
 
     Args:
         batches: Batch sizes of which one is drawn an episode.
-        prices: What a point of accuracy costs, in doublings of speed; likewise.
-        budgets: Largest share of the original's parameters; likewise.
+        prices: Costs of a point of accuracy, in doublings of speed, of which one is drawn.
+        budgets: Largest shares of the original's parameters, of which one is drawn.
         backend: ``"replay"`` or ``"measured"``.
         data: Folder of CIFAR-10, for ``"measured"``.
         network: Weights of the trained network, for ``"measured"``.
@@ -92,7 +92,7 @@ class CompactBatch:
         self._grow()
         self.batch = batch
         self.node = np.zeros(batch, np.int64)
-        self.setting = np.zeros((3, batch), np.int64)  # which batch size, price and budget
+        self.setting = np.zeros((3, batch), np.int64)  # numbers of batch size, price and budget
         self.total = np.zeros(batch)
         self.speedup, self.points_lost = np.zeros((2, batch))  # where all is decided
 
@@ -174,7 +174,7 @@ class CompactBatch:
         return Outcome(parts, terminated, np.zeros_like(terminated))
 
     def mask(self) -> NDArray[np.bool_]:
-        """Which choices leave the budget within reach, ``(B, C)``; all when all is decided."""
+        """The choices that leave the budget within reach, bool ``(B, C)``; all after the last."""
         inner = np.minimum(self.node, self.first_leaf - 1)
         legal: NDArray[np.bool_] = (
             self.least[inner] <= np.array(self.budgets)[self.setting[2]][:, None] + 1e-12

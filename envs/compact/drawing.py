@@ -14,7 +14,7 @@ _WHOLE, _KEPT, _PRESENT = "#d9d9d9", "#0072B2", "#E69F00"
 
 
 def text(core: "CompactBatch", row: int) -> str:
-    """One line a layer, and what has come of it."""
+    """One line a layer, and the speed-up and accuracy so far."""
     kept = core.kept[core.node[row]].tolist()
     present = sum(channels > 0 for channels in kept)
     lines = [_setting(core, row)]
@@ -59,7 +59,7 @@ def _setting(core: "CompactBatch", row: int) -> str:
 
 
 def _standing(core: "CompactBatch", row: int) -> str:
-    """How fast it is by now, and what was lost."""
+    """The speed-up by now, and the points lost."""
     if core.speedup[row] > 0:
         return (
             f"{core.speedup[row]:.2f} times as fast, {core.points_lost[row]:.1f} points lost, "

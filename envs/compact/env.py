@@ -16,10 +16,10 @@ class CompactFeatureEnv(RowEnv[CompactBatch]):
 
     ## Description
 
-    A small convolutional network has learned CIFAR-10. Layer by layer, the agent says which share
+    A small convolutional network has learned CIFAR-10. Layer by layer, the agent chooses the share
     of a feature map's channels to keep; a circulant projection makes the map compact, and the
     convolutions that make and read it are re-configured (Wang, Xu, Xu, Tao, "Beyond Filters:
-    Compact Feature Map for Portable Deep Model", ICML 2017; `hardware_sim.compact`). Fewer
+    Compact Feature Map for Portable Deep Model", ICML 2017; `envs.compact.compaction`). Fewer
     channels are faster and lose accuracy; which layer may lose how much is to be found out, and
     depends on the batch size, on what a point of accuracy is worth, and on how many parameters
     the device can hold.
@@ -52,8 +52,8 @@ class CompactFeatureEnv(RowEnv[CompactBatch]):
 
     At the last step `info["score"]` is their sum over the episode, log2(speed-up) - price *
     points lost (higher is better; 0 is the original), `info["kept"]` the channels of each map,
-    `info["speedup"]` and `info["points_lost"]` the two figures, `info["regret"]` how much the best
-    choice of the replay table would have scored above it (exact, by enumeration), and
+    `info["speedup"]` and `info["points_lost"]` the two figures, `info["regret"]` the distance to
+    the score of the best choice in the replay table (exact, by enumeration), and
     `info["is_success"]` whether that is 0.05 doublings at most.
 
     ## Starting State

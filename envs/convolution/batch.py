@@ -31,7 +31,7 @@ SUCCESS = 0.95
 """Share of the greatest gain that counts as success."""
 MIB = 2.0**20
 FAILED = -LIMIT
-"""What a failure shows in place of a log speed-up."""
+"""The log speed-up that is shown for a failure."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Settings:
 
 @dataclass
 class State:
-    """Where ``B`` rows are.
+    """The state of ``B`` rows.
 
     Attributes:
         table: int64 ``(B,)``, the layer.
@@ -99,11 +99,11 @@ class TuningBatch:
         layers: Names of layers, or None for all.
         split: Draw layers of ``train``, ``test`` or ``volumes``, or of ``all`` that are named.
         backend: ``replay``, ``measured`` or ``model``.
-        model: What the backend ``model`` asks, see :func:`envs.convolution.tables.predicted`.
-        budget: See :class:`Settings`, and so the rest.
-        memory_weight: A weight of the reward.
-        compile_weight: A weight of the reward.
-        penalty: A weight of the reward.
+        model: Predicts for the backend ``model``, see :func:`envs.convolution.tables.predicted`.
+        budget: Measurements of an episode.
+        memory_weight: Weight of scratch memory in the reward, see :class:`Settings`.
+        compile_weight: Weight of the compiler's time in the reward, see :class:`Settings`.
+        penalty: Weight of failures in the reward, see :class:`Settings`.
         batch: Number of rows.
 
     Raises:
@@ -148,7 +148,7 @@ class TuningBatch:
         return split
 
     def _stack(self) -> None:
-        """What never changes, by layer."""
+        """Stacks the arrays that never change, by layer."""
         peak = peak_flops(list(tables.replay().values()))
         speedup = np.stack([table.speedup for table in self.tables])
         scratch = np.stack([table.scratch_bytes for table in self.tables])
@@ -165,7 +165,7 @@ class TuningBatch:
         self.about_machine = machine_features(self.machine, peak)
 
     def memory_term(self, scratch_bytes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What scratch memory takes from a log speed-up, not positive."""
+        """The term of scratch memory in the value of a variant, not positive."""
         return -self.settings.memory_weight * np.log2(1 + scratch_bytes / MIB)
 
     def spaces(self) -> tuple[spaces.Dict, spaces.MultiDiscrete]:
@@ -334,7 +334,7 @@ class TuningBatch:
         return mask
 
     def results(self, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-        """Figures of what the given rows keep.
+        """Figures of the variants that the given rows keep.
 
         Returns:
             ``score`` (times as fast as oneDNN), ``share``, ``is_success`` and ``kept``
@@ -354,7 +354,7 @@ class TuningBatch:
         return np.where(greatest > 0, value / np.where(greatest > 0, greatest, 1.0), 1.0)
 
     def is_success(self) -> NDArray[np.bool_]:
-        """Whether each row has reached :data:`SUCCESS` of the greatest gain.
+        """The rows that have reached :data:`SUCCESS` of the greatest gain, bool ``(B,)``.
 
         Where speed is measured now, the greatest gain is that of the shipped table.
         """

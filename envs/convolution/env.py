@@ -23,7 +23,7 @@ class ConvTuningEnv(RowEnv[TuningBatch]):
     ## Action Space
 
     `MultiDiscrete([13, 5, 4, 2])`: method and tile, block, panels and vector width, listed in
-    `hardware_sim.kernels.space`. The mask says which methods and widths are open for the layer;
+    `hardware_sim.kernels.space`. The mask marks the methods and widths that are open for the layer;
     every combination of open choices is legal. Methods without tiles ignore the panels.
 
     ## Observation Space
@@ -56,7 +56,7 @@ class ConvTuningEnv(RowEnv[TuningBatch]):
 
     At the last step `info["score"]` is the speed-up over oneDNN of what is kept (1 if oneDNN is),
     `info["share"]` the share of the greatest value in the table that was reached, and
-    `info["is_success"]` says whether that is 95 % or more. `info["tried"]` is the speed-up of the
+    `info["is_success"]` is true if that is 95 % or more. `info["tried"]` is the speed-up of the
     variant of each step, 0 for a failure, and `info["kept"]` the choice kept at the end, -1 for
     oneDNN.
 
@@ -64,7 +64,7 @@ class ConvTuningEnv(RowEnv[TuningBatch]):
 
     Nothing is measured but oneDNN. With several layers one is drawn; `options={"layer": name}`
     picks it, `options={"split": "train"}`, `"test"`, `"volumes"` (layers in three dimensions) or
-    `"all"` says which are drawn from.
+    `"all"` names those that are drawn from.
 
     ## Episode End
 
@@ -78,7 +78,7 @@ class ConvTuningEnv(RowEnv[TuningBatch]):
       compiles, checks and times variants now and needs a C compiler; or `"model"`. Machine, masks
       and work are those of the machine that the table was measured on, wherever the code runs; with
       `"measured"` they are this machine's, while oneDNN's rates stay those of the table.
-    - `model`: what the backend `"model"` asks, a function from a problem and a
+    - `model`: predicts for the backend `"model"`, a function from a problem and a
       `hardware_sim.machine.Machine` to the log speed-up of every choice, or its name; by default
       the roofline.
     - `budget`, `memory_weight`, `compile_weight`, `penalty`: see above.

@@ -213,7 +213,10 @@ class LoopBatch:
         )
 
     def seconds(self, nest: Nest) -> float:
-        """What the backend says of any nest, infinite for a failure; for agents that search."""
+        """The time of any nest by the backend, in seconds; infinite for a failure.
+
+        For agents that search.
+        """
         if self.clock is not None:
             return self.clock.seconds(nest)
         loops, state = np.zeros((MAX_LOOPS, 4), np.int64), np.zeros(4, np.int64)

@@ -1,4 +1,4 @@
-"""Pictures of a nest: its loops as nested bars, and how fast it is."""
+"""Pictures of a nest: its loops as nested bars, and its rate."""
 
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ KIND_COLOURS = {
     Kind.UNROLLED: "#56B4E9",
     Kind.PARALLEL: "#CC79A7",
 }
-"""From the palette of Okabe and Ito, which colour-blind people can tell apart."""
+"""From the palette of Okabe and Ito, which is safe for colour-blind people."""
 
 _CURSOR, _ACCUMULATED = "#D55E00", "#009E73"
 

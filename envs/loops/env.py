@@ -19,7 +19,7 @@ class LoopScheduleEnv(RowEnv[LoopBatch]):
     (Grubisic, Wasti, Cummins, Mellor-Crummey and Zlateski 2023, arXiv 2309.01825), whose nests
     have no accumulators; schedules are Halide's (Ragan-Kelley et al., PLDI 2013).
 
-    What a nest costs is said by one of two backends:
+    One of two backends gives the time of a nest:
 
     - `"model"`: the slowest of issuing the instructions and filling each cache, with misses
       estimated from footprints (`envs.loops.cost`, `hardware_sim.cache`); deterministic.
@@ -72,7 +72,7 @@ class LoopScheduleEnv(RowEnv[LoopBatch]):
 
     At the last step `info["score"]` is the rate of the best nest in GFLOP/s (higher is better),
     `info["speedup"]` its speed-up, `info["roofline"]` the rate in GFLOP/s that none can exceed, and
-    `info["is_success"]` says whether the best reached 80 % of it.
+    `info["is_success"]` is true if the best reached 80 % of it.
 
     ## Starting State
 

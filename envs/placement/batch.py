@@ -184,7 +184,7 @@ class PlacementBatch:
     def _simulate(
         self, rows: NDArray[np.bool_]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
-        """Makespan, whether it fits, and peaks of the complete rows; zeros elsewhere."""
+        """Makespans, fits and peaks of the complete rows; zeros elsewhere."""
         score, fits = np.zeros(self.batch), np.zeros(self.batch, np.bool_)
         peak = np.zeros((self.batch, self.devices), np.int64)
         for k in np.unique(self.progress.graph[rows]) if rows.any() else ():
@@ -231,7 +231,7 @@ class PlacementBatch:
         return np.stack(features, axis=2).clip(0.0, LARGEST_FEATURE).astype(np.float32)
 
     def _static_observation(self) -> dict[str, NDArray[Any]]:
-        """What never changes, by graph: ``(K, ...)`` arrays."""
+        """The parts of the observation that never change, by graph: ``(K, ...)`` arrays."""
         shape, groups = len(self.graphs), self.groups
         edges = self.tables.producers.shape[1]
         static: dict[str, NDArray[Any]] = {

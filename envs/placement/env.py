@@ -35,7 +35,7 @@ class DevicePlacementEnv(RowEnv[PlacementBatch]):
     | `node_mask` | `(N,)` | int8 | 1 for a group, 0 for padding |
     | `edge_mask` | `(E,)` | int8 | 1 for an edge, 0 for padding |
     | `current` | `(F,)` | float32 | the row of `nodes` to be placed now; zeros at the end |
-    | `devices` | `(D, H)` | float32 | what the group would meet on each device |
+    | `devices` | `(D, H)` | float32 | estimates for the group on each device |
     | `action_mask` | `(D,)` | int8 | 1 where the device may be chosen |
 
     The features are listed in `envs.placement.group_graph.NODE_FEATURES` and
@@ -48,13 +48,13 @@ class DevicePlacementEnv(RowEnv[PlacementBatch]):
 
     - `estimate`: the growth of `-sqrt(length / single)` of a schedule that appends each group as
       it is placed. A potential, so it changes no optimum (Ng et al., ICML 1999).
-    - `simulator`: at the last step, what the simulated makespan says beyond the estimate.
+    - `simulator`: at the last step, the simulated `-sqrt(makespan / single)` less the estimates.
 
     With `reward="final"` the estimate is left out. A placement that exceeds a device's memory
     counts as ten single-device steps, or its makespan if that is longer.
 
     At the last step `info["score"]` is the makespan in seconds (lower is better),
-    `info["is_success"]` says whether the placement fits and beats one device,
+    `info["is_success"]` is true if the placement fits and beats one device,
     `info["placement"]` holds the device of each group and `info["peak_bytes"]` the peak memory of
     each device.
 

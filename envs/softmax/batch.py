@@ -23,7 +23,7 @@ STOP = PLACES
 
 DIVISORS = len(DIV_VALUES)
 PROGRESS = ("cuts made, of four", "last cut, of the places", "text before it", "time", "quality")
-"""What is decided, before one flag for each divisor; the last two are the return so far."""
+"""Decisions so far, before one flag for each divisor; the last two are the return so far."""
 
 LARGEST = 30.0
 """Bound of the observed logarithms."""
@@ -188,7 +188,7 @@ class SoftmaxBatch:
         level = np.maximum(self.tails[rows] - 1, 0)
         for done, piece in ((self.done_ms, t.tail_ms), (self.done_loss, t.tail_loss)):
             done[rows] += np.where(later, piece[problem, divisor, level, last, place], 0.0)
-        # The value of the plan is what was seen of it before.
+        # The value of the plan was looked up before the cut.
         self.time[rows] = self.ahead_time[rows, divisor, place]
         self.quality[rows] = self.ahead_quality[rows, divisor, place]
         self.cuts[rows, self.tails[rows]] = place
@@ -196,7 +196,7 @@ class SoftmaxBatch:
         self.tails[rows] += 1
 
     def _look_ahead(self) -> None:
-        """What each next cut would bring if it were the last, and which cuts are legal."""
+        """Computes the value of each next cut as the last one, and the legal cuts."""
         t, problem, last = self.tables, self.problem, self._last()
         every, all_divisors = problem[:, None], np.arange(DIVISORS)[None]
         level = np.minimum(self.tails, MOST_TAILS - 1)

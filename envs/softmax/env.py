@@ -16,7 +16,7 @@ class AdaptiveSoftmaxEnv(RowEnv[SoftmaxBatch]):
     The last layer of a language model scores every word. An adaptive softmax (Grave, Joulin,
     Cisse, Grangier, Jegou, ICML 2017, arXiv 1609.04309) scores the frequent words of the *head*
     for every prediction, and the rare ones of a *tail* only when the next word is in it, in fewer
-    dimensions. Each episode draws a language, a vocabulary, a batch and a width; the agent says
+    dimensions. Each episode draws a language, a vocabulary, a batch and a width; the agent chooses
     where the vocabulary is cut and how fast the tails narrow. The expected time is the paper's
     equation 7 over a table of measured times of one processor core, which ships with the package,
     so that everything is deterministic. The optimum is known exactly, by dynamic programming.
@@ -59,14 +59,14 @@ class AdaptiveSoftmaxEnv(RowEnv[SoftmaxBatch]):
 
     At the last step `info["regret"]` is the exact optimum's return less this one's,
     `info["score"]` is `exp(-regret)`, the share of the best possible speed-up that was reached (0
-    after an illegal action), and `info["is_success"]` says whether the regret is at most 0.05.
+    after an illegal action), and `info["is_success"]` is true if the regret is at most 0.05.
     `info["cutoffs"]` (padded by 0), `info["div_value"]` and `info["speed_up"]` (in time alone)
     describe the plan.
 
     ## Starting State
 
-    Nothing is cut. `options={"split": "train"}` or `"test"` says where the problem is drawn from:
-    the languages, vocabularies, batches and widths of one are not in the other.
+    Nothing is cut. `options={"split": "train"}` or `"test"` names the split that the problem is
+    drawn from: the languages, vocabularies, batches and widths of one are not in the other.
     `options={"problem": name}` picks one; `info["problem"]` has its name.
 
     ## Episode End

@@ -29,7 +29,7 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
 
     Args:
         num_envs: Number of rows.
-        task: As for the single environment.
+        task: Name of the task, ``"module:class"`` or ``"module:class:name"``.
         backend: Only ``"twin"``.
         actions: Only ``"elements"``; for others, ``gym.make_vec(..., vectorization_mode="sync")``
             makes single environments.
@@ -111,7 +111,7 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         return self.arrays, rewards, terminated, truncated, joined(infos, self.num_envs)
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Which actions are legal in each row, bool ``(num_envs, 1445)``."""
+        """The legal actions of each row, bool ``(num_envs, 1445)``."""
         return self.pages.masks().astype(np.bool_)
 
     def _begin(self, row: int) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
 
     @property
     def arrays(self) -> Observation:
-        """What every row shows now, in new arrays."""
+        """The present observations of all rows, in new arrays."""
         return self.pages.observation()
 
 

@@ -1,4 +1,4 @@
-"""What ``import envs`` loads: tables, and nothing that takes long."""
+"""``import envs`` loads tables, and nothing that takes long."""
 
 import json
 import re

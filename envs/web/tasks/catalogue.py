@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from envs.web.tasks.base import MiniTask
 from hardware_sim.errors import choose
 from hardware_sim.naming import resolve
 

@@ -80,7 +80,7 @@ def test_random_nests_compute_the_same(clock, name, seed):
 
 
 def test_sums_in_memory_are_loaded_from_whole_vectors(clock):
-    """Where vectors are added to the output, AVX2 loads it by an instruction that may fault."""
+    """AVX2 loads an output to which vectors are added by an instruction that may fault."""
     for name in ("matmul-64x64x64", "matmul-16x96x5", "matmul-24x64x1"):
         nest = play(name, TILED)
         in_memory = replace(nest, block=-1)
