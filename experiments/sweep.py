@@ -294,7 +294,7 @@ def command(
         print_json({"folder": str(folder), **result})
         return
     console = printer(silent=quiet)
-    console.print(table(result))
+    console.print(table(result), soft_wrap=False)
     if result["best"] is not None:
         best = folder / result["trials"][result["best"]]["run"]
         console.print(f"best trial: {best}, picture: {folder / 'parallel_coordinates.png'}")

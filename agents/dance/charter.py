@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from agents.dance import selection as dance_selection
 from agents.dance.batches import Steps, steps, with_looks
-from agents.dance.charting import place
+from agents.dance.charting import find_onsets
 from agents.dance.critic import nats
 from agents.dance.sampling import sample
 from envs.dance.chart import DIFFICULTIES, HEAD, TAIL, Chart, held_before, rows_of, states
@@ -75,11 +75,11 @@ def charts(
         InputError: There is no such level, the density is out of range, or the song too short.
     """
     manner = STYLES[style]
-    report("placing steps")
-    places = place(features, timing, levels, density)
+    report("finding onsets")
+    onsets = find_onsets(features, timing, levels, density)
     wanted = [
         steps(where.ticks, where.times, DIFFICULTIES.index(level))
-        for level, where in zip(levels, places, strict=True)
+        for level, where in zip(levels, onsets, strict=True)
     ]
     report("choosing panels")
     drawn = _draw(wanted, manner, seed)

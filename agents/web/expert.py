@@ -21,6 +21,10 @@ from hardware_sim.errors import InputError
 Steps = Action | None
 
 
+class AtALossError(InputError):
+    """No act of the expert's brings a page nearer to the answer."""
+
+
 class Expert:
     """Fills in what the answer determines, in the order of the page, and sends it.
 
@@ -57,7 +61,11 @@ class Expert:
 
 
 def expert_action(session: Session) -> int:
-    """The number of the act that brings a session nearer to its answer."""
+    """The number of the act that brings a session nearer to its answer.
+
+    Raises:
+        AtALossError: There is none.
+    """
     return encode(_Plan(session, session.snapshot).action())
 
 
@@ -157,7 +165,7 @@ class _Plan:
                 read_date(text) is not None and read_date(text) == read_date(value)
             ):
                 return self._reach(index, "type", field)
-        raise InputError(f"no field of the instruction has the text {value!r}")
+        raise AtALossError(f"no field of the instruction has the text {value!r}")
 
     def _select(self, index: int, node: Node, value: str) -> Steps:
         row = self._row(index)
@@ -203,7 +211,7 @@ class _Plan:
             if found and not used and spare is None:
                 spare = (field, 0, found[0][1])
         if spare is None:
-            raise InputError(f"no field of the instruction leads to {value!r}")
+            raise AtALossError(f"no field of the instruction leads to {value!r}")
         return spare
 
     def _calendar(self, widget: dict[str, Any], index: int, value: str) -> Steps:
@@ -227,7 +235,7 @@ class _Plan:
             place = self._row(self.ids[cell])
             if place is not None and place.text == str(day.day):
                 return self._click(cell)
-        raise InputError(f"the calendar has no {value}")
+        raise AtALossError(f"the calendar has no {value}")
 
     def _stepper(self, widget: dict[str, Any], index: int, value: str) -> Steps:
         row = self._row(index)

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from agents.policies.masked import masked_logits
-from agents.web.expert import expert_action
+from agents.web.expert import AtALossError, expert_action
 from agents.web.policy import WebPolicy
 from envs.registration import ENTRIES
+from envs.web.actions import ACTIONS
 from envs.web.elements import MATCH_FEATURES
 from envs.web.env import WebEnv
 from envs.web.session import Session
 from envs.web.vector import WebVectorEnv
-from hardware_sim.errors import InputError
 
 SITES = "envs.web.sites.variation:VariedFlightTask"
 """Declared sites and sites drawn at random, so that the policy learns to book, not a few sites."""
@@ -125,10 +125,10 @@ def collect_in_browser(memory: Memory, env: WebEnv, steps: int, seed: int) -> No
 
 
 def _said(session: Session) -> int:
-    """What the expert would do, or -1 where it is at a loss."""
+    """The expert's action, or -1 where it is at a loss or the mask rules its action out."""
     try:
         action = expert_action(session)
-    except (InputError, IndexError, StopIteration):
+    except AtALossError:
         return -1
     return action if session.encoder.allows(action) else -1
 
@@ -170,7 +170,7 @@ def fit(
         for key in ("text", "instruction"):
             keep = torch.as_tensor(random.random(batch[key].shape) > FORGET_WORDS)
             batch[key] = batch[key] * keep
-        mask = torch.as_tensor(np.unpackbits(data["action_mask"][rows], axis=1, count=1445))
+        mask = torch.as_tensor(np.unpackbits(data["action_mask"][rows], axis=1, count=ACTIONS))
         logits = masked_logits(learner(batch)[0], mask)
         loss = functional.cross_entropy(logits, batch["said"])
         optimiser.zero_grad()

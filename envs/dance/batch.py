@@ -46,7 +46,7 @@ LEAST_LOG_PROB = -12.0
 
 MEASURE = 4 * TICKS
 STEP = np.uint8(1)
-"""What placement, which chooses no panels, writes for a step."""
+"""What is written for a step where onsets alone are asked for, without panels."""
 
 Rows = NDArray[np.bool_]
 
@@ -73,7 +73,7 @@ class DanceBatch:
     """``B`` songs that are being choreographed.
 
     Args:
-        task: ``"choreography"``, ``"placement"`` or ``"selection"``.
+        task: ``"choreography"``, ``"placement"`` (onsets) or ``"selection"``.
         songs: ``"shipped"``, or a folder of songs.
         split: ``"train"`` or ``"test"``, drawn from unless an episode asks otherwise.
         critic: Judges rows, or None for no such reward.

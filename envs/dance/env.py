@@ -1,4 +1,4 @@
-"""Choreographing a song: steps placed in time and on panels (after Donahue et al., ICML 2017)."""
+"""Choreographing a song: when to step and on which panels (after Donahue et al., ICML 2017)."""
 
 from typing import Any
 
@@ -23,10 +23,10 @@ class DanceEnv(gym.Env[Observation, np.int64]):
     ## Description
 
     Dance Dance Convolution (Donahue, Lipton, McAuley, ICML 2017, arXiv 1703.06891) writes charts in
-    two stages: step placement says when to step, step selection on which panels. Here an agent goes
-    through a real song, four times a beat, and writes the chart as it hears the song. The three
-    tasks are both stages at once (`Choreography-v0`), the first one (`StepPlacement-v0`) and the
-    second one at the times of a human chart (`StepSelection-v0`).
+    two stages: onsets, which are the times of steps, and the selection of their panels. Here an
+    agent goes through a real song, four times a beat, and writes the chart as it hears the song.
+    The three tasks are both stages at once (`Choreography-v0`), the first one (`StepPlacement-v0`)
+    and the second one at the times of a human chart (`StepSelection-v0`).
 
     The shipped songs are excerpts of four songs by Carlos Viola Iborra (Frets on Fire), with the
     human charts of that game, whose times count and whose frets do not. `songs="FOLDER"` takes
@@ -94,7 +94,7 @@ class DanceEnv(gym.Env[Observation, np.int64]):
 
     ## Arguments
 
-    - `task`: `"choreography"`, `"placement"` or `"selection"`.
+    - `task`: `"choreography"`, `"placement"` (onsets) or `"selection"`.
     - `songs`: `"shipped"`, or a folder.
     - `split`: the split of episodes that ask for none.
     - `critic`: `"module:attribute"` or an object, `envs.dance.rewards.RowCritic`; None for none.

@@ -57,12 +57,12 @@ class Episodes:
 
         Args:
             task: One of :data:`TASKS`. Choreography goes through all slots, at all five levels;
-                placement does at the levels that have human charts, which judge it; selection goes
-                through the steps of human charts.
+                the task of onsets, ``"placement"``, does at the levels that have human charts,
+                which judge it; selection goes through the steps of human charts.
             songs: ``"shipped"``, or a folder of songs.
 
         Raises:
-            InputError: No such task or folder, or no human charts in it for placement or selection.
+            InputError: No such task or folder, or no human charts in it for onsets or selection.
         """
         choose("task", task, list(TASKS))
         found = tracks(songs)

@@ -31,7 +31,7 @@ from hardware_sim.files import write_atomic
 TIMEOUT_S = 60
 THREADS = 4
 WEIGHTS = "weights"
-"""What is fetched besides the corpora: the numbers of the paper's authors' placement network."""
+"""What is fetched besides the corpora: the numbers of the paper's authors' onset network."""
 
 FETCHED = (*CORPORA, WEIGHTS)
 

@@ -1,4 +1,4 @@
-"""The step placement networks of Dance Dance Convolution (Donahue, Lipton, McAuley, ICML 2017).
+"""The onset networks of Dance Dance Convolution (Donahue, Lipton, McAuley, ICML 2017).
 
 Frame by frame, from 15 frames of log-mel spectra and the difficulty, the log-odds of a step. The
 difficulty joins after the audio has been looked at, so a song is looked at once for all levels.
@@ -246,5 +246,5 @@ def authors_network(path: str | Path) -> ConvolutionalNetwork:
         loaded = ConvolutionalNetwork()
         loaded.load_state_dict(state)
     except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise InputError(f"{path} does not hold the authors' placement network: {error}") from error
+        raise InputError(f"{path} does not hold the authors' onset network: {error}") from error
     return loaded.eval()

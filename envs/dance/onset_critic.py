@@ -1,4 +1,4 @@
-"""The critic that rewards when to step in the dance environments: the shipped placement model."""
+"""The critic that rewards when to step in the dance environments: the shipped onset model."""
 
 import numpy as np
 from numpy.typing import NDArray

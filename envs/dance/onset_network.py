@@ -1,4 +1,4 @@
-"""Step placement that knows the beat: a network over the slots of a song's beat grid.
+"""Onsets from the beat: a network over the slots of a song's beat grid.
 
 What is heard at each slot (by the convolutions of Dance Dance Convolution's authors, by layers of
 its own, or both) goes through dilated convolutions whose strides are musical: neighbouring slots
@@ -179,7 +179,7 @@ class BeatNetwork(nn.Module):
         return found
 
 
-class Placer(nn.Module):
+class OnsetModel(nn.Module):
     """The shipped model: the authors' network and, hearing through it, ours.
 
     Attributes:
@@ -206,8 +206,8 @@ class Placer(nn.Module):
 
 
 @cache
-def shipped() -> Placer:
+def shipped() -> OnsetModel:
     """The pretrained model."""
-    model = Placer()
+    model = OnsetModel()
     load_weights(model, weights_file("envs.dance", NAME))
     return model.eval()

@@ -74,7 +74,7 @@ def command(
         name: _costs(each, (channels, height, width), seconds[i])
         for i, (name, each) in enumerate((("original", model), ("compact", result.model)))
     }
-    console.print(_gains(costs["original"], costs["compact"]))
+    console.print(_gains(costs["original"], costs["compact"]), soft_wrap=False)
     for name, residual in result.residual.items():
         console.print(f"{name}: {100 * residual:.1f} % of its variance is lost")
     if output is not None:

@@ -243,7 +243,7 @@ def command(
     left = len(pending(plan)) + len(unconfirmed(plan))
     if as_json:
         print_json(_document(plan, output, left, outcome))
-    console.print(table(plan))
+    console.print(table(plan), soft_wrap=False)
     if not outcome:
         console.print(
             f"[red]Nothing could be measured: {outcome.status}: {outcome.detail}. "

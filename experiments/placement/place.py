@@ -71,7 +71,8 @@ def command(
         "makespan_s": schedule.makespan_s,
     }
     gains = _gains(problem, schedule)
-    console.print(_table(f"{plan['graph']} on {plan['cluster']}, {method}", gains["devices"]))
+    title = f"{plan['graph']} on {plan['cluster']}, {method}"
+    console.print(_table(title, gains["devices"]), soft_wrap=False)
     console.print(_verdict(schedule.makespan_s, gains))
     if not gains["fits"]:
         console.print("[red]This placement does not fit in memory.[/red]")

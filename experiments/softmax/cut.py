@@ -64,7 +64,7 @@ def command(
     console = printer(silent=quiet)
     title = f"{counts.name}: {plan.vocabulary:,} words, batch {batch}, on {device}"
     curve = FrequencyCurve.of_counts("counts", found[:vocabulary])
-    console.print(_table(title, plan, curve, hidden))
+    console.print(_table(title, plan, curve, hidden), soft_wrap=False)
     console.print(
         f"expected {plan.expected_ms:.3g} ms, full softmax {plan.full_ms:.3g} ms: "
         f"speed-up {plan.speed_up:.1f}; estimated loss of quality {plan.loss:.3f} nats a word"

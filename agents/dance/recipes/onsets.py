@@ -1,4 +1,4 @@
-"""How step placement is learned: ``python -m agents.dance.recipes.onsets COMMAND``.
+"""Trains the networks that find onsets: ``python -m agents.dance.recipes.onsets COMMAND``.
 
 ``folds`` trains every model on all songs but one and keeps what it finds in the one left out;
 ``experiments/dance/onset_report.py`` scores it. ``final`` trains the shipped network on all
@@ -32,7 +32,14 @@ from envs.dance.frame_networks import (
     network,
 )
 from envs.dance.grid import SLOTS, Grid, grid
-from envs.dance.onset_network import HIDDEN, STYLES, BeatNetwork, Heard, Placer, hear
+from envs.dance.onset_network import (
+    HIDDEN,
+    STYLES,
+    BeatNetwork,
+    Heard,
+    OnsetModel,
+    hear,
+)
 from envs.dance.recordings import Recording, recordings
 from envs.weights import save_weights
 from hardware_sim.errors import choose
@@ -358,7 +365,7 @@ def final(
 ) -> None:
     """Trains the shipped model on all songs."""
     torch.set_num_threads(1)
-    model = Placer()
+    model = OnsetModel()
     model.authors = authors_network(data_folder(data) / AUTHORS)
     model.beats = train_beats(model.beats.ears, examples(data), seed)
     save_weights(model, output)

@@ -10,7 +10,8 @@ from envs.web.client import BrowserClient
 from envs.web.devtools import BrowserDiedError
 from envs.web.inputs import Event, PointerMove, PointerUp
 from envs.web.miniwob.fields import fields
-from envs.web.miniwob.package import Folder, html_folder
+from envs.web.miniwob.folder import Folder
+from envs.web.miniwob.package import html_folder
 from envs.web.snapshot import Snapshot, read_row
 
 SIZE = (160, 210)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.dance.charting import HABITS, place, placed, timing
+from agents.dance.charting import HABITS, find_onsets, onsets_of, timing
 from agents.dance.onsets import chosen, expected_count
 from agents.dance.recipes import onsets as recipe
 from envs.dance import frame_networks as dance_onsets
@@ -16,7 +16,7 @@ from envs.dance import scoring, simfiles
 from envs.dance.chart import DIFFICULTIES, Chart, Song
 from envs.dance.frame_networks import CONTEXT, LEVELS, NETWORKS
 from envs.dance.grid import SLOTS, grid, note_kinds
-from envs.dance.onset_network import EARS, BeatNetwork, Placer
+from envs.dance.onset_network import EARS, BeatNetwork, OnsetModel
 from envs.dance.recordings import Recording, recording
 from envs.dance.tempo import Tempo
 from envs.dance.timing import Timing
@@ -127,7 +127,7 @@ def test_the_authors_network_is_the_one_that_is_shipped(dance_data):
 def test_another_file_is_not_the_authors_network(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     for path in (tmp_path / "other.npz", tmp_path / "missing.npz"):
-        with pytest.raises(InputError, match="does not hold the authors' placement network"):
+        with pytest.raises(InputError, match="does not hold the authors' onset network"):
             dance_onsets.authors_network(path)
 
 
@@ -178,7 +178,7 @@ def test_the_expected_count_is_the_best_of_all(likely):
 def test_steps_are_as_dense_and_as_fine_as_people_make_them(level):
     slots = grid(Timing.constant(160), 60.0)
     likely = np.random.default_rng(0).random((LEVELS, len(slots.ticks)))
-    found = placed(likely, slots, level)
+    found = onsets_of(likely, slots, level)
     seconds, habit = slots.times[-1] - slots.times[0], HABITS[level]
     assert habit.sparse <= round(len(found.ticks) / seconds, 2) <= habit.dense + 0.02
     assert set(note_kinds(found.ticks).tolist()) <= set(habit.kinds)
@@ -190,7 +190,7 @@ def test_steps_are_as_dense_and_as_fine_as_people_make_them(level):
 def test_density_is_as_asked(density):
     slots = grid(Timing.constant(170), 60.0)
     likely = np.random.default_rng(0).random((LEVELS, len(slots.ticks)))
-    found = placed(likely, slots, "Challenge", density)
+    found = onsets_of(likely, slots, "Challenge", density)
     assert len(found.ticks) / (slots.times[-1] - slots.times[0]) == pytest.approx(density, rel=0.02)
 
 
@@ -198,15 +198,15 @@ def test_density_is_as_asked(density):
     ("level", "density", "message"),
     [("Expert", None, "unknown level"), ("Hard", 0.0, "steps a second"), ("Hard", 99.0, "99")],
 )
-def test_what_cannot_be_placed_is_refused(level, density, message):
+def test_what_has_no_onsets_is_refused(level, density, message):
     slots = grid(Timing.constant(170), 10.0)
     with pytest.raises(InputError, match=message):
-        placed(np.full((LEVELS, len(slots.ticks)), 0.5), slots, level, density)
+        onsets_of(np.full((LEVELS, len(slots.ticks)), 0.5), slots, level, density)
 
 
 def test_a_song_gets_steps_on_its_grid():
     tempo = Tempo(150.0, 0.35, 1.0, 1.0)
-    (found,) = place(spectra(1500), timing(tempo), ["Medium"], model=Placer().eval())
+    (found,) = find_onsets(spectra(1500), timing(tempo), ["Medium"], model=OnsetModel().eval())
     np.testing.assert_allclose(found.times, 0.35 + found.ticks / 48 * 60 / 150)
     assert found.times[-1] < 15
 
@@ -232,7 +232,7 @@ def test_frames_beside_a_step_are_not_asked_about():
 
 def f_score(known, level):
     """F-score of the shipped model's steps against those of a human chart."""
-    (found,) = place(known.features, known.song.timing, [DIFFICULTIES[level]])
+    (found,) = find_onsets(known.features, known.song.timing, [DIFFICULTIES[level]])
     true = known.times(level)
     return scoring.f_score(scoring.matches(found.times, true), len(found.times), len(true))
 

@@ -1,6 +1,7 @@
 """The web expert, the pointer policy and its imitation."""
 
 from itertools import pairwise
+from unittest.mock import Mock
 
 import gymnasium as gym
 import numpy as np
@@ -11,7 +12,8 @@ from stable_baselines3 import PPO
 
 from agents.loading import load_agent
 from agents.rollout import rollout
-from agents.web.expert import Expert
+from agents.web import imitation
+from agents.web.expert import AtALossError, Expert, expert_action
 from agents.web.imitation import Memory, collect, fit
 from agents.web.policy import WebAgent, WebPolicy
 from envs.registration import ENTRIES
@@ -219,6 +221,24 @@ def test_imitation_lowers_the_loss():
     assert len(data["said"]) > 200
     first = fit(policy, data, 2, 1e-3, 0)
     assert fit(policy, data, 25, 1e-3, 0) < 0.7 * first
+
+
+def test_imitation_leaves_out_where_the_expert_is_at_a_loss_but_not_its_bugs(monkeypatch):
+    memory, asked = Memory(), []
+
+    def at_a_loss_every_other_time(session):
+        asked.append(session)
+        if len(asked) % 2:
+            raise AtALossError("no field")
+        return expert_action(session)
+
+    monkeypatch.setattr(imitation, "expert_action", at_a_loss_every_other_time)
+    collect(memory, LOGIN, 64, None, 0)
+    assert len(memory.joined()["said"]) == len(asked) // 2
+    for bug in (InputError, IndexError, StopIteration):
+        monkeypatch.setattr(imitation, "expert_action", Mock(side_effect=bug("a bug")))
+        with pytest.raises(bug, match="a bug"):
+            collect(Memory(), LOGIN, 64, None, 0)
 
 
 def test_shipped_weights_follow_instructions_they_have_not_seen():

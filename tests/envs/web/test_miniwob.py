@@ -14,7 +14,8 @@ from envs.web.application import Request
 from envs.web.browser import release_browsers
 from envs.web.miniwob.env import MiniWoBEnv
 from envs.web.miniwob.fields import fields
-from envs.web.miniwob.package import Folder, reloaded, tasks
+from envs.web.miniwob.folder import Folder
+from envs.web.miniwob.package import reloaded, tasks
 from experiments.web.miniwob_check import check_task, compare, play
 from hardware_sim.errors import InputError
 
