@@ -1,4 +1,4 @@
-"""What a tuner sees of layers, machine and methods, as numbers of order one."""
+"""Features of layers, machine and methods for tuners, as numbers of order one."""
 
 import math
 from collections.abc import Sequence

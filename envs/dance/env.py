@@ -2,22 +2,19 @@
 
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
 from envs.dance.batch import DanceBatch
 from envs.dance.drawing import picture, text
 from envs.dance.episodes import Task
-from envs.dance.rewards import PARTS, RowCritic, Worth, row_critic
-from hardware_sim.errors import InputError, choose
-
-Observation = dict[str, NDArray[Any]]
+from envs.dance.rewards import RowCritic, Worth
+from envs.rows import RowEnv
 
 CRITIC = "envs.dance.row_critic:RowModel"
 
 
-class DanceEnv(gym.Env[Observation, np.int64]):
+class DanceEnv(RowEnv[DanceBatch]):
     """Writes the chart of a song for a dance game with four panels, one time after the other.
 
     ## Description
@@ -118,6 +115,7 @@ class DanceEnv(gym.Env[Observation, np.int64]):
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 8}
+    drawings = {"rgb_array": picture, "ansi": text}
 
     def __init__(
         self,
@@ -130,65 +128,9 @@ class DanceEnv(gym.Env[Observation, np.int64]):
         imitation: float = Worth.imitation,
         render_mode: str | None = None,
     ) -> None:
-        if render_mode is not None:
-            choose("render_mode", render_mode, self.metadata["render_modes"])
-        self.render_mode = render_mode
-        worth = Worth(playability, density, imitation)
-        self.core = DanceBatch(task, songs, split, row_critic(critic), worth, batch=1)
-        self.observation_space, self.action_space = self.core.spaces()
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
-        """Starts an episode.
-
-        Args:
-            seed: Seeds the draw of song and level.
-            options: ``{"split": name}``, ``{"song": name}``, ``{"level": name}``.
-
-        Raises:
-            InputError: There is no such split, song or level.
-        """
-        super().reset(seed=seed)
-        episode = self.core.draw(self.np_random, options)
-        self.core.begin(np.ones(1, np.bool_), np.array([episode]))
-        return self._observation(), self.core.episodes.named(episode)
-
-    def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Writes a row, or nothing, and goes on to the next time.
-
-        Raises:
-            InputError: The action is outside the space, or the episode has ended.
-        """
-        if self.core.ended[0]:
-            raise InputError("the episode has ended; call reset() before step()")
-        outcome = self.core.step(np.ones(1, np.bool_), np.asarray(action)[None])
-        info: dict[str, Any] = {"reward": {name: float(outcome.parts[name][0]) for name in PARTS}}
-        ended = bool(outcome.terminated[0])
-        if ended:
-            results = self.core.results()
-            info |= {name: float(value[0]) for name, value in results.items()}
-            info["is_success"] = bool(self.core.succeeded(results)[0])
-        return self._observation(), float(outcome.reward[0]), ended, False, info
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Which actions are legal now, bool ``(256,)`` or ``(2,)``."""
-        return np.asarray(self.core.mask[0])
+        worth = (playability, density, imitation)
+        super().__init__(DanceBatch(task, songs, split, critic, *worth, batch=1), render_mode)
 
     def chart(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]]:
         """The chart so far: ticks int64 ``(N,)`` (48 a beat), seconds and rows ``(N,)``."""
         return self.core.written(0)
-
-    def render(self) -> NDArray[np.uint8] | str | None:  # type: ignore[override]
-        """The last measures of the chart beside the music; or that as text.
-
-        Returns:
-            uint8 ``(height, width, 3)``, or lines of text.
-        """
-        if self.render_mode is None:
-            gym.logger.warn('render() needs render_mode="rgb_array" or "ansi" at construction')
-            return None
-        return picture(self.core, 0) if self.render_mode == "rgb_array" else text(self.core, 0)
-
-    def _observation(self) -> Observation:
-        return {key: value[0] for key, value in self.core.observe().items()}

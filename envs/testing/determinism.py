@@ -117,7 +117,7 @@ def check_pickle(target: Target, steps: int = 50, seed: int = 0) -> str:
 
 
 def check_returned_data(target: Target, steps: int = 50, seed: int = 0) -> str:
-    """What ``reset`` and ``step`` returned is the caller's: later steps do not change it.
+    """Data that ``reset`` and ``step`` return is the caller's: later steps do not change it.
 
     Raises:
         AssertionError: An observation or info changed after it had been returned.

@@ -1,4 +1,4 @@
-"""What an environment takes from the machine, and whether it gives it back."""
+"""Checks of resources: memory, processes, threads and files that an environment takes."""
 
 import gc
 import os
@@ -132,7 +132,7 @@ def _use(subject: Subject, steps: int, seed: int) -> tuple[gym.Env[Any, Any], di
 
 
 def _open_files() -> dict[str, str]:
-    """What each descriptor of this process points to."""
+    """The file that each descriptor of this process points to."""
     found = {}
     for entry in (PROC / "self/fd").iterdir():
         try:

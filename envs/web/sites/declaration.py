@@ -24,7 +24,7 @@ CONCEPTS = (
     "last name",
     "email",
 )
-"""What an instruction may determine; sites ask for each under names and words of their own."""
+"""Values that an instruction may determine; sites ask for each in names and words of their own."""
 
 WIDGETS = (
     "airport",
@@ -131,7 +131,7 @@ class Site:
         return self.flight_name if concept == "flight" else self.field(concept).name
 
     def kinds(self) -> dict[str, str]:
-        """How the values of keys compare; see :func:`envs.web.sites.reward.agreement`."""
+        """Kinds of the values of keys; see :func:`envs.web.sites.reward.agreement`."""
         kinds = {self.key(concept): "airport" for concept in ("from", "to")}
         return kinds | {self.key(concept): "date" for concept in ("depart", "return")}
 

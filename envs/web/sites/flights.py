@@ -11,7 +11,7 @@ from hardware_sim.errors import choose
 
 OFFERS = 5
 PREFERENCES = ("cheapest", "earliest", "latest", "nonstop")
-"""Which flight an instruction may ask for; each names exactly one of an offer."""
+"""Flights that an instruction may ask for; each names exactly one of an offer."""
 
 
 class Flight(NamedTuple):
@@ -37,9 +37,9 @@ def offer(origin: str, destination: str, day: str) -> tuple[Flight, ...]:
     """The flights of a route and a day, in the order of their departure, the same at any time.
 
     Args:
-        origin: As the form sent it.
-        destination: Likewise.
-        day: Likewise.
+        origin: Codes of the airports of departure, joined by commas.
+        destination: Codes of the airports of arrival, joined by commas.
+        day: Day of departure, ``YYYY-MM-DD``.
     """
     random = np.random.default_rng(crc32(f"{origin}>{destination}@{day}".encode()))
     numbers = random.choice(np.arange(100, 2000), OFFERS, replace=False)

@@ -114,7 +114,7 @@ def test_imitating_the_human_chart_earns_every_time():
     human = core.episodes.human[core.episode[0]]
     ended, agreed = False, 0.0
     while not ended:
-        action = np.int64(human[core.place[0]] != 0 and core.mask[0, 1])
+        action = np.int64(human[core.place[0]] != 0 and core.legal[0, 1])
         _, _, ended, _, info = env.step(action)
         agreed += info["reward"]["imitation"]
     assert info["f1"] > 0.95

@@ -1,4 +1,4 @@
-"""The same tasks through raw events and through commands in words."""
+"""The same tasks through raw events and through commands as text."""
 
 from functools import partial
 

@@ -375,7 +375,7 @@ def test_bad_input_is_refused(shown, tmp_path):
             (["replay", tmp_path / "none.jsonl"], "No such file"),
             (["replay", gone], "unknown environment 'WoB-Gone-v0'"),
             (["replay", far], "has no pages of ours"),
-            (["replay", other], "has changed: seed 0 now says"),
+            (["replay", other], "has changed: seed 0 now gives"),
             (["replay", foreign], "pages that are not ours"),
             (["replay", shown, "-o", tmp_path / "film.avi"], "allowed: .gif, .html, .mp4"),
             (["record", "WoB-Logn-v0"], "did you mean 'WoB-Login-v0'"),
