@@ -1,4 +1,4 @@
-"""A song in, playable charts out: when to step, on which panels, and the best of several draws."""
+"""Writes playable charts of a song: its onsets, the panels, and the best of several draws."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ AUTHOR = "gymworks"
 
 @dataclass(frozen=True)
 class Style:
-    """How rows are drawn.
+    """Settings of the draw of rows.
 
     Attributes:
         temperature: Below 1 the likely rows become likelier.

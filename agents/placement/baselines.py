@@ -14,7 +14,7 @@ from hardware_sim.problem import PlacementProblem
 
 
 class PlannedAgent(ABC):
-    """Places every group where a plan made once an episode says.
+    """Places every group by a plan made once an episode.
 
     Args:
         env: A device placement environment.

@@ -55,7 +55,7 @@ def random_nests(start: Nest, hand: Nest, count: int, seed: int) -> list[Nest]:
 
 
 def correlation_row(problem: Problem, model: LoopBatch, clock: Stopwatch, count: int) -> Row:
-    """How well the model orders random nests of a problem, and how far off it is."""
+    """Rank correlation and error of the model on random nests of a problem."""
     start = Nest.unscheduled(problem)
     nests = random_nests(start, _by_hand(start, model), count, seed=0)
     modelled = np.array([model.seconds(nest) for nest in nests])
@@ -140,7 +140,7 @@ def command(
         Path | None, typer.Option("--output", "-o", help="JSON file for the figures.")
     ] = None,
 ) -> None:
-    """Measures nests on this machine and says how well the model knows their order."""
+    """Measures nests on this machine and compares their order with the model's."""
     os.environ["HL_NUM_THREADS"] = "1"  # so that autoschedulers' threads are this one
     console = Console()
     console.print(hardware())

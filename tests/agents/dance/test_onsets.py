@@ -211,7 +211,7 @@ def test_a_song_gets_steps_on_its_grid():
     assert found.times[-1] < 15
 
 
-def test_frames_that_are_told_the_grid_find_steps_on_slots():
+def test_frames_that_are_given_the_grid_find_steps_on_slots():
     slots = grid(Timing.constant(125), 10.0)
     scores = np.zeros((LEVELS, 1000))
     scores[:, 240] = 1

@@ -31,12 +31,12 @@ def test_probability_of_what_holds_forbid_is_shared_out():
     torch.manual_seed(0)
     network = paper_network("lstm64+dt").eval()
     batch = collate(with_looks([chart(1), chart(2)]))
-    words = log_probabilities([network], batch)
-    found = dance_selection_report.within_holds(words, batch)
+    log_probs = log_probabilities([network], batch)
+    found = dance_selection_report.within_holds(log_probs, batch)
     for i in range(2):
         legal = legal_rows(held_before(batch.rows[i].numpy()))
         legal[:, 0] = False
-        chances = words[i].exp().numpy() * legal
+        chances = log_probs[i].exp().numpy() * legal
         expected = chances / chances.sum(-1, keepdims=True)
         np.testing.assert_allclose(found[i].exp().numpy(), expected, atol=1e-5)
 
