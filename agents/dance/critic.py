@@ -18,7 +18,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from agents.dance import selection as dance_selection
+from agents.dance import selection
 from agents.dance.batches import Steps, batches, collate, steps, with_looks
 from agents.dance.corruption import SLIPS, slip
 from agents.dance.history import LONGEST
@@ -73,7 +73,7 @@ def nats(network: Selector, charts: Sequence[Steps]) -> list[NDArray[np.float32]
     places = {id(chart): i for i, chart in enumerate(charts)}
     for group in batches(charts, PLACES):
         batch = collate(group)
-        log_probs = dance_selection.log_probabilities([network], batch)
+        log_probs = selection.log_probabilities([network], batch)
         costs = -log_probs.gather(-1, batch.rows[..., None])[..., 0].numpy()
         for chart, cost in zip(group, costs, strict=True):
             found[places[id(chart)]] = cost[: len(chart)]
@@ -243,7 +243,7 @@ def human_odds(rows: ArrayLike, ticks: ArrayLike, times: ArrayLike, level: int) 
         InputError: There is no such level, or no rows.
     """
     chart = _chart(rows, ticks, times, level)
-    return float(chart_scores(shipped(), windows(dance_selection.shipped(), [chart]))[0])
+    return float(chart_scores(shipped(), windows(selection.shipped(), [chart]))[0])
 
 
 def log_likelihood(
@@ -257,7 +257,7 @@ def log_likelihood(
         InputError: There is no such level, or no rows.
     """
     chart = with_looks([_chart(rows, ticks, times, level)])
-    costs = nats(dance_selection.shipped(), chart)[0].astype(np.float64)
+    costs = nats(selection.shipped(), chart)[0].astype(np.float64)
     return shipped().usual[level].item() - costs
 
 

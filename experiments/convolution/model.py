@@ -14,12 +14,12 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table as Printed
 
-from agents.convolution import cost_model as critic
+from agents.convolution import cost_model
 from envs.convolution.tables import Table, measured_on, replay
 from hardware_sim.kernels import roofline, space
 from hardware_sim.kernels.layers import find
 
-MODELS = {"roofline": roofline.predict, "cost model": critic.predict}
+MODELS = {"roofline": roofline.predict, "cost model": cost_model.predict}
 
 
 def compared(table: Table, predictions: NDArray[np.float64]) -> tuple[float, float]:

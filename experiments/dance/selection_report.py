@@ -24,7 +24,7 @@ from rich.table import Table
 from torch import Tensor
 
 from agents.dance import critic as dance
-from agents.dance import selection as dance_selection
+from agents.dance import selection
 from agents.dance.batches import (
     Batch,
     Steps,
@@ -161,7 +161,7 @@ def lines(weights: Path, names: Sequence[str], songs: Songs) -> dict[str, dict[s
 def _predictions(
     networks: Sequence[Any], mirrors: Sequence[int] = (0,)
 ) -> Callable[[Batch], Tensor]:
-    return lambda batch: dance_selection.log_probabilities(networks, batch, mirrors)
+    return lambda batch: selection.log_probabilities(networks, batch, mirrors)
 
 
 def _loaded(name: str, path: Path) -> tuple[Any, dict[str, Any]]:
@@ -207,7 +207,7 @@ def critic(
     """Judges the shipped critic: human charts of test songs against spoiled ones."""
     torch.set_num_threads(1)
     charts = chart_steps(human_charts(CORPUS, "test"), CORPUS)
-    network, shipped = dance_selection.shipped(), dance.shipped()
+    network, shipped = selection.shipped(), dance.shipped()
     scores = {
         name: dance.chart_scores(shipped, dance.windows(network, group))
         for name, group in spoiled(charts, seed).items()
@@ -254,7 +254,7 @@ def bench(
 ) -> None:
     """Compares cached sampling with reading all rows again for every row of one chart."""
     torch.set_num_threads(1)
-    network = dance_selection.shipped()
+    network = selection.shipped()
     ticks = np.cumsum(np.random.default_rng(0).choice([12, 24, 24, 48], rows))
     given = [steps(ticks, ticks / 96, seed % 5) for seed in range(charts)]
     started = time.perf_counter()

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from agents.loops import search as loops_search
+from agents.loops import search
 from envs.loops.batch import LoopBatch
 from envs.loops.compiled import Kernel, algorithm, halide, sample
 from envs.loops.measured import Stopwatch
@@ -78,12 +78,12 @@ def rank_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 def _by_hand(start: Nest, model: LoopBatch) -> Nest:
     return _after(
         start,
-        loops_search.hand(start, model.processor.vector_registers, model.processor.lanes),
+        search.hand(start, model.processor.vector_registers, model.processor.lanes),
     )
 
 
-def _after(nest: Nest, edits: list[loops_search.Edit]) -> Nest:
-    for action in loops_search.actions_of(nest, edits):
+def _after(nest: Nest, edits: list[search.Edit]) -> Nest:
+    for action in search.actions_of(nest, edits):
         nest = nest.after(action)
     return nest
 
@@ -91,8 +91,8 @@ def _after(nest: Nest, edits: list[loops_search.Edit]) -> Nest:
 def speed_row(problem: Problem, model: LoopBatch, clock: Stopwatch) -> Row:
     """Measured GFLOP/s of schedules that need no measurement to be found, and of autoschedulers."""
     start = Nest.unscheduled(problem)
-    greedy = loops_search.greedy(start, model.seconds)
-    annealed = loops_search.annealing(start, model.seconds, ANNEALING_EVALUATIONS, seed=0)
+    greedy = search.greedy(start, model.seconds)
+    annealed = search.annealing(start, model.seconds, ANNEALING_EVALUATIONS, seed=0)
     nests = {
         "unscheduled": start,
         "greedy": _after(start, greedy.edits),

@@ -16,7 +16,7 @@ import typer
 from torch import Tensor
 from torch.nn import functional
 
-from agents.dance import selection as dance_selection
+from agents.dance import selection
 from agents.dance.batches import Steps, chart_steps, human_charts, with_looks
 from agents.dance.corruption import CORRUPTIONS
 from agents.dance.critic import LEVELS, Critic, nats, windows
@@ -41,7 +41,7 @@ def samples(charts: Sequence[Steps], seed: int) -> tuple[Tensor, Tensor, Tensor]
     """Features (W, F) of all windows, 1 (W,) where a human wrote them, and their charts (W,)."""
     features, human, numbers = [], [], []
     for name, group in spoiled(charts, seed).items():
-        found = windows(dance_selection.shipped(), group)
+        found = windows(selection.shipped(), group)
         features.append(found.features)
         numbers.append(found.charts)
         human.append(np.full(len(found.charts), name == "human", np.float32))
@@ -86,7 +86,7 @@ def fit(x: Tensor, y: Tensor, number: Tensor, seed: int) -> tuple[Critic, float]
 
 def usual(charts: Sequence[Steps]) -> Tensor:
     """Mean negative log-likelihood (LEVELS,) of a row of human charts of each level, in nats."""
-    costs = nats(dance_selection.shipped(), with_looks(charts))
+    costs = nats(selection.shipped(), with_looks(charts))
     by_level = [
         [cost for cost, chart in zip(costs, charts, strict=True) if chart.level == level]
         for level in range(LEVELS)

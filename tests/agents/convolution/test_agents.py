@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.convolution import cost_model as critic
-from agents.convolution import recipe
+from agents.convolution import cost_model, recipe
 from agents.convolution.extractor import TuningExtractor
 from agents.convolution.search import Annealing, Greedy, Oracle, Roofline
 from agents.engines import rllib, sb3
@@ -130,7 +129,7 @@ def test_the_cost_model_knows_layers_it_has_not_seen():
     for table in tables.replay().values():
         best = math.log(np.nanmax(table.speedup))
         if table.split == "test" and best > 0.05:
-            predictions = critic.predict(find(table.name).problem, tables.measured_on())
+            predictions = cost_model.predict(find(table.name).problem, tables.measured_on())
             assert (np.isnan(predictions) == np.isnan(table.speedup)).all()
             first = np.unravel_index(np.nanargmax(predictions), predictions.shape)
             shares.append(math.log(table.speedup[first]) / best)
@@ -140,7 +139,7 @@ def test_the_cost_model_knows_layers_it_has_not_seen():
 def test_the_cost_model_serves_as_reward():
     env = ConvTuningEnv(["ResNet2"], backend="model", model="agents.convolution.cost_model:predict")
     env.reset(seed=0)
-    predictions = critic.predict(find("ResNet2").problem, tables.measured_on())
+    predictions = cost_model.predict(find("ResNet2").problem, tables.measured_on())
     _, _, _, _, info = env.step(np.array([5, 2, 1, 0]))
     assert info["tried"] == pytest.approx(math.exp(predictions[5, 2, 1, 0]))
 

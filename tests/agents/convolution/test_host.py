@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.convolution import cost_model as critic
-from agents.convolution import recipe
+from agents.convolution import cost_model, recipe
 from agents.loading import load_agent
 from envs.convolution import tables
 from envs.registration import ENTRIES
@@ -70,9 +69,9 @@ def predictions() -> list[Any]:
     """Predictions of roofline and cost model, the space, and samples that a recipe fits."""
     machine, found = tables.measured_on(), []
     for problem in (find(layer).problem for layer in LAYERS):
-        found += [roofline.predict(problem, machine), critic.predict(problem, machine)]
+        found += [roofline.predict(problem, machine), cost_model.predict(problem, machine)]
         found += [space.masks(problem, machine), [*space.choices(problem, machine).items()]]
-        found += [critic.table(problem, machine)]
+        found += [cost_model.table(problem, machine)]
     found += [part.numpy() for part in recipe.samples(tables.layers(LAYERS))]
     table = tables.replay()["ResNet4"]
     return [*found, convolution_model.compared(table, np.log(table.speedup))]
