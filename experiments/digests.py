@@ -1,4 +1,4 @@
-"""Digests of what every id does, so that two versions of the code can be compared.
+"""Digests of the trajectories of every id, so that two versions of the code can be compared.
 
 ::
 

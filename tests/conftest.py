@@ -1,4 +1,4 @@
-"""What tests of several layers share, and which of them a run leaves out."""
+"""Fixtures of several floors, and the choice of tests that a run leaves out."""
 
 import os
 from collections import Counter
@@ -43,7 +43,7 @@ def pytest_deselected(items):
 
 
 def pytest_sessionfinish(session):
-    if hasattr(session.config, "workeroutput"):  # what a worker of xdist tells its run
+    if hasattr(session.config, "workeroutput"):  # a worker of xdist reports to its run
         session.config.workeroutput["left out"] = dict(session.config.stash[LEFT_OUT])
 
 

@@ -1,4 +1,4 @@
-"""A run says what it leaves out, reads what the repository carries, and ends with a lost worker."""
+"""A run counts what it leaves out, reads what the repository has, and ends with a lost worker."""
 
 import os
 import subprocess
@@ -62,7 +62,7 @@ def test_a_run_ends_with_what_it_left_out_and_how_to_get_the_data(run, workers):
     assert "1 passed" in done.stdout.splitlines()[-1]
 
 
-def test_nothing_is_left_out_unsaid(run, tmp_path):
+def test_nothing_is_left_out_silently(run, tmp_path):
     (tmp_path / "data" / "charts").mkdir(parents=True)
     done = run(data=tmp_path / "data")
     assert done.returncode == pytest.ExitCode.OK, done.stdout
@@ -70,14 +70,14 @@ def test_nothing_is_left_out_unsaid(run, tmp_path):
     assert "left out" not in done.stdout
 
 
-def test_data_that_is_not_there_fails_and_says_how_to_get_it(run, tmp_path):
-    said = "no dance data: run `gymworks dance data`, or set GYMWORKS_DANCE_DATA"
+def test_data_that_is_not_there_fails_with_how_to_get_it(run, tmp_path):
+    message = "no dance data: run `gymworks dance data`, or set GYMWORKS_DANCE_DATA"
     all_of_them = run("-m", "data", data=tmp_path / "nowhere")
     assert all_of_them.returncode == pytest.ExitCode.USAGE_ERROR
-    assert said in all_of_them.stderr
+    assert message in all_of_them.stderr
     one_of_them = run("-k", "measures", data=tmp_path / "nowhere")
     assert one_of_them.returncode == pytest.ExitCode.TESTS_FAILED
-    assert said in one_of_them.stdout
+    assert message in one_of_them.stdout
 
 
 def test_who_reads_data_must_be_marked(run, tmp_path):

@@ -1,4 +1,4 @@
-"""When to step: a song's spectra and beat in, the ticks of one level's steps out."""
+"""Onsets of charts: a song's spectra and beat in, the ticks of one level's steps out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from hardware_sim.errors import InputError, choose
 
 @dataclass(frozen=True)
 class Habit:
-    """What human charts of a level keep to.
+    """Bounds that human charts of a level keep to.
 
     Attributes:
         sparse: Steps a second that 19 in 20 charts reach.
@@ -50,7 +50,7 @@ SPARSEST, DENSEST = 0.1, 16.0
 
 @dataclass(frozen=True, eq=False)
 class Onsets:
-    """When to step.
+    """The times of a level's steps.
 
     Attributes:
         ticks: Ascending 48ths of a beat, int64 ``(N,)``.

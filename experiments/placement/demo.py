@@ -29,7 +29,7 @@ def command(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Trains an agent to place Inception-V3, and compares it with every baseline."""
+    """Train an agent to place Inception-V3, and compare it with every baseline."""
     from experiments.evaluate import evaluate, parse_seeds
     from experiments.placement.comparison import as_json, compare, write_comparison
     from experiments.train import configure, train

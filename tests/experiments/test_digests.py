@@ -1,4 +1,4 @@
-"""Digests tell trajectories apart, and files of them are compared within a tolerance."""
+"""Digests differ where trajectories do, and files of them are compared within a tolerance."""
 
 import gymnasium as gym
 import numpy as np
@@ -55,7 +55,7 @@ def test_a_negative_zero_is_a_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "said"),
+    ("other", "lines"),
     [
         ({"a": np.array([1.0, np.nan]), "b": np.array(["x"])}, []),
         ({"a": np.array([1.0, 2.0]), "b": np.array(["x"])}, ["a: differ"]),
@@ -65,11 +65,11 @@ def test_a_negative_zero_is_a_zero() -> None:
         ({"a": np.array([1.0, np.nan])}, ["b: only in the first"]),
     ],
 )
-def test_differences_name_the_column(other: digests.Columns, said: list[str]) -> None:
+def test_differences_name_the_column(other: digests.Columns, lines: list[str]) -> None:
     mine = {"a": np.array([1.0, np.nan]), "b": np.array(["x"])}
     found = digests.differences(mine, other, 1e-3)
-    assert len(found) == len(said)
-    assert all(line.startswith(start) for line, start in zip(found, said, strict=True))
+    assert len(found) == len(lines)
+    assert all(line.startswith(start) for line, start in zip(found, lines, strict=True))
 
 
 def test_files_are_written_and_compared_within_a_tolerance(tmp_path) -> None:

@@ -46,9 +46,9 @@ def files(tmp_path, monkeypatch):
 
 
 def run(*arguments):
-    """What is printed; an exception goes on."""
-    words = ["compact", *arguments]
-    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    """Runs the command; returns the printed text, raises its exceptions."""
+    typed = ["compact", *arguments]
+    result = CliRunner().invoke(app, typed, catch_exceptions=False)
     assert result.exit_code == 0
     return result.stdout
 

@@ -33,7 +33,7 @@ class ThermostatEnv(RowEnv[RoomBatch]):
     `info["reward"]` holds the components, which sum to the reward: `comfort`, minus the deviation
     from the target in kelvin; `energy`, minus 0.05 for each half of the power; `illegal`, -1 for an
     illegal action, which heats nothing. At the last step `info["score"]` is the mean deviation in
-    kelvin (lower is better) and `info["is_success"]` says whether it is at most 1.
+    kelvin (lower is better) and `info["is_success"]` is true if it is at most 1.
 
     ## Starting State
 
