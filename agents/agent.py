@@ -1,4 +1,4 @@
-"""What an agent is."""
+"""The interface of agents, and the random agent."""
 
 from typing import Any, Protocol, runtime_checkable
 

@@ -31,7 +31,7 @@ def load_agent(name: str, env: gym.Env[Any, Any], deterministic: bool = True) ->
         deterministic: Trained agents take their most probable action; otherwise they sample.
 
     Raises:
-        InputError: There is no such agent, or it lacks ``act`` or ``reset``; the message says
+        InputError: There is no such agent, or it lacks ``act`` or ``reset``; the message lists
             what exists.
     """
     known = heuristics(env)
@@ -53,7 +53,7 @@ def load_agent(name: str, env: gym.Env[Any, Any], deterministic: bool = True) ->
 
 
 def _foreign(name: str, env: gym.Env[Any, Any]) -> Any:
-    """What ``module:attribute`` names; classes and functions are called with the environment."""
+    """The object at ``module:attribute``; classes and functions are called with the environment."""
     found = resolve(name, "agent", working_folder=True)
     ready = hasattr(found, "act") and not isinstance(found, type)
     return found(env) if callable(found) and not ready else found

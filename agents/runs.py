@@ -55,7 +55,7 @@ def _git_hash() -> str | None:
 
 
 def provenance() -> dict[str, Any]:
-    """What produced a result: ``{"versions": {library: version}, "git": ..., "date": ...}``.
+    """The origin of a result: ``{"versions": {library: version}, "git": ..., "date": ...}``.
 
     ``git`` is the commit hash or ``None``; ``date`` is UTC in ISO 8601.
     """
@@ -211,7 +211,7 @@ class Run:
     # Checkpoints ---------------------------------------------------------------------------
 
     def checkpoint_path(self, step: int, suffix: str = "") -> Path:
-        """Where the checkpoint of a step belongs; a file or a folder, as the engine likes.
+        """Path of the checkpoint of a step; a file or a folder, as the engine likes.
 
         Args:
             step: Environment steps trained.

@@ -21,7 +21,7 @@ def shown(domain: str) -> str:
 
 
 def shown_before_end(domain: str) -> bool:
-    """Whether a picture of an episode shows its last frame but one."""
+    """True if a picture of an episode shows its last frame but one."""
     return getattr(import_module(room("agents", domain)), "SHOWN_BEFORE_END", False)
 
 

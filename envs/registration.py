@@ -100,7 +100,7 @@ def register_all() -> None:
 
 
 def is_ours(env_id: str) -> bool:
-    """Whether an id, with or without the leading ``envs:``, is registered here."""
+    """True if an id, with or without the leading ``envs:``, is registered here."""
     name = env_id.removeprefix("envs:")
     return name in ENTRIES or name in BRIDGED
 
@@ -127,8 +127,8 @@ def references(env_id: str) -> dict[str, Any]:
 
     Returns:
         ``{"unit": "s", "better": "lower", "random": {"score": x, "source": "..."},
-        "reference": {...}, "bound": {...}, ...}``; each entry names its source. ``reference`` is
-        what the normalised score calls 1.
+        "reference": {...}, "bound": {...}, ...}``; each entry names its source. The normalised
+        score of ``reference`` is 1.
 
     Raises:
         InputError: The id has no reference scores.

@@ -1,14 +1,16 @@
-"""What natively vectorised environments share: rows of episodes in one set of arrays."""
+"""One machine for rows: a core of many episodes in arrays, driven alone or as a vector."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
+import gymnasium as gym
 import numpy as np
 from gymnasium.utils import seeding
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hardware_sim.errors import InputError, choose
 
@@ -16,59 +18,217 @@ Observation = dict[str, NDArray[Any]]
 Rows = NDArray[np.bool_]
 
 
-class Batch(Protocol):
-    """The state of several episodes, which the single environment has with one row."""
+class Outcome(NamedTuple):
+    """A step of ``B`` rows; rows that did not step hold zeros.
 
-    def spaces(self) -> tuple[Any, Any]:
+    Attributes:
+        parts: Components of the reward by name, float64 ``(B,)``.
+        terminated: bool ``(B,)``.
+        truncated: bool ``(B,)``.
+        info: Further values for the info of every step, ``(B, ...)``.
+    """
+
+    parts: dict[str, NDArray[np.float64]]
+    terminated: Rows
+    truncated: Rows
+    info: Mapping[str, NDArray[Any]] = MappingProxyType({})
+
+    @property
+    def reward(self) -> NDArray[np.float64]:
+        """The sum of the parts in their order, float64 ``(B,)``."""
+        first, *rest = self.parts.values()
+        total = first.copy()
+        for part in rest:
+            total += part
+        return total
+
+
+class Core(Protocol):
+    """The state of ``B`` episodes, a row each; all that a domain writes of its environment.
+
+    ``rows`` is always bool ``(B,)``. All arrays that are returned are new ones.
+    """
+
+    def spaces(self) -> tuple[gym.spaces.Dict, gym.Space[Any]]:
         """Observation and action space of one row."""
 
+    def draw(self, random: np.random.Generator, options: Mapping[str, Any]) -> Any:
+        """The problem of a new episode: the one that the options name, or any that they allow.
+
+        Raises:
+            InputError: An option has no such value.
+        """
+
+    def begin(self, rows: Rows, drawn: list[Any]) -> Mapping[str, Sequence[Any]]:
+        """Starts episodes in the given rows, a drawn problem for each.
+
+        Returns:
+            By key of the info of a reset, a value for each of the given rows.
+        """
+
+    def step(self, rows: Rows, actions: NDArray[Any]) -> Outcome:
+        """Acts in the given rows.
+
+        Args:
+            rows: None of them has ended.
+            actions: ``(B, ...)``; those of other rows are ignored.
+
+        Raises:
+            InputError: An action is outside the space, or there is not one for each row; nothing
+                has changed.
+        """
+
     def observe(self) -> Observation:
-        """What every row shows now."""
+        """The present observations of all rows, ``(B, ...)`` each."""
+
+    def mask(self) -> NDArray[np.bool_]:
+        """The actions that are legal now, flat, bool ``(B, A)``."""
+
+    def results(self, rows: Rows) -> Mapping[str, NDArray[Any]]:
+        """The score and other figures of the given rows, which the last step has ended.
+
+        Returns:
+            By key of the info, ``score`` and ``is_success`` among them, an array with an entry for
+            each of the given rows.
+        """
 
 
-Core = TypeVar("Core", bound=Batch)
+AnyCore = TypeVar("AnyCore", bound=Core)
 
 
-class RowsEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC, Generic[Core]):
-    """``num_envs`` episodes in one set of arrays.
+class RowEnv(gym.Env[Observation, Any], Generic[AnyCore]):
+    """An episode at a time, on a core with one row.
+
+    A domain's class has the page of documentation, the arguments and the drawings.
+
+    Args:
+        core: A core with one row.
+        render_mode: One of ``metadata["render_modes"]``, or None.
+
+    Attributes:
+        drawings: Class attribute; by render mode, the function that draws a row of a core.
+        core: The state.
+        ended: Whether the episode has ended, or none has begun.
+
+    Raises:
+        InputError: There is no such render mode.
+    """
+
+    drawings: ClassVar[Mapping[str, Callable[[Any, int], Any]]]
+
+    def __init__(self, core: AnyCore, render_mode: str | None) -> None:
+        if render_mode is not None:
+            choose("render_mode", render_mode, self.metadata["render_modes"])
+        self.render_mode = render_mode
+        self.core = core
+        self.observation_space, self.action_space = core.spaces()
+        self.ended = True
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts an episode.
+
+        Args:
+            seed: Seeds the draws of problems from here on.
+            options: Those of the class's page, under "Starting State".
+
+        Raises:
+            InputError: An option has no such value.
+        """
+        super().reset(seed=seed)
+        drawn = self.core.draw(self.np_random, options or {})
+        info = self.core.begin(np.ones(1, np.bool_), [drawn])
+        self.ended = False
+        return self._observation(), _only(info)
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Takes an action of the action space.
+
+        Raises:
+            InputError: The action is outside the space, or the episode has ended.
+        """
+        if self.ended:
+            raise InputError("the episode has ended; call reset() before step()")
+        row = np.ones(1, np.bool_)
+        outcome = self.core.step(row, np.asarray(action)[None])
+        terminated, truncated = bool(outcome.terminated[0]), bool(outcome.truncated[0])
+        self.ended = terminated or truncated
+        info: dict[str, Any] = {"reward": _only(outcome.parts), **_only(outcome.info)}
+        if self.ended:
+            info |= _only(self.core.results(row))
+        return self._observation(), float(outcome.reward[0]), terminated, truncated, info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """The actions that are legal now, flat, bool ``(A,)``."""
+        return np.asarray(self.core.mask()[0])
+
+    def render(self) -> Any:
+        """The present state: uint8 ``(height, width, 3)``, or text with ``"ansi"``."""
+        if self.render_mode is None:
+            gym.logger.warn("render() needs a render_mode at construction")
+            return None
+        return self.drawings[self.render_mode](self.core, 0)
+
+    def _observation(self) -> Observation:
+        return {key: value[0] for key, value in self.core.observe().items()}
+
+
+class RowsEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], Generic[AnyCore]):
+    """``num_envs`` episodes on one core.
 
     Row ``i`` of ``reset(seed=s)`` goes through the same trajectory as the single environment after
     ``reset(seed=s + i)``. An ended row starts its next episode at the following step (NEXT_STEP),
-    whose action it ignores. ``reset(options={"reset_mask": rows})`` starts the next episode of the
-    given rows at once, for training loops that want no idle step.
+    whose action it ignores; so does a row that was never reset.
+    ``reset(options={"reset_mask": rows})`` starts the next episode of the given rows at once, for
+    training loops that want no idle step.
+
+    A domain's class names its single class, whose arguments and drawings it shares, and its core,
+    which takes the same arguments but ``render_mode``, and ``batch``, the number of rows.
 
     Args:
         num_envs: Number of rows.
-        render_mode: One of the single environment's, or None.
-        make_core: Makes the state of a number of episodes.
+        *arguments: Those of the single class.
+        **keywords: The same by name.
 
     Attributes:
+        single: Class attribute, the single environment.
+        make_core: Class attribute, makes the core.
         core: The state.
         randoms: A generator a row.
-        ended: Which rows have ended and not begun again.
+        ended: bool ``(num_envs,)``, rows whose episode has ended, or that have had none.
 
     Raises:
-        InputError: There are no rows, or there is no such render mode.
+        InputError: There are no rows, or as for the single environment.
     """
 
-    def __init__(
-        self,
-        num_envs: int,
-        render_mode: str | None,
-        make_core: Callable[[int], Core],
-    ) -> None:
+    single: ClassVar[type[RowEnv[Any]]]
+    make_core: ClassVar[Callable[..., Any]]
+    __signature__: ClassVar[inspect.Signature]
+
+    def __init_subclass__(cls) -> None:
+        """Gives a domain's class the metadata and the signature that follow from the single one."""
+        super().__init_subclass__()
+        cls.metadata = {**cls.single.metadata, "autoreset_mode": AutoresetMode.NEXT_STEP}
+        count = inspect.Parameter("num_envs", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        rest = inspect.signature(cls.single).parameters.values()
+        cls.__signature__ = inspect.Signature([count.replace(annotation=int), *rest])
+
+    def __init__(self, num_envs: int, *arguments: Any, **keywords: Any) -> None:
         if num_envs < 1:
             raise InputError(f"num_envs is {num_envs}; at least 1 is needed")
-        if render_mode is not None:
-            choose("render_mode", render_mode, self.metadata["render_modes"])
+        bound = inspect.signature(self.single).bind(*arguments, **keywords)
+        bound.apply_defaults()
+        self.render_mode = bound.arguments.pop("render_mode")
+        if self.render_mode is not None:
+            choose("render_mode", self.render_mode, self.metadata["render_modes"])
         self.num_envs = num_envs
-        self.render_mode = render_mode
-        self.core = make_core(num_envs)
+        self.core: AnyCore = self.make_core(**bound.arguments, batch=num_envs)
         self.single_observation_space, self.single_action_space = self.core.spaces()
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.randoms = [seeding.np_random(None)[0] for _ in range(num_envs)]
-        self.ended = np.zeros(num_envs, np.bool_)
+        self.randoms = generators(num_envs)
+        self.ended = np.ones(num_envs, np.bool_)
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -82,54 +242,127 @@ class RowsEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], ABC, Generic[C
         Raises:
             InputError: As for the single environment, or a mask of another shape.
         """
-        if seed is not None:
-            seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else seed
-            for i, value in enumerate(seeds):
-                if value is not None:
-                    self.randoms[i] = seeding.np_random(value)[0]
-        rows = np.ones(self.num_envs, np.bool_)
-        if options and "reset_mask" in options:
-            rows = np.asarray(options["reset_mask"], np.bool_)
-            if rows.shape != (self.num_envs,):
-                raise InputError(f"reset_mask has shape {rows.shape}; expected ({self.num_envs},)")
-        info = self.begin(rows, options)
+        rows, rest = reset_rows(options, self.num_envs)
+        reseed(self.randoms, seed)
+        info = self._begin(rows, rest)
         return self.core.observe(), info
+
+    def step(
+        self, actions: NDArray[Any]
+    ) -> tuple[
+        Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
+    ]:
+        """Acts in every row; rows that had ended start their next episode instead.
+
+        Raises:
+            InputError: An action is outside the space, or there is not one for each row.
+        """
+        starting, rows = self.ended, ~self.ended
+        outcome = self.core.step(rows, np.asarray(actions))
+        self.ended = outcome.terminated | outcome.truncated
+        info = _columns({"reward": _columns(outcome.parts, rows), **outcome.info}, rows)
+        if self.ended.any():
+            info |= _spread(self.core.results(self.ended), self.ended)
+        if starting.any():
+            info |= self._begin(starting, {})
+        observation = self.core.observe()
+        return observation, outcome.reward, outcome.terminated, outcome.truncated, info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """The actions that are legal in each row now, flat, bool ``(num_envs, A)``."""
+        return self.core.mask()
 
     def render(self) -> tuple[Any, ...] | None:
         """A picture or a text a row, as the single environment gives it."""
         if self.render_mode is None:
             return None
-        return tuple(self.show(row) for row in range(self.num_envs))
+        draw = self.single.drawings[self.render_mode]
+        return tuple(draw(self.core, row) for row in range(self.num_envs))
 
-    @abstractmethod
-    def begin(self, rows: Rows, options: dict[str, Any] | None) -> dict[str, Any]:
-        """Starts an episode in the given rows; returns what the single environment says of it."""
+    def _begin(self, rows: Rows, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Starts an episode in the given rows; the info of a reset."""
+        drawn = [self.core.draw(self.randoms[i], options) for i in np.flatnonzero(rows)]
+        info = self.core.begin(rows, drawn)
+        self.ended = self.ended & ~rows
+        return _spread(info, rows)
 
-    @abstractmethod
-    def show(self, row: int) -> Any:
-        """A row's picture, uint8 ``(height, width, 3)``, or text."""
+
+def generators(count: int) -> list[np.random.Generator]:
+    """A generator a row, seeded by the operating system."""
+    return [seeding.np_random(None)[0] for _ in range(count)]
 
 
-def columns(values: Mapping[str, Any], rows: Rows) -> dict[str, Any]:
-    """Values a row, each beside the rows that it is said of, as Gymnasium joins infos.
+def reseed(randoms: list[np.random.Generator], seed: int | list[int | None] | None) -> None:
+    """Seeds generators as a vector's ``reset`` does: with ``seed + i``, or entries of a list."""
+    if seed is None:
+        return
+    seeds = [seed + i for i in range(len(randoms))] if isinstance(seed, int) else seed
+    for i, value in enumerate(seeds):
+        if value is not None:
+            randoms[i] = seeding.np_random(value)[0]
+
+
+def reset_rows(options: Mapping[str, Any] | None, count: int) -> tuple[Rows, dict[str, Any]]:
+    """The rows that a vector's ``reset`` starts, bool ``(count,)``, and the other options.
+
+    Raises:
+        InputError: ``reset_mask`` has another shape.
+    """
+    rest = dict(options or {})
+    rows = np.asarray(rest.pop("reset_mask", np.ones(count, np.bool_)), np.bool_)
+    if rows.shape != (count,):
+        raise InputError(f"reset_mask has shape {rows.shape}; expected ({count},)")
+    return rows, rest
+
+
+def whole_actions(actions: NDArray[Any], rows: Rows, choices: ArrayLike) -> NDArray[np.int64]:
+    """Actions of a ``Discrete`` or ``MultiDiscrete`` space, int64; 0 where a row does not step.
 
     Args:
-        values: By key, arrays with a row for each environment.
-        rows: bool ``(num_envs,)``.
+        actions: ``(B,)`` or ``(B, D)``.
+        rows: bool ``(B,)``, whose actions count.
+        choices: The number of choices, one or one for each of ``D`` dimensions.
+
+    Raises:
+        InputError: They have another shape, are no integers, or one is out of range.
     """
+    limits = np.asarray(choices, np.uint64)
+    shape = (len(rows), *limits.shape)
+    if actions.shape != shape or actions.dtype.kind not in "iu":
+        raise InputError(f"actions are {actions.dtype} {actions.shape}; expected integers {shape}")
+    taken = np.where(rows if limits.ndim == 0 else rows[:, None], actions, 0)
+    taken = taken.astype(np.int64, copy=False)
+    outside = taken.view(np.uint64) >= limits  # where negative ones are the greatest
+    if outside.any():
+        bad = actions[outside.reshape(len(rows), -1).any(axis=1)][0].tolist()
+        allowed = ", ".join(f"0 to {limit - 1}" for limit in limits.ravel().tolist())
+        raise InputError(f"action is {bad}; allowed: {allowed}")
+    return taken
+
+
+def _only(values: Mapping[str, Sequence[Any] | NDArray[Any]]) -> dict[str, Any]:
+    """The only row's values, numbers as Python's."""
+    return {
+        key: value.item() if isinstance(value, np.ndarray) and value.ndim == 1 else value[0]
+        for key, value in values.items()
+    }
+
+
+def _columns(values: Mapping[str, Any], rows: Rows) -> dict[str, Any]:
+    """Values of all rows, each beside the rows that have it, as Gymnasium joins infos."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         found[key], found[f"_{key}"] = value, rows.copy()
     return found
 
 
-def named(names: list[Any], rows: Rows) -> NDArray[Any]:
-    """Names of the given rows, None for the others.
-
-    Args:
-        names: One for each row that is true.
-        rows: bool ``(num_envs,)``.
-    """
-    found = np.full(len(rows), None, object)
-    found[np.flatnonzero(rows)] = names
-    return found
+def _spread(values: Mapping[str, Sequence[Any] | NDArray[Any]], rows: Rows) -> dict[str, Any]:
+    """Values of some rows as columns of all; the others have 0, or None beside objects."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, np.ndarray):
+            found[key] = np.zeros((len(rows), *value.shape[1:]), value.dtype)
+        else:
+            found[key] = np.full(len(rows), None, object)
+        found[key][rows] = value
+    return _columns(found, rows)

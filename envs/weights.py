@@ -20,7 +20,7 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
     """Sets a network's parameters.
 
     Args:
-        network: What takes them, in its own precision.
+        network: The network to set, in its own precision.
         path: A safetensors file.
 
     Raises:

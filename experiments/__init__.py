@@ -1,1 +1,1 @@
-"""What a person runs: the command line and one module a verb."""
+"""Commands: the command line, and one module for each verb."""

@@ -72,12 +72,12 @@ def seeds_of(env_id: str, count: int) -> list[int]:
 
 def file_name(agent: str, env_id: str) -> str:
     """The name of the result file of an agent on an environment; no two pairs share one."""
-    words = re.sub(r"[^\w.-]+", "-", f"{agent}--{env_id.removeprefix('envs:')}").strip("-.")
-    return f"{words}-{hashlib.sha256(f'{agent} {env_id}'.encode()).hexdigest()[:6]}.json"
+    name = re.sub(r"[^\w.-]+", "-", f"{agent}--{env_id.removeprefix('envs:')}").strip("-.")
+    return f"{name}-{hashlib.sha256(f'{agent} {env_id}'.encode()).hexdigest()[:6]}.json"
 
 
 class Benchmark:
-    """What is played, where it is kept.
+    """Agents and ids to play, and the folder of the results.
 
     Args:
         suite: See :func:`parse_suite`.
@@ -156,7 +156,7 @@ class Benchmark:
         return [self.done[pair] for pair in self.pairs]
 
     def summary(self) -> dict[str, Any]:
-        """What ``summary.json`` says.
+        """The content of ``summary.json``.
 
         Returns:
             ``suite``, ``seeds``, ``episodes`` and ``agents``, which gives each agent its

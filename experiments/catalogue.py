@@ -1,4 +1,4 @@
-"""``gymworks list``: every environment, what it takes and gives, and its reference scores."""
+"""``gymworks list``: every environment with its spaces, backend and reference scores."""
 
 from contextlib import suppress
 from typing import Any
@@ -12,12 +12,12 @@ from experiments.options import AsJson, print_json
 
 
 def catalogue() -> list[dict[str, Any]]:
-    """What there is to know about each registered id.
+    """Facts about each registered id.
 
     Returns:
         For each id its ``id``, ``domain``, ``backend``, ``deterministic``, ``summary``,
         ``vectorised`` (whether it has a native vector class), ``observation`` and ``action`` (see
-        :func:`describe`; ``None`` where a library is missing, and ``needs`` says which) and
+        :func:`describe`; ``None`` where a library is missing, which ``needs`` names) and
         ``references``.
     """
     from envs.registration import BRIDGED, ENTRIES
@@ -56,7 +56,7 @@ def _row(env_id: str) -> dict[str, Any]:
 
 
 def describe(space: Any) -> Any:
-    """A space in words: ``"Discrete(5)"``, ``"float32 (125, 17)"``; a dictionary for a Dict."""
+    """A space as text: ``"Discrete(5)"``, ``"float32 (125, 17)"``; a dictionary for a Dict."""
     from gymnasium import spaces
 
     if isinstance(space, spaces.Dict):
@@ -68,11 +68,11 @@ def describe(space: Any) -> Any:
     return str(space)
 
 
-def _observation(words: Any) -> str:
+def _observation(described: Any) -> str:
     """An observation on few lines: the entries of a Dict with their shapes."""
-    if not isinstance(words, dict):
-        return str(words or "")
-    parts = [f"{name} {str(text).partition(' ')[2] or text}" for name, text in words.items()]
+    if not isinstance(described, dict):
+        return str(described or "")
+    parts = [f"{name} {str(text).partition(' ')[2] or text}" for name, text in described.items()]
     return ", ".join(parts)
 
 
@@ -89,7 +89,7 @@ def _scores(references: dict[str, Any]) -> str:
 def command(
     as_json: AsJson = False,
 ) -> None:
-    """List the environments: what they take and give, what is behind them, reference scores."""
+    """List the environments: observations, actions, backends and reference scores."""
     from envs.registration import BRIDGED
 
     rows = catalogue()

@@ -14,7 +14,7 @@ from hardware_sim.errors import InputError
 ANY_ID: Table = {
     "list": (
         "experiments.catalogue:command",
-        "List the environments: what they take and give, what is behind them, reference scores.",
+        "List the environments: observations, actions, backends and reference scores.",
     ),
     "train": (
         "experiments.train:command",
@@ -26,7 +26,7 @@ ANY_ID: Table = {
     ),
     "sweep": (
         "experiments.sweep:command",
-        "Searches an algorithm's hyperparameters with Ray Tune; resumable, also after a kill.",
+        "Search an algorithm's hyperparameters with Ray Tune; resumable, also after a kill.",
     ),
     "benchmark": (
         "experiments.benchmark:command",
@@ -43,7 +43,7 @@ ANY_ID: Table = {
     "watch": ("experiments.watch:command", "Film one episode of an agent."),
     "doctor": (
         "experiments.doctor:command",
-        "Check this machine: libraries, compiler, browser, GPU; says what to do about each.",
+        "Check this machine: libraries, compiler, browser, GPU; show what to do about each.",
     ),
 }
 """Verbs for any id."""

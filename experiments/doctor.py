@@ -1,4 +1,4 @@
-"""``gymworks doctor``: what this machine has, what is missing, and what to do about it.
+"""``gymworks doctor``: checks this machine, and shows what is missing and what to do about it.
 
 It imports nothing of the other packages, so that it still works when they are the trouble:
 ``python -m experiments.doctor``.
@@ -37,10 +37,10 @@ class Finding:
     """One line of the doctor's report.
 
     Attributes:
-        check: What was looked at.
+        check: Name of the check.
         status: ``"fail"`` where gymworks does not work, ``"warn"`` where a part of it does not.
-        seen: What was found.
-        remedy: What to do about it; empty where there is nothing to do.
+        seen: The finding.
+        remedy: A remedy; empty where there is nothing to do.
     """
 
     check: str
@@ -119,7 +119,7 @@ def _python(wanted: str) -> Finding:
 
 
 def _package(name: str) -> Finding:
-    """Whether ``import name`` gives our package: PyPI has other ones of the same names."""
+    """Checks that ``import name`` gives our package: PyPI has other ones of the same names."""
     check = f"package {name}"
     spec = util.find_spec(name)
     places = list(spec.submodule_search_locations or ()) if spec else []
@@ -140,7 +140,7 @@ def _package(name: str) -> Finding:
 def _libraries(requirements: _Requirements) -> Iterator[Finding]:
     """One finding for the core, one for each extra."""
     for name, wanted in {"core": requirements.core, **requirements.extras}.items():
-        # An extra made of other extras ("all", "dev") says nothing new about them.
+        # An extra made of other extras ("all", "dev") adds nothing to them.
         lines = [line for line in wanted if line.name != "gymworks"]
         if not lines:
             continue
@@ -175,7 +175,7 @@ def _installed(requirement: Requirement) -> str:
 
 
 def _missing(requirement: Requirement) -> str:
-    """What is wrong with a requirement; empty if it is met."""
+    """The fault of a requirement; empty if it is met."""
     version = _version(requirement)
     if version is None:
         return f"{requirement.name} is not installed"
@@ -197,8 +197,8 @@ def _compiler() -> Finding:
         code, text = _run(*command)
         works = code == 0 and _run(str(program))[0] == 1
     if not works:
-        said = (text.splitlines() or ["no message"])[0]
-        return Finding("C compiler", "warn", f"{compiler} does not work: {said}", remedy)
+        message = (text.splitlines() or ["no message"])[0]
+        return Finding("C compiler", "warn", f"{compiler} does not work: {message}", remedy)
     return Finding("C compiler", "ok", _run(*compiler.split(), "--version")[1].splitlines()[0])
 
 
@@ -236,7 +236,7 @@ def _run(*command: str) -> tuple[int, str]:
 
 
 def _gpu() -> Finding:
-    """A CPU build of torch is all that most environments need."""
+    """The GPU and torch's build; a CPU build is all that most environments need."""
     try:
         import torch
     except ImportError as error:
@@ -254,7 +254,7 @@ def _gpu() -> Finding:
 
 
 def _numba_cache() -> Finding:
-    """Where compiled simulators are kept between runs."""
+    """The folder that keeps compiled simulators between runs."""
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "numba")
     places = [Path(chosen)] if chosen else [HOME / "hardware_sim" / "__pycache__", user]
@@ -270,7 +270,7 @@ def _numba_cache() -> Finding:
 
 
 def _writable(folder: Path) -> bool:
-    """Whether a file can be made in a folder, or the folder be made; leaves nothing."""
+    """True if a file can be made in a folder, or the folder be made; leaves nothing."""
     while not folder.exists():
         folder = folder.parent
     try:
@@ -293,7 +293,7 @@ def command(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check this machine: libraries, compiler, browser, GPU; says what to do about each."""
+    """Check this machine: libraries, compiler, browser, GPU; show what to do about each."""
     findings = examine()
     failed = any(finding.status == "fail" for finding in findings)
     if as_json:

@@ -152,10 +152,10 @@ def play(
 
     Args:
         env: The environment.
-        agent: Who acts in it.
+        agent: The agent that acts in it.
         seed: The seed.
         episode: The episode's number among those of the seed.
-        on_step: Told after the reset and after every step.
+        on_step: Called after the reset and after every step.
 
     Raises:
         InputError: The agent chose an action that is not in the action space.
@@ -201,7 +201,7 @@ def evaluate(
     env_kwargs: dict[str, Any] | None = None,
     on_episode: Callable[[Episode], None] | None = None,
 ) -> Result:
-    """Plays an agent and says how good it is.
+    """Plays an agent and scores it.
 
     Args:
         env_id: Any id that Gymnasium knows, ours with or without ``envs:``.
@@ -209,7 +209,7 @@ def evaluate(
         seeds: Non-negative and different from each other.
         episodes: Episodes of each seed, see :func:`episode_seed`.
         env_kwargs: JSON-serialisable arguments of the environment, over those of its spec.
-        on_episode: Told of each episode.
+        on_episode: Called with each episode.
 
     Returns:
         The content of a ``result.json``: ``format``, ``env_id``, ``env_spec`` (JSON text, ``None``
@@ -250,7 +250,7 @@ def evaluate(
 
 
 def spec_json(env: gym.Env[Any, Any]) -> str | None:
-    """The environment's spec as JSON text; ``None`` where it holds what JSON cannot say."""
+    """The environment's spec as JSON text; ``None`` where it holds values that JSON cannot."""
     try:
         return env.spec.to_json() if env.spec else None
     except ValueError:
@@ -258,7 +258,7 @@ def spec_json(env: gym.Env[Any, Any]) -> str | None:
 
 
 def values(episodes: list[Episode]) -> list[float]:
-    """By what episodes are judged: scores, or returns where the environment gives no score."""
+    """Values by which episodes are judged: scores, or returns where there are no scores."""
     key = "return" if any(episode["score"] is None for episode in episodes) else "score"
     return [float(episode[key]) for episode in episodes]
 
@@ -298,7 +298,7 @@ def aggregate(env_id: str, env_kwargs: dict[str, Any], episodes: list[Episode]) 
 
 
 def has_references(env_id: str) -> bool:
-    """Whether the normalised score of an id is defined."""
+    """True if the normalised score of an id is defined."""
     if env_id.removeprefix("envs:") not in ENTRIES:
         return False
     try:

@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike
 from experiments.statistics import Scores, performance_profile, profile_band
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999", "#000000")
-"""The palette of Okabe and Ito, which colour-blind people can tell apart."""
+"""The palette of Okabe and Ito, which colour-blind people can distinguish."""
 
 STROKES = ("-", "--", "-.", ":")
 LEVEL = "#777777"
 FAINT = "#e4e4e4"
 LOWEST_PROFILE = -1.0
-"""Where performance profiles begin at the lowest; agents far below random leave room for others."""
+"""Least score at which performance profiles begin, so that poor agents leave room for others."""
 
 Line = tuple[Sequence[float], Sequence[float]]
 
@@ -46,8 +46,8 @@ def learning_curves(
 
     Args:
         curves: By label, the x and y values.
-        x_label: What x is.
-        y_label: What y is, with its unit.
+        x_label: Name of x.
+        y_label: Name of y, with its unit.
         levels: By label, heights to mark.
         bands: By label of a curve, the low and high ends of its interval at each x.
     """
@@ -80,7 +80,7 @@ def intervals(
 
     Args:
         rows: By name: value, low end, high end.
-        label: What the values are, with their unit.
+        label: Name of the values, with their unit.
         levels: By label, values to mark.
     """
     figure, axes = new_figure(10.8, 1.2 + 0.34 * len(rows))
@@ -153,10 +153,10 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
 
 
 def _end(group: list[float], gap: float) -> float:
-    """Where the last label of a group comes to lie."""
+    """Place of the last label of a group."""
     return float(np.mean(group)) + gap * (len(group) - 1)
 
 
 def _styles() -> Iterator[tuple[str, str]]:
-    """Pairs of stroke and colour that tell 32 lines apart."""
+    """Pairs of stroke and colour that distinguish 32 lines."""
     return cycle(product(STROKES, COLOURS))

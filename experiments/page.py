@@ -27,7 +27,7 @@ class Table:
     Attributes:
         columns: Headings.
         rows: Cells, as text, one list a row.
-        caption: What the table says.
+        caption: A description of the table.
         marked: Numbers of the rows to stand out.
         muted: Numbers of the rows to stand back.
     """
@@ -50,7 +50,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure, or the bytes of a PNG file, with a caption that says what it shows."""
+    """A figure, or the bytes of a PNG file, with a caption that describes it."""
 
     content: Figure | bytes
     caption: str
@@ -65,7 +65,7 @@ class Picture:
 
     @property
     def drawn(self) -> bool:
-        """Whether it is a figure, which follows the page from light to dark."""
+        """True if it is a figure, which follows the page from light to dark."""
         return not isinstance(self.content, bytes)
 
 

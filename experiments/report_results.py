@@ -40,7 +40,7 @@ class Judged:
 
     @property
     def sample(self) -> str:
-        """What was played, in words."""
+        """The number of runs and episodes, for people."""
         episodes = len(self.results[0]["episodes"])
         played = f"{episodes} episode" + ("s" if episodes > 1 else "")
         return played if len(self.results) == 1 else f"{len(self.results)} runs, {played} each"
@@ -52,13 +52,13 @@ class Judged:
 
     @property
     def normal(self) -> bool:
-        """Whether the scores can be normalised: the id's own task, and it has references."""
+        """True if the scores can be normalised: the id's own task, and it has references."""
         plain = not any(result["env_kwargs"] for result in self.results)
         return plain and self.unit != "return" and has_references(self.env_id)
 
     @property
     def lower_is_better(self) -> bool:
-        """Whether a lower score is the better one."""
+        """True if a lower score is the better one."""
         return has_references(self.env_id) and references(self.env_id)["better"] == "lower"
 
     @property
@@ -74,7 +74,7 @@ def judge(results: Sequence[Result], names: Sequence[str] | None = None) -> list
     Args:
         results: Contents of result files, as ``gymworks evaluate`` writes them.
         names: The agent of each result; results of one agent on one environment are those of
-            its training runs. Default: what the results say.
+            its training runs. Default: the names in the results.
     """
     found: dict[tuple[str, str], list[Result]] = {}
     for name, result in zip(names or [r["agent"] for r in results], results, strict=True):
@@ -145,15 +145,15 @@ def _overall(scores: dict[str, Scores], missing: list[str]) -> Section:
     )
     if missing:
         caption += f" Left out, for they did not play all of them: {', '.join(missing)}."
-    said = "Performance profiles with 95 % intervals: higher and further right is better."
+    legend = "Performance profiles with 95 % intervals: higher and further right is better."
     if min(matrix.min() for matrix in scores.values()) < LOWEST_PROFILE:
-        said += f" Scores below {LOWEST_PROFILE:g} lie to the left of the figure."
-    picture = Picture(profiles(dict(ranked)), said)
+        legend += f" Scores below {LOWEST_PROFILE:g} lie to the left of the figure."
+    picture = Picture(profiles(dict(ranked)), legend)
     return Section("Over all environments", table=Table(columns, rows, caption), figures=(picture,))
 
 
 def _environment(env_id: str, found: list[Judged]) -> Section:
-    """Every agent on one environment, and what the best one did."""
+    """Every agent on one environment, and an episode of the best one."""
     sign = 1 if found[0].lower_is_better else -1
     ranked = sorted(found, key=lambda one: sign * statistics.iqm(one.scores))
     ends = {one.agent: statistics.stratified_bootstrap(one.scores) for one in ranked}

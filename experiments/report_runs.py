@@ -70,7 +70,7 @@ def run_sections(runs: Sequence[Run]) -> list[Section]:
 
 
 def _row(run: Run) -> list[str]:
-    """What the table says of a run."""
+    """The cells of a run, in the order of :data:`RUN_COLUMNS`."""
     config, best = TrainConfig.from_json(run.config), run.best_episode()
     return [
         run.folder.name,
@@ -93,8 +93,8 @@ def _learning_section(title: str, env_id: str, kinds: dict[str, list[Run]]) -> S
     curves: dict[str, Line] = {}
     bands: dict[str, tuple[Scores, Scores]] = {}
     for name, members in kinds.items():
-        for words, column in shown.items():
-            label = f"{name}, {words}" + (f" of {len(members)} runs" if len(members) > 1 else "")
+        for kind, column in shown.items():
+            label = f"{name}, {kind}" + (f" of {len(members)} runs" if len(members) > 1 else "")
             steps, values = _aligned(members, column)
             if steps.size:
                 middle, low, high = iqm_curve(values)

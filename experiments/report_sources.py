@@ -1,4 +1,4 @@
-"""What a report is about: the runs, results and sweeps behind the paths that a person names."""
+"""Sources of a report: the runs, results and sweeps behind the paths that a person names."""
 
 import json
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from hardware_sim.errors import InputError
 
 @dataclass
 class Sources:
-    """What was found.
+    """The runs, results and sweeps to report.
 
     Attributes:
         runs: Training runs.

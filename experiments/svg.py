@@ -7,12 +7,12 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 PAPER, INK = (21, 25, 30), (230, 233, 237)
-"""What white and black become on a dark page."""
+"""Colours of white and of black on a dark page."""
 
 FONTS = 'system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif'
 
 LIGHTER = 0.25
-"""How far colours go from where they are towards the ink of a dark page."""
+"""Share of the way that colours go towards the ink of a dark page."""
 
 _COLOUR = re.compile(r"(?<=[:\s\"])#([0-9a-f]{6})\b")
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
@@ -42,7 +42,7 @@ def themed_svg(figure: Figure) -> str:
 
 
 def _dark(colour: str) -> str:
-    """What a colour of the light page is on the dark one; both as six hexadecimal digits."""
+    """The colour of the dark page for one of the light page; both as six hexadecimal digits."""
     parts = bytes.fromhex(colour)
     if len(set(parts)) == 1:
         mixed = [

@@ -61,7 +61,7 @@ def sweep(
             for the algorithm, Ray is not installed, or every trial failed.
     """
     try:
-        import ray.tune  # noqa: F401  # asked for here, to say what to install
+        import ray.tune  # noqa: F401  # imported here, to name what to install
     except ModuleNotFoundError as error:
         raise InputError(
             f"a sweep needs {error.name}, which is not installed: pip install 'gymworks[rllib]'"
@@ -162,8 +162,8 @@ def _collect(config: dict[str, Any], folder: Path, grid: "ResultGrid") -> dict[s
     failed = {result.config["trial"] for result in grid if result.error and result.config}
     trials = []
     for index, chosen in enumerate(config["assignments"]):
-        told = progress_of(folder, index)
-        step = int(told.get("step", 0))
+        progress = progress_of(folder, index)
+        step = int(progress.get("step", 0))
         ended = "finished" if step >= config["steps"] else "stopped"
         trials.append(
             {
@@ -171,8 +171,8 @@ def _collect(config: dict[str, Any], folder: Path, grid: "ResultGrid") -> dict[s
                 "hyperparameters": chosen,
                 "status": "failed" if index in failed else ended,
                 "step": step,
-                OBJECTIVE: told.get(OBJECTIVE),
-                "best_score": told.get("best_score"),
+                OBJECTIVE: progress.get(OBJECTIVE),
+                "best_score": progress.get("best_score"),
                 "run": str(trial_folder(folder, index).relative_to(folder)),
             }
         )
@@ -218,9 +218,9 @@ def _display(config: dict[str, Any], folder: Path, quiet: bool) -> Iterator[None
 
     def watch() -> None:
         while not over.wait(1.0):
-            told = [progress_of(folder, index) for index in range(count)]
-            done = sum(min(steps, int(trial.get("step", 0))) for trial in told)
-            begun = sum(bool(trial) for trial in told)
+            progress = [progress_of(folder, index) for index in range(count)]
+            done = sum(min(steps, int(trial.get("step", 0))) for trial in progress)
+            begun = sum(bool(trial) for trial in progress)
             bar.update(task, completed=done, state=f"{begun} of {count} trials begun")
 
     with bar:
@@ -285,7 +285,7 @@ def command(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Searches an algorithm's hyperparameters with Ray Tune; resumable, also after a kill."""
+    """Search an algorithm's hyperparameters with Ray Tune; resumable, also after a kill."""
     config = configure(env_id, engine, algo, steps, seed, address=address)
     name = config.env_id.rpartition(":")[2].replace("/", "-")
     folder = run_dir or Path("runs") / f"{name}-{config.algo}-sweep"
@@ -294,7 +294,7 @@ def command(
         print_json({"folder": str(folder), **result})
         return
     console = printer(silent=quiet)
-    console.print(table(result))
+    console.print(table(result), soft_wrap=False)
     if result["best"] is not None:
         best = folder / result["trials"][result["best"]]["run"]
         console.print(f"best trial: {best}, picture: {folder / 'parallel_coordinates.png'}")

@@ -1,4 +1,4 @@
-"""A sweep as one picture: a line a trial through its hyperparameters to what it reached."""
+"""A sweep as one picture: a line a trial through its hyperparameters to its score."""
 
 from typing import Any
 

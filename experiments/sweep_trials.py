@@ -1,4 +1,4 @@
-"""The trials of a sweep: what is tried, and one trial as Ray Tune runs it."""
+"""The trials of a sweep: their hyperparameters, and one trial as Ray Tune runs it."""
 
 import json
 import math
@@ -16,10 +16,10 @@ from hardware_sim.files import write_json
 
 KINDS = ("loguniform", "uniform", "choice")
 OBJECTIVE = "mean_reward"
-"""What trials are compared by: the mean return of recent training episodes, higher is better."""
+"""The metric of trials: the mean return of recent training episodes, higher is better."""
 
-WORST = -1e30  # what a trial without a finished episode counts; ASHA cannot compare infinities
-TOLD = "trial.json"  # in a trial's folder: the metrics it last told
+WORST = -1e30  # the metric of a trial without a finished episode; ASHA cannot compare infinities
+REPORTED = "trial.json"  # in a trial's folder: the metrics it last reported
 REPORTS = 50  # to Tune in a whole trial, at most
 
 
@@ -71,16 +71,16 @@ def trial_folder(folder: str | Path, index: int) -> Path:
 
 
 def progress_of(folder: str | Path, index: int) -> dict[str, Any]:
-    """The metrics a trial last told, ``{}`` before its first word."""
+    """The metrics that a trial last reported, ``{}`` before its first report."""
     try:
-        told: dict[str, Any] = json.loads((trial_folder(folder, index) / TOLD).read_text())
+        metrics: dict[str, Any] = json.loads((trial_folder(folder, index) / REPORTED).read_text())
     except FileNotFoundError:
         return {}
-    return told
+    return metrics
 
 
 def run_trial(assignment: dict[str, Any]) -> None:
-    """Trains one trial in its own run folder and tells Tune; the function Tune calls in a worker.
+    """Trains one trial in its own run folder and reports to Tune, which calls it in a worker.
 
     The run folder is what makes a trial resumable: started again, for whatever reason, it goes on
     from its newest checkpoint.
@@ -107,16 +107,16 @@ def run_trial(assignment: dict[str, Any]) -> None:
         if math.isfinite(value) and (last or step - reported >= progress.total / REPORTS):
             reported = step
             known = {key: float(number) for key, number in progress.metrics.items()}
-            # Before Tune, which may end this process for good when told.
-            write_json(place / TOLD, {"step": step} | known)
+            # Before the report to Tune, which may end this process for good.
+            write_json(place / REPORTED, {"step": step} | known)
             tune.report({"step": step, OBJECTIVE: value})
 
     engine(config.engine).train(config, run, report)
     rows = run.metrics()
     if rows:
-        write_json(place / TOLD, rows[-1])
+        write_json(place / REPORTED, rows[-1])
     if math.isinf(reported):
-        # It had been finished before a kill, or no episode ever ended; Tune wants a word even so.
-        told = progress_of(folder, index)
-        value = told.get(OBJECTIVE, WORST)
-        tune.report({"step": int(told.get("step", config.steps)), OBJECTIVE: value})
+        # It had been finished before a kill, or no episode ever ended; Tune needs a report even so.
+        metrics = progress_of(folder, index)
+        value = metrics.get(OBJECTIVE, WORST)
+        tune.report({"step": int(metrics.get("step", config.steps)), OBJECTIVE: value})

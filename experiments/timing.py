@@ -1,4 +1,4 @@
-"""Times runs and environments, and names the machine: what benches share."""
+"""Times runs and environments, and names the machine; shared by all benches."""
 
 import time
 from collections.abc import Callable

@@ -92,11 +92,11 @@ def train(
     """Trains an agent.
 
     Args:
-        config: What to train.
+        config: The training.
         run_dir: The run folder; ``None`` is :func:`default_folder`.
         resume: Continue the run in that folder instead of beginning one.
         quiet: Show no progress bar.
-        report: Told of the progress as well.
+        report: Called with the progress as well.
 
     Returns:
         The finished run.
@@ -111,12 +111,12 @@ def train(
     try:
         with _display(config, quiet) as show:
 
-            def tell(progress: Report) -> None:
+            def forward(progress: Report) -> None:
                 show(progress)
                 if report is not None:
                     report(progress)
 
-            engine.train(config, run, tell)
+            engine.train(config, run, forward)
     except InputError:
         if [path.name for path in folder.iterdir()] == ["config.json"]:
             shutil.rmtree(folder)  # nothing was trained; the name is free for a better try
@@ -161,7 +161,7 @@ def _display(config: TrainConfig, quiet: bool) -> Iterator[Callable[[Report], No
 
 
 def describe(progress: Report, unit: str = "") -> str:
-    """Speed, best score and time left in words, such as ``812/s, best 0.192 s, 0:01:20 left``."""
+    """Speed, best score and time left for people, such as ``812/s, best 0.192 s, 0:01:20 left``."""
     parts = [f"{progress.steps_per_second:,.0f}/s"]
     if "best_score" in progress.metrics:
         parts.append(f"best {progress.metrics['best_score']:.4g} {unit}".rstrip())
@@ -224,7 +224,7 @@ def command(
     }
     given = {name: value for name, value in given.items() if value is not None}
     if resume:
-        # The folder knows what it is; options only say what shall change.
+        # The folder holds the configuration; options only name what shall change.
         run_dir = run_dir or default_folder(configure(env_id, **given))
         stored = TrainConfig.from_json(Run(run_dir).config)
         config = replace(stored, env_id=qualified(env_id), **given)
@@ -245,11 +245,11 @@ def command(
 
 
 def _summary(run: Run, config: TrainConfig, last: dict[str, float]) -> str:
-    words = [f"{int(last.get('step', 0)):,} steps"]
-    words.append(f"{timedelta(seconds=round(last.get('seconds', 0)))}")
+    parts = [f"{int(last.get('step', 0)):,} steps"]
+    parts.append(f"{timedelta(seconds=round(last.get('seconds', 0)))}")
     if "best_score" in last:
-        words.append(f"best {last['best_score']:.6g} {_unit(config.env_id)}".rstrip())
+        parts.append(f"best {last['best_score']:.6g} {_unit(config.env_id)}".rstrip())
     return (
-        f"{', '.join(words)}; kept in {run.folder}\n"
+        f"{', '.join(parts)}; kept in {run.folder}\n"
         f"next: gymworks evaluate {config.env_id} --agent {run.folder}"
     )

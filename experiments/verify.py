@@ -203,7 +203,7 @@ class Recorded:
 
 
 def replay(env: gym.Env[Any, Any], episode: Episode) -> list[str]:
-    """What a replay of an episode's actions gives differently."""
+    """Differences of a replay of an episode's actions from the file."""
     seed, place, actions = episode["seed"], episode["episode"], episode["actions"]
     name = f"episode {place} of seed {seed}"
     moments = rollout(env, Recorded(actions, env.action_space), episode_seed(seed, place))
@@ -227,7 +227,7 @@ def replay(env: gym.Env[Any, Any], episode: Episode) -> list[str]:
 
 
 def _aggregate(result: Result) -> list[str]:
-    """What the file says about all episodes, against what follows from them."""
+    """Differences of the file's aggregate from the one computed of its episodes."""
     stored = result["aggregate"]
     computed = aggregate(result["env_id"], result["env_kwargs"], result["episodes"])
     return [

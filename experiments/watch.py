@@ -64,7 +64,7 @@ class Film:
             self.frames, self.steps = self.frames[::2], self.steps[::2]
 
     def write(self, path: Path, fps: float, title: str, caption: str) -> None:
-        """Writes the film as its file's ending says, one of :data:`FORMATS`."""
+        """Writes the film in the format of its file's ending, one of :data:`FORMATS`."""
         if path.suffix.lower() == ".gif":
             write_gif(path, self.frames, fps)
         elif path.suffix.lower() == ".mp4":
@@ -239,19 +239,19 @@ def command(
     with waiting:
         waiting.add_task(f"filming {agent} on {env_id}")
         shot, episode, own_fps = film(env_id, agent, seed, every)
-        said = describe(episode)
-        shot.write(output, fps or own_fps, f"{agent} on {env_id}", said)
-    text = f"{said}; {len(shot.frames)} frames in {output}"
+        caption = describe(episode)
+        shot.write(output, fps or own_fps, f"{agent} on {env_id}", caption)
+    text = f"{caption}; {len(shot.frames)} frames in {output}"
     printer(silent=quiet).print(text, markup=False)
 
 
 def describe(episode: Episode) -> str:
-    """Length, return and score of an episode in words."""
-    words = [
+    """Seed, length, return and score of an episode for people."""
+    parts = [
         f"seed {episode['seed']}",
         f"{episode['length']} steps",
         f"return {episode['return']:.6g}",
     ]
     if episode["score"] is not None:
-        words.append(f"score {episode['score']:.6g}")
-    return ", ".join(words)
+        parts.append(f"score {episode['score']:.6g}")
+    return ", ".join(parts)

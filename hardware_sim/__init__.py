@@ -1,1 +1,1 @@
-"""What computation costs: op graphs, devices and links, the makespan simulator and its bounds."""
+"""Time and memory on hardware: op graphs, devices, the makespan simulator, bounds and kernels."""

@@ -35,7 +35,7 @@ class Bound:
 
     @property
     def binding(self) -> str:
-        """Which bound is the largest: ``"critical path"``, ``"work"`` or ``"window"``."""
+        """Name of the largest bound: ``"critical path"``, ``"work"`` or ``"window"``."""
         named = {
             "critical path": self.critical_path_s,
             "work": self.work_s,
@@ -52,7 +52,7 @@ class _Floor(NamedTuple):
 
 
 class _Work(NamedTuple):
-    """What items (ops or groups) ask of device classes; equal devices make one class.
+    """Seconds and memory of items (ops or groups) on device classes; equal devices make one class.
 
     Treating equal devices equally loses nothing: the dual is concave, and the average of an optimal
     solution over all ways to swap equal devices is one that does.
@@ -66,7 +66,7 @@ class _Work(NamedTuple):
     """``(I, K)``, the item's group fits on a device of the class."""
 
     def floor(self, weights: NDArray[np.float64], prices: NDArray[np.float64]) -> _Floor:
-        """The least that each item costs under weights and prices ``(K,)``, and on which class."""
+        """The least cost of each item under weights and prices ``(K,)``, and the class of it."""
         costs = np.where(self.fits, self.seconds * weights + self.memory * prices, np.inf)
         return _Floor(costs.min(axis=1), costs.argmin(axis=1))
 
@@ -79,7 +79,7 @@ class _Work(NamedTuple):
         return _Work(seconds, memory, self.fits[first])
 
     def select(self, chosen: NDArray[np.bool_]) -> "_Work":
-        """Some of the items."""
+        """The items that ``chosen``, ``(I,)``, is true for."""
         return _Work(self.seconds[chosen], self.memory[chosen], self.fits[chosen])
 
 
@@ -145,7 +145,7 @@ def lower_bound(problem: PlacementProblem) -> Bound:
 
 
 def _work(problem: PlacementProblem) -> tuple[_Work, NDArray[np.float64]]:
-    """What the ops ask of each class of equal devices, and their seconds ``(N,)`` on the best."""
+    """Work of the ops on each class of equal devices, and their seconds ``(N,)`` on the best."""
     graph, capacity = problem.graph, problem.capacity
     held, largest = np.zeros((2, problem.num_groups), np.int64)
     np.add.at(held, graph.groups, graph.parameter_bytes)

@@ -1,4 +1,4 @@
-"""What a hierarchy of caches makes of a loop nest: an exact simulator and a fast estimator.
+"""Misses of a loop nest in a hierarchy of caches: an exact simulator and a fast estimator.
 
 An :class:`AffineNest` describes a nest of loops whose accesses are affine in the loop counters.
 :func:`simulate` runs any stream of addresses, such as :meth:`AffineNest.addresses`, through
@@ -53,7 +53,7 @@ class CacheLevel:
 
 
 def geometry(levels: Sequence[CacheLevel]) -> NDArray[np.int64]:
-    """The levels as int64 ``(L, 3)``: line bytes, sets, ways; what the compiled functions take."""
+    """The levels as int64 ``(L, 3)``, for compiled functions: line bytes, sets, ways."""
     return np.array([(c.line_bytes, c.sets, c.ways) for c in levels], np.int64).reshape(-1, 3)
 
 
@@ -228,7 +228,7 @@ def _footprint(
 
     Loops are taken by ascending stride. While the next stride leaves no gap in the run of bytes so
     far (or gaps shorter than a line), the run grows; then runs are what is counted, in a run of
-    runs that grows likewise while strides leave no gap in it, and so on.
+    runs that grows in the same way while strides leave no gap in it, and so on.
     """
     lines = spread = 1.0
     unit, span = 0, element_bytes

@@ -1,4 +1,4 @@
-"""From a torch module to an op graph, without running it."""
+"""Captures torch modules as op graphs without running them."""
 
 import copy
 import math
@@ -199,7 +199,7 @@ def _called(node: Node) -> str:
 
 
 def _is_view(node: Node) -> bool:
-    """Whether a node moves nothing (or, like ``clone``, only because export asks for it)."""
+    """True if a node moves nothing (or, like ``clone``, only because export asks for it)."""
     if node.target is operator.getitem:
         return True
     return bool(getattr(node.target, "is_view", False)) or _called(node) in ("clone", "detach")

@@ -1,4 +1,4 @@
-"""What an op costs on a device."""
+"""Seconds of ops on devices, measured or estimated by a roofline."""
 
 import numpy as np
 from numpy.typing import NDArray

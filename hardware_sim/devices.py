@@ -18,7 +18,7 @@ MAX_DEVICES = 64
 
 @dataclass(frozen=True)
 class Device:
-    """What one device can do.
+    """One device: its rates and its memory.
 
     Attributes:
         name: Such as ``"K80"``.
@@ -44,7 +44,7 @@ class Device:
 
 @dataclass(frozen=True, eq=False)
 class Cluster:
-    """Devices and what connects them.
+    """Devices and the links between them.
 
     Attributes:
         name: Such as ``"xeon_4xk80"``.

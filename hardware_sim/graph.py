@@ -1,4 +1,4 @@
-"""Op graphs: what a network computes, op by op, and what flows between the ops."""
+"""Op graphs: the operations of a network, their costs, and the data that flows between them."""
 
 import gzip
 import json

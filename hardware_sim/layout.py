@@ -50,7 +50,7 @@ class Arrays(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What the simulations in ``L`` lanes write.
+    """Working memory of the simulations in ``L`` lanes.
 
     A stream is a device (``0..D-1``) or a channel (``D..D+C-1``); streams, ops and slots of all
     lanes are numbered through. A device queues ops, a channel slots.

@@ -9,7 +9,7 @@ from hardware_sim.errors import InputError, choose
 
 @dataclass(frozen=True)
 class InstructionSet:
-    """What a kernel is compiled for.
+    """Vector instructions that a kernel is compiled for.
 
     Attributes:
         name: Its name.
@@ -66,7 +66,7 @@ class Machine:
     Attributes:
         processor: Its name.
         family: Family, as Linux lists it; empty where it lists none.
-        model: Model, likewise.
+        model: Model, as Linux lists it; empty where it lists none.
         cores: Cores that a process may use.
         instruction_set: The widest of :data:`INSTRUCTION_SETS` that it has.
         l1d_bytes: First-level data cache of a core.
@@ -113,7 +113,7 @@ class Machine:
         return INSTRUCTION_SETS[choose("instruction set", name, [*INSTRUCTION_SETS])]
 
     def difference(self, here: "Machine") -> str:
-        """How it differs from the machine here, :data:`VOLATILE` aside; empty if it does not."""
+        """The difference from the machine here, :data:`VOLATILE` aside; empty if there is none."""
         for name in (each.name for each in fields(self) if each.name not in VOLATILE):
             ours, theirs = getattr(self, name), getattr(here, name)
             if ours != theirs:
@@ -121,7 +121,7 @@ class Machine:
         return ""
 
     def to_json(self) -> dict[str, Any]:
-        """What :meth:`from_json` reads, and what reports, plans and tables keep."""
+        """The form that :meth:`from_json` reads, as reports, plans and tables keep it."""
         return asdict(self)
 
     @classmethod

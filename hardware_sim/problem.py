@@ -14,7 +14,7 @@ from hardware_sim.graph import OpGraph
 
 @dataclass(frozen=True, eq=False)
 class PlacementProblem:
-    """Where to run each group of ops.
+    """The problem of choosing a device for each group of ops.
 
     Attributes:
         graph: ``N`` ops in ``G`` groups.

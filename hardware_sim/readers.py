@@ -113,7 +113,7 @@ def read_pipedream(path: str | Path, training: bool = False) -> OpGraph:
 def read_msr(path: str | Path) -> OpGraph:
     """Reads a workload of msr-fiddle/dnn-partitioning (Tarnawski et al., NeurIPS 2020).
 
-    ``cpuLatency`` and ``fpgaLatency`` ("FPGA" is the authors' word for any accelerator) become
+    ``cpuLatency`` and ``fpgaLatency`` ("FPGA" is the authors' name for any accelerator) become
     the times on ``"cpu"`` and ``"gpu"``, ``colorClass`` the groups, and an edge's ``size`` its
     bytes, or, where it has none, its ``cost`` at the 2 GiB/s of the latency inputs. ``size`` of a
     node covers all it holds, its output included, so the rest of it counts as parameters; that of

@@ -13,7 +13,7 @@ The model, which :mod:`hardware_sim.reference` states in plain Python:
   transfer starts; each is freed when its last reader (a consumer or a transfer) ends. An output
   that nobody reads stays.
 
-:mod:`hardware_sim.kernel` says how it is made fast.
+:mod:`hardware_sim.kernel` describes how it is made fast.
 """
 
 import os
@@ -59,7 +59,7 @@ class Transfer:
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """Who did what when.
+    """The timeline of one step: device, start and end of each op, and the transfers.
 
     Attributes:
         makespan_s: Seconds of one step.

@@ -48,7 +48,7 @@ class Timing:
         return min(self.seconds or self.interrupted)
 
     def settled(self, least: int = LEAST_TURNS) -> bool:
-        """Whether there are so many turns or more, and the two least times agree."""
+        """True if there are so many turns or more, and the two least times agree."""
         if len(self.seconds) < least:
             return False
         first, *others = sorted(self.seconds)

@@ -1,4 +1,4 @@
-"""What tests of several layers share, and which of them a run leaves out."""
+"""Fixtures of several floors, and the choice of tests that a run leaves out."""
 
 import os
 from collections import Counter
@@ -18,10 +18,20 @@ ELSEWHERE = {
 
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 CHOSEN = os.environ.get(VARIABLE)
+NO_DATA = f"no dance data: run `gymworks dance data`, or set {VARIABLE} to a folder that has it"
+
+
+def dance_folder():
+    """The folder of dance data: the variable's, one beside the checkout, the default, or none."""
+    beside = [parent / "shared" / "data" / "dance" for parent in Path(__file__).parents]
+    places = [Path(CHOSEN)] if CHOSEN else [*beside, cache_folder()]
+    return next((place for place in places if (place / "charts").is_dir()), None)
 
 
 def pytest_configure(config):
     config.stash[LEFT_OUT] = Counter()
+    if config.option.markexpr == "data" and dance_folder() is None:
+        raise pytest.UsageError(NO_DATA)
 
 
 def pytest_deselected(items):
@@ -33,7 +43,7 @@ def pytest_deselected(items):
 
 
 def pytest_sessionfinish(session):
-    if hasattr(session.config, "workeroutput"):  # what a worker of xdist tells its run
+    if hasattr(session.config, "workeroutput"):  # a worker of xdist reports to its run
         session.config.workeroutput["left out"] = dict(session.config.stash[LEFT_OUT])
 
 
@@ -96,17 +106,8 @@ def _carried():
 
 @pytest.fixture(scope="session")
 def dance_data():
-    """The folder of dance data: the variable's, one beside the checkout, or the default."""
-    beside = [parent / "shared" / "data" / "dance" for parent in Path(__file__).parents]
-    places = [Path(CHOSEN)] if CHOSEN else [*beside, cache_folder()]
-    for place in places:
-        if (place / "charts").is_dir():
-            return place
-    pytest.fail(
-        f"no dance data in {places[-1]}: run `gymworks dance data`, or set {VARIABLE} to a folder "
-        "that has it",
-        pytrace=False,
-    )
+    """The folder of dance data."""
+    return dance_folder() or pytest.fail(NO_DATA, pytrace=False)
 
 
 @pytest.fixture(scope="session")

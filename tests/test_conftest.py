@@ -1,4 +1,4 @@
-"""A run says what it leaves out, reads what the repository carries, and ends with a lost worker."""
+"""A run counts what it leaves out, reads what the repository has, and ends with a lost worker."""
 
 import os
 import subprocess
@@ -54,7 +54,7 @@ def run(tmp_path):
 @pytest.mark.parametrize("workers", [(), WORKERS], ids=["alone", "workers"])
 def test_a_run_ends_with_what_it_left_out_and_how_to_get_the_data(run, workers):
     done = run(*workers, "-m", "not data and not peers")
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == pytest.ExitCode.OK, done.stdout
     (line,) = (line for line in done.stdout.splitlines() if "left out" in line)
     assert line.startswith("Tests left out: 2 that measure on data (`gymworks dance data` gets it")
     assert "GYMWORKS_DANCE_DATA" in line
@@ -62,25 +62,28 @@ def test_a_run_ends_with_what_it_left_out_and_how_to_get_the_data(run, workers):
     assert "1 passed" in done.stdout.splitlines()[-1]
 
 
-def test_nothing_is_left_out_unsaid(run, tmp_path):
+def test_nothing_is_left_out_silently(run, tmp_path):
     (tmp_path / "data" / "charts").mkdir(parents=True)
     done = run(data=tmp_path / "data")
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == pytest.ExitCode.OK, done.stdout
     assert "4 passed" in done.stdout
     assert "left out" not in done.stdout
 
 
-def test_data_that_is_not_there_fails_and_says_how_to_get_it(run, tmp_path):
-    done = run("-m", "data", data=tmp_path / "nowhere")
-    assert done.returncode == 1
-    assert "no dance data" in done.stdout
-    assert "run `gymworks dance data`, or set GYMWORKS_DANCE_DATA" in done.stdout
+def test_data_that_is_not_there_fails_with_how_to_get_it(run, tmp_path):
+    message = "no dance data: run `gymworks dance data`, or set GYMWORKS_DANCE_DATA"
+    all_of_them = run("-m", "data", data=tmp_path / "nowhere")
+    assert all_of_them.returncode == pytest.ExitCode.USAGE_ERROR
+    assert message in all_of_them.stderr
+    one_of_them = run("-k", "measures", data=tmp_path / "nowhere")
+    assert one_of_them.returncode == pytest.ExitCode.TESTS_FAILED
+    assert message in one_of_them.stdout
 
 
 def test_who_reads_data_must_be_marked(run, tmp_path):
     (tmp_path / "data" / "charts").mkdir(parents=True)
     done = run(module="def test_reads(dance_data): pass", data=tmp_path / "data")
-    assert done.returncode == 1
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
     assert "mark it `data`" in done.stdout
 
 
@@ -88,5 +91,5 @@ def test_a_lost_worker_ends_the_run(run):
     crash = "import os, time\ndef test_crash(): os.kill(os.getpid(), 9)\n"
     waits = "def test_long(): time.sleep(100)\n"
     done = run("-n", "2", "--max-worker-restart", "0", module=crash + waits)
-    assert done.returncode == 1
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
     assert "a worker was lost in test_module.py::test_crash" in done.stdout

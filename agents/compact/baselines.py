@@ -14,7 +14,7 @@ Choices = NDArray[np.int64]
 
 
 class PlannedChoices(ABC):
-    """Decides every layer as a plan made at the episode's first step says.
+    """Decides every layer by a plan made at the episode's first step.
 
     Args:
         env: A compact-feature environment.

@@ -1,8 +1,8 @@
 """A cost model of convolution kernels, learned from measurements of other layers.
 
-A few small networks look at what a variant does (operations, working sets against the caches,
-traffic, how well blocks divide) and say its log speed-up over oneDNN; their mean counts. It is used
-to try variants in the order of its words, and as the reward of an environment with
+The prediction is the mean of a few small networks, each from features of a variant (operations,
+working sets against the caches, traffic, how well blocks divide) to its log speed-up over oneDNN.
+It serves to try variants in the order of predicted speed, and as the reward of an environment with
 ``backend="model", model="agents.convolution.cost_model:predict"``.
 """
 
@@ -29,7 +29,7 @@ MEMBERS = 8
 HIDDEN = 48
 FEATURES = 28 + len(space.METHODS)
 ROOFLINE = 26
-"""Place of the roofline's log speed-up among the features; networks say how far it is off."""
+"""Place of the roofline's log speed-up among the features; networks predict its error."""
 
 
 class CostModel(nn.Module):
@@ -68,7 +68,7 @@ class CostModel(nn.Module):
 def features(
     problem: Problem, variant: Variant, method: int, machine: Machine
 ) -> NDArray[np.float32]:
-    """What the model looks at, float32 ``(FEATURES,)``; mostly base-two logarithms."""
+    """Features of a variant, float32 ``(FEATURES,)``; mostly base-two logarithms."""
     plan, done = Plan(problem, variant, machine), roofline.work(problem, variant, machine)
     pixels, taps = math.prod(problem.output), math.prod(problem.kernel)
     ends = math.prod(problem.input_shape) + math.prod(problem.output_shape)
@@ -124,14 +124,14 @@ def table(problem: Problem, machine: Machine) -> tuple[list[list[Choice]], NDArr
 
 
 def judge(model: CostModel, problem: Problem, machine: Machine) -> NDArray[np.float64]:
-    """A model's log speed-ups of all choices, NaN where not offered."""
+    """A model's predicted log speed-ups, float64 ``space.SIZES``, NaN where not offered."""
     meanings, rows = table(problem, machine)
     with torch.no_grad():
-        words = model(torch.from_numpy(rows)).mean(dim=0).numpy()
+        predictions = model(torch.from_numpy(rows)).mean(dim=0).numpy()
     found = np.full(space.SIZES, np.nan)
-    for choices, word in zip(meanings, words, strict=True):
+    for choices, prediction in zip(meanings, predictions, strict=True):
         for choice in choices:
-            found[choice] = word
+            found[choice] = prediction
     return found
 
 
@@ -144,34 +144,34 @@ def shipped() -> CostModel:
 
 
 def predict(problem: Problem, machine: Machine) -> NDArray[np.float64]:
-    """The pretrained model's log speed-ups of all choices on a machine, NaN where not offered."""
+    """The pretrained model's predicted log speed-ups on a machine; see :func:`judge`."""
     return judge(shipped(), problem, machine)
 
 
 class CostModelAgent(Ranked):
-    """Tries variants in the order of the pretrained model's words."""
+    """Tries variants in the order of the pretrained model's predictions."""
 
     def predict(self, layer: str) -> NDArray[np.float64]:
-        """The pretrained model's log speed-ups."""
+        """The pretrained model's predicted log speed-ups."""
         return predict(find(layer).problem, self.machine)
 
 
 class AdaptiveAgent(CostModelAgent):
-    """Corrects the pretrained model's words by what it measures, and tries the most promising.
+    """Corrects the pretrained model's predictions by measurements, and tries the most promising.
 
-    What the model is off by is a Gaussian process over the choices: alike for variants of a method,
-    the more so for neighbouring blocks. The next variant is the one with the greatest upper
-    confidence bound (Srinivas et al., ICML 2010).
+    The model's error is a Gaussian process over the choices: alike for variants of a method, the
+    more so for neighbouring blocks. The next variant is the one with the greatest upper confidence
+    bound (Srinivas et al., ICML 2010).
     """
 
     spread, noise, confidence = 0.2, 0.03, 0.5
 
     def search(self, open_: Open, layer: str) -> Search:
         """The most promising of the variants that were not tried."""
-        words = self.predict(layer)
+        predictions = self.predict(layer)
         different = space.choices(find(layer).problem, self.machine)
         found = [choices[0] for choices in different.values()]
-        prior = np.array([words[choice] for choice in found])
+        prior = np.array([predictions[choice] for choice in found])
         covariance = self.spread**2 * likeness(np.array(found, np.float64))
         tried: list[int] = []
         errors: list[float] = []
@@ -192,7 +192,7 @@ class AdaptiveAgent(CostModelAgent):
 
 
 def likeness(choices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Correlation of what a model is off by between choices ``(N, 4)``, float64 ``(N, N)``."""
+    """Correlation of a model's errors between choices ``(N, 4)``, float64 ``(N, N)``."""
     method, block, panels, width = (np.abs(column[:, None] - column) for column in choices.T)
     near = np.exp(-0.1 * block**2 - 0.1 * panels**2 - 0.1 * width)
     alike: NDArray[np.float64] = 0.3 + 0.7 * (method == 0) * near

@@ -1,4 +1,4 @@
-"""What a policy for tuning convolutions looks at."""
+"""The feature extractor of policies for tuning convolutions."""
 
 import gymnasium as gym
 import torch

@@ -1,4 +1,4 @@
-"""How the shipped weights for tuning convolutions are made.
+"""Trains the shipped weights for tuning convolutions.
 
 ``python -m agents.convolution.recipe model convolution-model.safetensors`` fits the cost model to
 the measured tables of the training layers; ``... policy convolution-policy.safetensors`` trains a
@@ -73,16 +73,16 @@ def fit(tables: list[Table], seed: int, updates: int = UPDATES) -> CostModel:
 
 
 def regret(model: CostModel, tables: list[Table], tries: int) -> float:
-    """Mean share of the greatest log speed-up in a model's first different variants."""
+    """Mean share of the greatest log speed-up that a model's first ``tries`` variants reach."""
     shares = []
     for each in tables:
         truth = np.log(np.where(each.speedup > 0, each.speedup, np.nan))
         best = max(float(np.nanmax(truth)), 0.0)
         if best > 0.05:
             problem, machine = find(each.name).problem, measured_on()
-            words = judge(model, problem, machine)
+            predictions = judge(model, problem, machine)
             firsts = [choices[0] for choices in space.choices(problem, machine).values()]
-            order = sorted(firsts, key=lambda choice: -words[choice])[:tries]
+            order = sorted(firsts, key=lambda choice: -predictions[choice])[:tries]
             reached = max(float(truth[choice]) for choice in order)
             shares.append(max(reached, 0.0) / best)
     return float(np.mean(shares))
@@ -119,7 +119,7 @@ def policy(
             num_envs=64,
         )
         run = Run.create(Path(folder, "run"), config.to_json())
-        sb3.train(config, run, _tell)
+        sb3.train(config, run, _report)
         _, content = run.read_best(sb3.read)
     env = gym.make(config.env_id)
     trained = network(env)
@@ -128,7 +128,7 @@ def policy(
     save_weights(trained, output)
 
 
-def _tell(progress: Progress) -> None:
+def _report(progress: Progress) -> None:
     score = progress.metrics.get("mean_score")
     if score is not None:
         typer.echo(f"{progress.step} of {progress.total} steps, mean speed-up {score:.3f}")

@@ -22,7 +22,7 @@ from hardware_sim.kernels.space import Choice
 
 Search = Generator[Choice, float, None]
 Open = list[list[int]]
-"""What is open in each dimension."""
+"""The open indices in each dimension of the space."""
 
 
 class SearchAgent(ABC):
@@ -134,7 +134,7 @@ class Tpe(SearchAgent):
     """
 
     def search(self, open_: Open, layer: str) -> Search:
-        """Asks Optuna, and tells it what came of it."""
+        """Yields Optuna's suggestions, and passes each log speed-up on to it."""
         try:
             import optuna
         except ImportError as error:
@@ -157,8 +157,8 @@ class Ranked(SearchAgent):
 
     def search(self, open_: Open, layer: str) -> Search:
         """The best predicted variants first."""
-        words = self.predict(layer)
-        order = np.argsort(-np.nan_to_num(words, nan=-np.inf), axis=None, kind="stable")
+        predictions = self.predict(layer)
+        order = np.argsort(-np.nan_to_num(predictions, nan=-np.inf), axis=None, kind="stable")
         alike = {
             choice: meanings[0]
             for meanings in space.choices(find(layer).problem, self.machine).values()
@@ -166,24 +166,24 @@ class Ranked(SearchAgent):
         }
         seen: set[Choice] = set()
         for place in order.tolist():
-            at = np.unravel_index(place, words.shape)
+            at = np.unravel_index(place, predictions.shape)
             choice = (int(at[0]), int(at[1]), int(at[2]), int(at[3]))
             first = alike.get(choice, choice)
-            if np.isnan(words[choice]) or first in seen:
+            if np.isnan(predictions[choice]) or first in seen:
                 continue
             seen.add(first)
             yield choice
 
     @abstractmethod
     def predict(self, layer: str) -> NDArray[np.float64]:
-        """Log speed-ups of all choices of a layer, NaN where not offered."""
+        """Log speed-ups of a layer's choices, float64 ``space.SIZES``, NaN where not offered."""
 
 
 class Roofline(Ranked):
     """In the order of :mod:`hardware_sim.kernels.roofline`, which knows no measurement."""
 
     def predict(self, layer: str) -> NDArray[np.float64]:
-        """The roofline's log speed-ups."""
+        """The roofline's estimated log speed-ups."""
         return roofline.predict(find(layer).problem, self.machine)
 
 

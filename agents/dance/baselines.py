@@ -73,7 +73,7 @@ def fitted_ngram() -> Ngram:
     """The n-gram of In The Groove's songs of the split train, with their mirror images.
 
     Raises:
-        InputError: The charts are missing; says how to get them.
+        InputError: The charts are missing; the message names the command that gets them.
     """
     charts = human_charts("itg", "train")
     return Ngram(KneserNey(mirror[chart.rows] for chart in charts for mirror in MIRRORED))

@@ -15,7 +15,7 @@ from envs.dance.corpus import corpus, split
 from hardware_sim.errors import InputError
 
 CORPORA = ("itg", "thumbsy", "arcade")
-"""Corpora that networks tell apart."""
+"""Corpora that networks distinguish."""
 
 FEWEST_ROWS = 20
 """Shorter human charts are left out, as drafts."""
@@ -26,7 +26,7 @@ _PANELS = torch.tensor(list(MIRRORS.values()))
 
 @dataclass(frozen=True)
 class Steps:
-    """What networks see of one chart, or of a part of it; N places.
+    """One chart, or a part of it, as networks see it; N places.
 
     Attributes:
         rows: (N,) uint8 codes.
@@ -38,7 +38,7 @@ class Steps:
             there is none.
         level: 0..4.
         corpus: Place in :data:`CORPORA`.
-        looks: Facts (N, ...) of every place; absent if nobody asked for them.
+        looks: Facts (N, ...) of every place; None for networks that do not need them.
     """
 
     rows: NDArray[np.uint8]
@@ -70,14 +70,14 @@ def steps(
     rows: NDArray[np.uint8] | None = None,
     corpus: str = "itg",
 ) -> Steps:
-    """What networks see of a chart.
+    """A chart as networks see it.
 
     Args:
         ticks: (N,) int, ascending.
         times: (N,) float, seconds.
         level: Coarse level 0..4.
         rows: (N,) codes; zeros while none are known.
-        corpus: Whose manner; one of :data:`CORPORA`.
+        corpus: The corpus whose manner is wanted; one of :data:`CORPORA`.
 
     Raises:
         InputError: There is no such level, or nothing to choose.
@@ -102,7 +102,7 @@ def steps(
 
 
 def chart_steps(charts: Sequence[Chart], corpus: str) -> list[Steps]:
-    """What networks see of charts of a coarse level each, without looks."""
+    """Charts, each of a coarse level, as networks see them, without looks."""
     return [steps(each.ticks, each.times, each.level, each.rows, corpus) for each in charts]
 
 
@@ -169,7 +169,7 @@ class Batch:
     """Several charts; see :class:`Steps`. Tensors (B, N, ...), places beyond a chart's end zero.
 
     Attributes:
-        mask: (B, N) bool, whether a place is the chart's.
+        mask: (B, N) bool, true at the chart's places, false beyond its end.
         level: (B,) int64.
         corpus: (B,) int64.
     """

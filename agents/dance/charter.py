@@ -1,4 +1,4 @@
-"""A song in, playable charts out: when to step, on which panels, and the best of several draws."""
+"""Writes playable charts of a song: its onsets, the panels, and the best of several draws."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.dance import selection as dance_selection
+from agents.dance import selection
 from agents.dance.batches import Steps, steps, with_looks
-from agents.dance.charting import place
+from agents.dance.charting import find_onsets
 from agents.dance.critic import nats
 from agents.dance.sampling import sample
 from envs.dance.chart import DIFFICULTIES, HEAD, TAIL, Chart, held_before, rows_of, states
@@ -31,7 +31,7 @@ AUTHOR = "gymworks"
 
 @dataclass(frozen=True)
 class Style:
-    """How rows are drawn.
+    """Settings of the draw of rows.
 
     Attributes:
         temperature: Below 1 the likely rows become likelier.
@@ -75,11 +75,11 @@ def charts(
         InputError: There is no such level, the density is out of range, or the song too short.
     """
     manner = STYLES[style]
-    report("placing steps")
-    places = place(features, timing, levels, density)
+    report("finding onsets")
+    onsets = find_onsets(features, timing, levels, density)
     wanted = [
         steps(where.ticks, where.times, DIFFICULTIES.index(level))
-        for level, where in zip(levels, places, strict=True)
+        for level, where in zip(levels, onsets, strict=True)
     ]
     report("choosing panels")
     drawn = _draw(wanted, manner, seed)
@@ -94,7 +94,7 @@ def _draw(wanted: list[Steps], manner: Style, seed: int) -> list[list[NDArray[np
     """Rows of several draws of each chart."""
     many = [each for each in wanted for _ in range(manner.draws)]
     seeds = [seed * manner.draws + k for _ in wanted for k in range(manner.draws)]
-    rows = sample(dance_selection.shipped(), many, seeds, manner.temperature, TOP_P)
+    rows = sample(selection.shipped(), many, seeds, manner.temperature, TOP_P)
     return [rows[i : i + manner.draws] for i in range(0, len(rows), manner.draws)]
 
 
@@ -109,7 +109,7 @@ def best(
         effort_price: Nats that a unit of the feet's cost counts.
     """
     written = [steps(where.ticks, where.times, where.level, rows) for rows in drawn]
-    costs = [float(each.sum()) for each in nats(dance_selection.shipped(), with_looks(written))]
+    costs = [float(each.sum()) for each in nats(selection.shipped(), with_looks(written))]
     efforts = [float(feet(rows, where.times).costs.sum()) for rows in drawn]
     return drawn[int(np.argmin(np.array(costs) + effort_price * np.array(efforts)))]
 

@@ -1,4 +1,4 @@
-"""When to step: a song's spectra and beat in, the ticks of one level's steps out."""
+"""Onsets of charts: a song's spectra and beat in, the ticks of one level's steps out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from agents.dance.onsets import chosen, expected_count
 from envs.dance.audio import FRAME_S
 from envs.dance.chart import DIFFICULTIES
 from envs.dance.grid import NOTE_KINDS, Grid, grid, note_kinds
-from envs.dance.onset_network import Placer, shipped
+from envs.dance.onset_network import OnsetModel, shipped
 from envs.dance.tempo import Tempo
 from envs.dance.timing import Timing
 from hardware_sim.errors import InputError, choose
@@ -18,7 +18,7 @@ from hardware_sim.errors import InputError, choose
 
 @dataclass(frozen=True)
 class Habit:
-    """What human charts of a level keep to.
+    """Bounds that human charts of a level keep to.
 
     Attributes:
         sparse: Steps a second that 19 in 20 charts reach.
@@ -49,8 +49,8 @@ SPARSEST, DENSEST = 0.1, 16.0
 
 
 @dataclass(frozen=True, eq=False)
-class Placement:
-    """When to step.
+class Onsets:
+    """The times of a level's steps.
 
     Attributes:
         ticks: Ascending 48ths of a beat, int64 ``(N,)``.
@@ -68,13 +68,13 @@ def timing(tempo: Tempo) -> Timing:
     return Timing.constant(tempo.bpm, -tempo.offset_s)
 
 
-def place(
+def find_onsets(
     features: NDArray[np.floating],
     beats: Timing,
     levels: Sequence[str] = DIFFICULTIES,
     density: float | None = None,
-    model: Placer | None = None,
-) -> list[Placement]:
+    model: OnsetModel | None = None,
+) -> list[Onsets]:
     """The steps of levels of a song.
 
     As many of the likeliest slots are taken as promise the greatest F-score, but no fewer and no
@@ -92,15 +92,15 @@ def place(
     """
     slots = grid(beats, len(features) * FRAME_S)
     likely = (model or shipped()).predict(features, slots)
-    return [placed(likely, slots, level, density) for level in levels]
+    return [onsets_of(likely, slots, level, density) for level in levels]
 
 
-def placed(
+def onsets_of(
     probabilities: NDArray[np.float64], slots: Grid, level: str, density: float | None = None
-) -> Placement:
+) -> Onsets:
     """The steps of one level where all levels' probabilities ``(5, S)`` are known.
 
-    See :func:`place`.
+    See :func:`find_onsets`.
     """
     habit = HABITS[choose("level", level, DIFFICULTIES)]
     if density is not None and not SPARSEST <= density <= DENSEST:
@@ -116,4 +116,4 @@ def placed(
     else:
         count = round(density * seconds)
     steps = np.sort(order[: max(count, 1)])
-    return Placement(slots.ticks[steps], slots.times[steps], likely[steps])
+    return Onsets(slots.ticks[steps], slots.times[steps], likely[steps])

@@ -82,7 +82,7 @@ CORRUPTIONS: dict[str, Callable[[Steps, np.random.Generator], Steps]] = {
 
 
 def _loose(rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Where a row has nothing but taps, and nothing is held."""
+    """(N,) bool, true where a row has nothing but taps, and nothing is held."""
     panels = states(rows)
     return np.asarray((panels < HEAD).all(-1) & ~held_before(rows).any(-1))
 

@@ -1,11 +1,11 @@
-"""How human a dance chart is: the likelihood of its rows, and a critic of whole charts.
+"""The log-likelihood of a dance chart's rows, and a critic of how human whole charts are.
 
-The likelihood is that of the pretrained selection network, less what human charts of the same level
-have on average, so that a chart is not paid for being long. The judge is another network, an LSTM
+The log-likelihood is that of the pretrained selection network, less the mean of human charts of the
+same level, so that a long chart gains nothing by its length. The judge is another network, an LSTM
 that has seen no chart that the first one saw: reports are by it. The critic looks at windows of 64
 rows (their likelihood, rhythm, patterns, repeats and steps of the feet, and whether another level
-would fit better, or the same rows a place or two earlier or later) and tells human charts from
-spoiled ones (:mod:`agents.dance.corruption`).
+would fit better, or the same rows a place or two earlier or later) and distinguishes human charts
+from spoiled ones (:mod:`agents.dance.corruption`).
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from agents.dance import selection as dance_selection
+from agents.dance import selection
 from agents.dance.batches import Steps, batches, collate, steps, with_looks
 from agents.dance.corruption import SLIPS, slip
 from agents.dance.history import LONGEST
@@ -35,15 +35,15 @@ WINDOW, HOP = 64, 32
 """Rows of a window, and from one to the next."""
 
 LIKELY = 0.5
-"""Nats; rows that cost less count as foreseen."""
+"""Rows of a lower negative log-likelihood, in nats, count as expected."""
 
 PLACES = 4096
-"""Of a batch."""
+"""Places of a batch, at most."""
 
 _PHASES = np.select(
     [np.arange(TICKS) % part == 0 for part in (48, 24, 12, 16)], list(range(4)), default=4
 )
-"""Whether a tick is on the beat, half, a quarter or a third of one behind, or elsewhere."""
+"""Class 0 to 4 of a tick: on the beat, half, a quarter or a third of one behind, or elsewhere."""
 
 FACTS = 37
 """Features of a row that windows take the mean of."""
@@ -59,7 +59,7 @@ TECHNIQUES = (
     Technique.FOOTSWITCH,
     Technique.CROSSOVER,
 )
-"""Of the feet, which the critic counts."""
+"""Techniques of the feet that the critic counts."""
 
 
 def nats(network: Selector, charts: Sequence[Steps]) -> list[NDArray[np.float32]]:
@@ -73,8 +73,8 @@ def nats(network: Selector, charts: Sequence[Steps]) -> list[NDArray[np.float32]
     places = {id(chart): i for i, chart in enumerate(charts)}
     for group in batches(charts, PLACES):
         batch = collate(group)
-        words = dance_selection.log_probabilities([network], batch)
-        costs = -words.gather(-1, batch.rows[..., None])[..., 0].numpy()
+        log_probs = selection.log_probabilities([network], batch)
+        costs = -log_probs.gather(-1, batch.rows[..., None])[..., 0].numpy()
         for chart, cost in zip(group, costs, strict=True):
             found[places[id(chart)]] = cost[: len(chart)]
     return found
@@ -84,9 +84,10 @@ class Critic(nn.Module):
     """From features of a window to the log-odds that a human wrote it.
 
     Attributes:
-        mean: (FEATURES,) of the charts it was fitted to.
-        scale: (FEATURES,), likewise the deviation.
-        usual: (LEVELS,) nats a row of human charts of each level.
+        mean: (FEATURES,), mean over the windows that it was fitted to.
+        scale: (FEATURES,), standard deviation over them.
+        usual: (LEVELS,), mean negative log-likelihood of a row of human charts of each level, in
+            nats.
     """
 
     mean: Tensor
@@ -153,11 +154,11 @@ def _facts(chart: Steps, costs: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Args:
         chart: With looks.
-        costs: (LEVELS + len(SLIPS), N) nats of the rows, if the chart were of each level, and if
-            they were slipped.
+        costs: (LEVELS + len(SLIPS), N), negative log-likelihood of the rows in nats, if the chart
+            were of each level, and if they were slipped.
 
     Returns:
-        The first column is what each row costs.
+        The first column is the negative log-likelihood of each row.
     """
     looks = chart.looks
     assert looks is not None
@@ -242,13 +243,13 @@ def human_odds(rows: ArrayLike, ticks: ArrayLike, times: ArrayLike, level: int) 
         InputError: There is no such level, or no rows.
     """
     chart = _chart(rows, ticks, times, level)
-    return float(chart_scores(shipped(), windows(dance_selection.shipped(), [chart]))[0])
+    return float(chart_scores(shipped(), windows(selection.shipped(), [chart]))[0])
 
 
 def log_likelihood(
     rows: ArrayLike, ticks: ArrayLike, times: ArrayLike, level: int
 ) -> NDArray[np.float64]:
-    """Nats (N,) by which each row is likelier than rows of human charts of the level are.
+    """Log-likelihood (N,) of each row, less the mean of human charts of the level, in nats.
 
     Args: see :func:`human_odds`.
 
@@ -256,14 +257,14 @@ def log_likelihood(
         InputError: There is no such level, or no rows.
     """
     chart = with_looks([_chart(rows, ticks, times, level)])
-    costs = nats(dance_selection.shipped(), chart)[0].astype(np.float64)
+    costs = nats(selection.shipped(), chart)[0].astype(np.float64)
     return shipped().usual[level].item() - costs
 
 
 def judged_nats(
     rows: ArrayLike, ticks: ArrayLike, times: ArrayLike, level: int
 ) -> NDArray[np.float32]:
-    """What each row costs (N,) by the judge, in nats.
+    """Negative log-likelihood (N,) of each row by the judge, in nats.
 
     Args: see :func:`human_odds`.
 

@@ -1,4 +1,4 @@
-"""What of a dance chart is known when its next row is chosen: rows so far, rhythm, repeats.
+"""Facts of a dance chart that are known when its next row is chosen: rows, rhythm, repeats.
 
 Times and ticks of the whole chart are given, rows only up to the one that is asked for. Repeats are
 places where the rows so far were like those just before the place in question, as they are or with
@@ -21,13 +21,13 @@ MIRRORED: NDArray[np.uint8] = np.stack(
 
 MEASURE = 4 * TICKS
 LAGS = MEASURE * np.array([1, 2, 4, 8, 16])
-"""Ticks: how far back rows are looked up whatever came before them."""
+"""Ticks back at which rows are looked up whatever came before them."""
 
 LONGEST = 16
 """Rows: repeats count up to this length."""
 
 FIRST_TICKS, FIRST_S = MEASURE, 2.0
-"""What counts as the distance of a chart's first row to one before."""
+"""Ticks and seconds that stand for the distance of a chart's first row to one before."""
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
@@ -42,12 +42,12 @@ class Looks:
         held: (..., 4) bool, panels held.
         since: (..., 4) float32, log seconds since each panel's last arrow, limited.
         steps: (..., 4) float32, log of the rows since, limited.
-        repeat: (..., 4) uint8, what came next at the best repeat of each mirror, panels exchanged
-            likewise; 0 if there is none.
+        repeat: (..., 4) uint8, the row that came next at the best repeat of each mirror, panels
+            exchanged by that mirror; 0 if there is none.
         length: (..., 4) uint8, rows of those repeats, up to :data:`LONGEST`.
-        even: (..., 4) uint8, of these how many with the same rhythm, too.
+        even: (..., 4) uint8, rows of these with the same rhythm, too.
         copy: (..., 5) uint8, the rows :data:`LAGS` earlier; 0 if there are none.
-        copied: (..., 5) uint8, how many rows up to here equal those a lag earlier.
+        copied: (..., 5) uint8, number of rows up to here that equal those a lag earlier.
     """
 
     held: NDArray[np.bool_]
@@ -78,7 +78,7 @@ def intervals(ticks: ArrayLike, times: ArrayLike) -> tuple[Ints, NDArray[np.floa
 
 
 class History:
-    """The rows so far of several charts at once, and what they say about the next row.
+    """The rows so far of several charts at once, and the facts that follow for the next row.
 
     Args:
         ticks: (B, N) int, ascending, of all rows of the charts; of a shorter chart the rest counts

@@ -23,7 +23,7 @@ LONGEST = 7
 
 
 class Counts(NamedTuple):
-    """What one order has seen.
+    """Counts of one order of an n-gram.
 
     Attributes:
         grams: (G,) int64, histories and rows as numbers of base 256, ascending.

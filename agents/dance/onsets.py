@@ -31,7 +31,7 @@ def chosen(
 
 
 def expected_count(probabilities: Iterable[float]) -> int:
-    """How many of the likeliest candidates to take for the greatest F-score to be expected.
+    """The number of likeliest candidates that have the greatest expected F-score.
 
     The F-score of the first n is estimated by twice their sum over n plus the sum of all (Ye et
     al., ICML 2012, expectation at the expected counts).

@@ -20,11 +20,11 @@ DROPOUT = 0.3
 
 
 class Selector(nn.Module):
-    """Says how well each row fits at each place of charts.
+    """Log-odds of the rows at each place of charts.
 
     Attributes:
         unroll: Places of the parts that training cuts charts into; ``None`` for whole charts.
-        needs_looks: Whether batches must come with :class:`agents.dance.history.Looks`.
+        needs_looks: True if batches must come with :class:`agents.dance.history.Looks`.
     """
 
     unroll: int | None = None

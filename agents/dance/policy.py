@@ -27,9 +27,8 @@ SEEN = ("onset", "beat", "until", "held", "feet", "level", "density", "progress"
 class DanceNetwork(nn.Module):
     """Logits and values for all three dance tasks.
 
-    The logits are those of a player who steps when the onset critic says and on the panels that the
-    row critic says, plus the output of a network that starts at zero: the untrained policy is the
-    supervised one.
+    The logits are the log-probabilities of onset critic and row critic, taken together, plus the
+    output of a network that starts at zero: the untrained policy is the supervised one.
     """
 
     bag: Tensor

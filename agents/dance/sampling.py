@@ -26,7 +26,7 @@ _STATES = states(np.arange(ROWS))
 
 
 class Chooser:
-    """What a network says of the next row of several charts, as they grow.
+    """A network's predictions of the next row of several charts, as they grow.
 
     Args:
         network: In evaluation mode.
@@ -48,7 +48,7 @@ class Chooser:
         self._codes = np.zeros((len(charts), WINDOW), np.int64)
 
     def log_probabilities(self) -> Tensor:
-        """Of the next row, (B, 256) float32."""
+        """Log-probabilities of the next row, (B, 256) float32."""
         now = self.history.now
         bags = self.network.bags[torch.from_numpy(self._codes)]
         window = torch.cat([bags, self._rhythm[:, now : now + WINDOW]], -1).flatten(1)
@@ -68,7 +68,7 @@ def possible(held: NDArray[np.bool_], last: ArrayLike) -> NDArray[np.bool_]:
 
     Args:
         held: (B, 4), panels held.
-        last: (B,) bool, whether the chart ends here, so that every hold does and none begins.
+        last: (B,) bool, true where the chart ends here, so that every hold does and none begins.
     """
     legal = legal_rows(held)
     legal[:, 0] = False
@@ -94,8 +94,8 @@ def draw(
         top_p: 0..1, exclusive of 0; only the likeliest rows that make up so much are drawn
             (Holtzman et al., ICLR 2020).
     """
-    words = np.where(allowed, np.asarray(log_probabilities, np.float64), -np.inf) / temperature
-    chances = np.exp(words - words.max(-1, keepdims=True))
+    logits = np.where(allowed, np.asarray(log_probabilities, np.float64), -np.inf) / temperature
+    chances = np.exp(logits - logits.max(-1, keepdims=True))
     order = np.argsort(-chances, -1, kind="stable")
     sorted_ = np.take_along_axis(chances, order, -1)
     sums = sorted_.cumsum(-1)
@@ -114,11 +114,11 @@ def sample(
     """Rows for the places of charts; every hold that begins ends.
 
     Args:
-        network: See :class:`Chooser`.
-        charts: Likewise.
+        network: In evaluation mode or not; no dropout is applied.
+        charts: Times, ticks and levels; rows in them do not count.
         seeds: One a chart, whose rows do not depend on the other charts.
-        temperature: See :func:`draw`.
-        top_p: Likewise.
+        temperature: Above 0; below 1 the likely rows become likelier.
+        top_p: Above 0 up to 1; only the likeliest rows that make up so much are drawn.
 
     Returns:
         (N,) uint8 codes of each chart.
@@ -133,8 +133,8 @@ def sample(
         held = np.zeros((len(charts), 4), np.bool_)
         for place in range(ends.max()):
             allowed = possible(held, place + 1 == ends)
-            words = chooser.log_probabilities().numpy()
-            rows = draw(words, allowed, uniform[:, place], temperature, top_p)
+            log_probs = chooser.log_probabilities().numpy()
+            rows = draw(log_probs, allowed, uniform[:, place], temperature, top_p)
             chooser.push(rows)
             held = chooser.history.held
     return [chooser.history.rows[i, :end] for i, end in enumerate(ends)]
@@ -155,8 +155,8 @@ def write_rows(
         ticks: (N,) ascending.
         level: Coarse level 0..4.
         seed: The same one gives the same rows.
-        temperature: See :func:`draw`.
-        top_p: Likewise.
+        temperature: Above 0; below 1 the likely rows become likelier.
+        top_p: Above 0 up to 1; only the likeliest rows that make up so much are drawn.
 
     Raises:
         InputError: As :func:`sample`, or there is no such level, or no time.
@@ -182,12 +182,11 @@ def sample_plainly(
                 before = np.append(np.uint8(0), rows[:-1])
                 seen = replace(chart, rows=rows, before=before)
                 batch = collate(with_looks([seen]) if network.needs_looks else [seen])
-                words = torch.log_softmax(network(batch)[:, place], -1).numpy()
+                log_probs = torch.log_softmax(network(batch)[:, place], -1).numpy()
                 held = held_before(rows[: place + 1])[-1:]
                 allowed = possible(held, [place + 1 == len(chart)])
-                rows[place] = draw(words, allowed, numbers[place : place + 1], temperature, top_p)[
-                    0
-                ]
+                number = numbers[place : place + 1]
+                rows[place] = draw(log_probs, allowed, number, temperature, top_p)[0]
             found.append(rows)
     return found
 

@@ -36,7 +36,7 @@ PHRASE = 16
 """Beats after which the number of a beat starts again."""
 
 INTERVALS = (24, 48, 12, 96, 192, 36, 72, 144, 16, 6, 384, 8, 32, 120, 60, 288, 20, 4, 168, 240)
-"""Ticks between rows that are told apart exactly, the commonest first."""
+"""Ticks between rows that are distinguished exactly, the commonest first."""
 
 _MANY = 1024
 """Ticks; longer intervals count as this."""
@@ -136,7 +136,7 @@ class RepeatNet(Selector):
         return self.decide(around, window.flatten(2), batch.looks or {})
 
     def surroundings(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """What does not depend on rows: the rhythm around (B, N, width), of places (B, N, F)."""
+        """Features that no row changes: of the rhythm around (B, N, width), of places (B, N, F)."""
         rhythm: Tensor = self.rhythm(batch)
         around = self.around(functional.pad(rhythm.transpose(1, 2), (PAST, AHEAD))).transpose(1, 2)
         return around, rhythm
@@ -172,7 +172,7 @@ class RepeatNet(Selector):
 def log_probabilities(
     networks: Sequence[Selector], batch: Batch, mirrors: Sequence[int] = (0,)
 ) -> Tensor:
-    """Log of the mean of what networks say of a batch and of its mirror images, turned back.
+    """Log of the mean of networks' predictions for a batch and its mirror images, turned back.
 
     Args:
         networks: All in evaluation mode.

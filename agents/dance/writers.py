@@ -32,14 +32,15 @@ class Writer(Protocol):
 
 
 class Habits(NamedTuple):
-    """What charts of a level are like, in shares as In The Groove charts of the split train have.
+    """Rates of rows and of their kinds in the In The Groove charts of a level, split train.
 
     Attributes:
-        beats: How often a row is on the first, third, and the second or fourth beat of a measure.
-        halves: How often half a beat behind one.
-        quarters: How often a quarter of a beat before or behind.
-        jumps: How many rows take both feet.
-        holds: How many rows begin a hold.
+        beats: Share of the first, of the third, and of the second and fourth beats of measures that
+            have a row.
+        halves: Share of the places half a beat behind a beat that have a row.
+        quarters: Share of the places a quarter of a beat before or behind one that have a row.
+        jumps: Share of the rows that take both feet.
+        holds: Share of the rows that begin a hold.
     """
 
     beats: tuple[float, float, float]
@@ -128,7 +129,7 @@ class Alternating:
 
     @staticmethod
     def _jumps(strong: NDArray[np.bool_], share: float) -> float:
-        """How often a measure's first row must be a jump, so that ``share`` of all rows are."""
+        """The chance that a measure's first row is a jump, so that ``share`` of all rows are."""
         return min(1.0, share / max(float(strong.mean()), 1e-9))
 
     def _step(self, feet: list[int], turn: int, rng: np.random.Generator) -> int:
@@ -147,8 +148,8 @@ class Ngram:
 
     Args:
         model: Fitted to charts.
-        temperature: See :func:`agents.dance.sampling.draw`.
-        top_p: Likewise.
+        temperature: Above 0; below 1 the likely rows become likelier.
+        top_p: Above 0 up to 1; only the likeliest rows that make up so much are drawn.
     """
 
     def __init__(self, model: KneserNey, temperature: float = 1.0, top_p: float = 1.0) -> None:
@@ -163,6 +164,6 @@ class Ngram:
             chances = self.model.probabilities(rows[None, place:here])
             held = held_before(rows[past : here + 1])[-1:]
             allowed = possible(held, [place + 1 == len(ticks)])
-            words = np.log(chances)
-            rows[here] = draw(words, allowed, rng.random(1), self.temperature, self.top_p)[0]
+            logs = np.log(chances)
+            rows[here] = draw(logs, allowed, rng.random(1), self.temperature, self.top_p)[0]
         return rows[past:]

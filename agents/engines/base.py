@@ -1,4 +1,4 @@
-"""What every engine is asked to do and what it tells while doing it."""
+"""The interface of training engines: configuration, progress, statistics of episodes."""
 
 from collections import deque
 from collections.abc import Callable
@@ -33,7 +33,7 @@ DEFAULT_SETTINGS: dict[str, Any] = {
         "test": list(range(1000, 1005)),
     },
 }
-"""What a domain's ``training.json`` may set, with the values of those that it does not.
+"""Settings that a domain's ``training.json`` may override, with their defaults.
 
 ``num_envs`` has parallel environments by algorithm, ``checkpoint_every`` the steps between
 checkpoints; a training from the command line keeps as many as ``checkpoints``.
@@ -198,8 +198,8 @@ def episode_seed(base: int, env_index: int, episode: int) -> int:
 class EpisodeTracker:
     """Statistics of finished training episodes and the best one, kept replayable.
 
-    Episodes are compared by score where the id has reference scores, which say whether lower is
-    better, and by return otherwise.
+    Episodes are compared by score where the id has reference scores, which name the better
+    direction, and by return otherwise.
     """
 
     def __init__(self, run: Run, env_id: str, window: int = 100) -> None:

@@ -1,4 +1,4 @@
-"""Episodes with a seed of their own, told to a tracker when they end.
+"""Episodes with a seed of their own, reported to a tracker when they end.
 
 Every training episode is reset with a seed that is a function of run seed, environment and episode
 number, so that any of them can be replayed alone.
@@ -94,7 +94,7 @@ class TrackedVecEnv(VecEnvWrapper):
 
     Args:
         venv: A NativeVecEnv or :class:`CopiesVecEnv`.
-        tracker: Told of each finished episode.
+        tracker: Records each finished episode.
     """
 
     def __init__(self, venv: VecEnv, tracker: EpisodeTracker) -> None:

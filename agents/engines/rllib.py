@@ -31,7 +31,7 @@ from hardware_sim.errors import InputError, choose
 __all__ = ["ALGORITHMS", "load", "train"]
 
 LOSSES = ("policy_loss", "vf_loss", "entropy", "mean_kl_loss", "qf_loss", "total_loss")
-"""What ``metrics.csv`` keeps of RLlib's learner statistics, averaged over policies."""
+"""RLlib's learner statistics that ``metrics.csv`` keeps, averaged over policies."""
 
 
 def train(config: TrainConfig, run: Run, report: Report) -> None:
@@ -167,7 +167,7 @@ def load(run: Run, env: gym.Env[Any, Any], deterministic: bool = True) -> Agent:
     Args:
         run: A run of this engine.
         env: The environment it will act in.
-        deterministic: Whether it takes the most probable action rather than a sampled one.
+        deterministic: It takes the most probable action rather than a sampled one.
 
     Raises:
         InputError: The run has no readable checkpoint.

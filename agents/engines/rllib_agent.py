@@ -18,7 +18,7 @@ from ray.rllib.utils.torch_utils import convert_to_torch_tensor
 from agents.runs import UnreadableCheckpointError
 
 CORRUPTION = (OSError, ValueError, EOFError, KeyError, RuntimeError, UnpicklingError)
-"""What reading a truncated or incomplete checkpoint raises."""
+"""Errors of reading a truncated or incomplete checkpoint."""
 
 MODULES = Path("learner_group") / "learner" / "rl_module"
 

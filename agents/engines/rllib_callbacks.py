@@ -1,4 +1,4 @@
-"""What RLlib's runners report about finished episodes."""
+"""Reports of finished episodes from RLlib's runners."""
 
 from typing import Any
 

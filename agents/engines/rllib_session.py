@@ -17,7 +17,7 @@ OBJECT_STORE = 150 * 2**20
 
 
 def python_path() -> str:
-    """What worker processes need on ``PYTHONPATH`` to import what this process imports.
+    """The ``PYTHONPATH`` with which worker processes can import what this process imports.
 
     Our packages' parent and the working folder (where ``module:attribute`` names are looked up)
     come first; whatever was on the path already follows.

@@ -54,8 +54,8 @@ def train(config: TrainConfig, run: Run, report: Report) -> None:
 
     Args:
         config: What to train.
-        run: Where checkpoints, metrics and the best episode go.
-        report: Told of the progress, about four times a second.
+        run: Receives checkpoints, metrics and the best episode.
+        report: Called with the progress, about four times a second.
 
     Raises:
         InputError: The algorithm, a hyperparameter or an argument of the environment does not
@@ -67,7 +67,7 @@ def train(config: TrainConfig, run: Run, report: Report) -> None:
 
 @contextmanager
 def _threads() -> Iterator[None]:
-    """One torch thread while training, or as many as ``OMP_NUM_THREADS`` says.
+    """One torch thread while training, or ``OMP_NUM_THREADS`` of them.
 
     The networks are small: two threads gain little on idle cores, and on busy ones they wait for
     each other so much that training takes ten times as long.
@@ -209,18 +209,18 @@ class _Keeper(BaseCallback):
             self._log()
             if due:
                 self._save()
-            self._tell()
+            self._send_report()
 
     def _on_step(self) -> bool:
         if time.perf_counter() - self._reported >= REPORT_EVERY:
-            self._tell()
+            self._send_report()
         return True
 
     def _rate(self) -> float:
         elapsed = time.perf_counter() - self._began
         return (self.model.num_timesteps - self._start) / max(elapsed, 1e-9)
 
-    def _tell(self) -> None:
+    def _send_report(self) -> None:
         self._reported = time.perf_counter()
         step, total = self.model.num_timesteps, self._config.steps
         metrics = self._row | self._tracker.metrics()
@@ -256,7 +256,7 @@ class _Keeper(BaseCallback):
             self._log()
         if self.model.num_timesteps > self._saved:
             self._save()
-            self._tell()
+            self._send_report()
 
 
 def load(run: Run, env: gym.Env[Any, Any], deterministic: bool = True) -> PolicyAgent:

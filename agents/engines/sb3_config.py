@@ -139,7 +139,7 @@ def hyperparameters(config: TrainConfig, name: str, envs: VecEnv) -> dict[str, A
         The arguments, and under ``weights`` the file that a network of the domain begins with.
 
     Raises:
-        InputError: A name the algorithm does not have, or a word where a number belongs.
+        InputError: A name the algorithm does not have, or text where a number belongs.
     """
     algorithm = ALGORITHMS[name]
     of_domain = settings(config.env_id)["hyperparameters"].get("sb3", {})
@@ -197,7 +197,7 @@ def _fitted(values: dict[str, Any], algorithm: Algorithm, config: TrainConfig) -
 
 
 def network(config: TrainConfig, name: str, values: dict[str, Any]) -> dict[str, Any]:
-    """What describes the networks, as JSON.
+    """The description of the networks, as JSON.
 
     Args:
         config: The run.

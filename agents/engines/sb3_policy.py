@@ -151,7 +151,7 @@ class NetworkPolicy(MaskedPolicy):
 
 
 def has_masks(env: gym.Env[Any, Any]) -> bool:
-    """Whether an environment says which actions are legal, by method or in its observation."""
+    """True if an environment has masks of legal actions, by method or in its observation."""
     space = env.observation_space
     in_observation = isinstance(space, spaces.Dict) and "action_mask" in space.spaces
     return in_observation or env.has_wrapper_attr("action_masks")
@@ -162,7 +162,7 @@ class PolicyAgent:
 
     Args:
         policy: The policy, trained for the environment's spaces.
-        env: Asked for its legal actions where the observation does not tell them.
+        env: Asked for its legal actions where the observation has no mask.
         deterministic: The most probable legal action; otherwise a sample.
     """
 

@@ -9,7 +9,7 @@ from hardware_sim.naming import resolve
 
 
 def is_team(env_id: str) -> bool:
-    """Whether the id is ``module:attribute`` with an attribute of that name, a PettingZoo maker.
+    """True if the id is ``module:attribute`` with an attribute of that name, a PettingZoo maker.
 
     ``envs:Name-v0`` is no such id, for no attribute has a dash in its name. The working folder is
     put on the path, as for agents that are named so.
@@ -38,7 +38,7 @@ def make_team(env_id: str, kwargs: dict[str, Any]) -> Any:
 
 
 def policies(observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> dict[str, str]:
-    """Which policy each agent of a team follows: agents with equal spaces share one."""
+    """The policy of each agent of a team, by name: agents with equal spaces share one."""
     assert isinstance(observation_space, gym.spaces.Dict)
     assert isinstance(action_space, gym.spaces.Dict)
     kinds: list[tuple[gym.Space[Any], gym.Space[Any]]] = []

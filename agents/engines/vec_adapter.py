@@ -174,7 +174,7 @@ class NativeVecEnv(VecEnv):
         return [value for _ in self._get_indices(indices)]
 
     def has_attr(self, attr_name: str) -> bool:
-        """Whether the attribute exists; ``action_masks`` does if there are masks."""
+        """True if the attribute exists; ``action_masks`` does if there are masks."""
         if attr_name != "action_masks":
             return hasattr(self.env, attr_name)
         space = self.observation_space

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import gymnasium as gym
 
-from agents.loops import search as loops_search
+from agents.loops import search
 from agents.loops.search import Edit
 from envs.loops.env import LoopScheduleEnv
 from envs.loops.nest import STOP, Nest
@@ -38,7 +38,7 @@ class PlannedEdits(ABC):
         """The next action of the plan."""
         if self._actions is None:
             nest = self.core.nest(0)
-            self._actions = loops_search.actions_of(nest, self.plan(nest))
+            self._actions = search.actions_of(nest, self.plan(nest))
         return self._actions.pop(0) if self._actions else STOP
 
     @abstractmethod
@@ -52,7 +52,7 @@ class Hand(PlannedEdits):
     def plan(self, nest: Nest) -> list[Edit]:
         """See :func:`agents.loops.search.hand`."""
         processor = self.core.processor
-        return loops_search.hand(nest, processor.vector_registers, processor.lanes)
+        return search.hand(nest, processor.vector_registers, processor.lanes)
 
 
 class Greedy(PlannedEdits):
@@ -60,7 +60,7 @@ class Greedy(PlannedEdits):
 
     def plan(self, nest: Nest) -> list[Edit]:
         """See :func:`agents.loops.search.greedy`."""
-        return loops_search.greedy(nest, self.core.seconds).edits
+        return search.greedy(nest, self.core.seconds).edits
 
 
 class Annealing(PlannedEdits):
@@ -71,7 +71,7 @@ class Annealing(PlannedEdits):
     def plan(self, nest: Nest) -> list[Edit]:
         """The best edits that annealing finds in ``evaluations`` judgements."""
         judge = self.core.seconds
-        return loops_search.annealing(nest, judge, self.evaluations, self.seed).edits
+        return search.annealing(nest, judge, self.evaluations, self.seed).edits
 
 
 class ShortAnnealing(Annealing):

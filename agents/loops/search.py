@@ -135,7 +135,7 @@ class Script:
         self.depth = depth
 
     def take(self, action: int) -> bool:
-        """Takes an action where it is, if it is legal; returns whether it was."""
+        """Takes an action where it is, if it is legal; returns True if it was."""
         found = edited(self.nest, (self.depth, action))
         if found is None:
             return False
@@ -171,7 +171,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Found:
-    """What a search came to.
+    """The best nest that a search found.
 
     Attributes:
         edits: Of the best nest.
@@ -266,7 +266,7 @@ def _neighbour(nest: Nest, changes: list[Change], rng: np.random.Generator) -> l
 
 
 def _carried_out(nest: Nest, changes: list[Change]) -> tuple[list[Change], Script]:
-    """The changes that are legal in turn and fit into an episode, and what they come to."""
+    """The changes that are legal in turn and fit into an episode, and their script."""
     kept, script = [], Script(nest)
     for change in changes:
         longer = script.copy()

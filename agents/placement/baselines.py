@@ -5,8 +5,7 @@ from typing import Any, ClassVar
 
 import gymnasium as gym
 
-from agents.placement import heuristics as placement_heuristics
-from agents.placement import search as placement_search
+from agents.placement import heuristics, search
 from agents.placement.heuristics import Placement
 from envs.placement.env import DevicePlacementEnv
 from hardware_sim.errors import InputError
@@ -14,7 +13,7 @@ from hardware_sim.problem import PlacementProblem
 
 
 class PlannedAgent(ABC):
-    """Places every group where a plan made once an episode says.
+    """Places every group by a plan made once an episode.
 
     Args:
         env: A device placement environment.
@@ -52,7 +51,7 @@ class SingleDevice(PlannedAgent):
 
     def plan(self, problem: PlacementProblem) -> Placement:
         """See :func:`agents.placement.heuristics.single_device`."""
-        return placement_heuristics.single_device(problem)
+        return heuristics.single_device(problem)
 
 
 class RoundRobin(PlannedAgent):
@@ -60,7 +59,7 @@ class RoundRobin(PlannedAgent):
 
     def plan(self, problem: PlacementProblem) -> Placement:
         """See :func:`agents.placement.heuristics.round_robin`."""
-        return placement_heuristics.round_robin(problem)
+        return heuristics.round_robin(problem)
 
 
 class Expert(PlannedAgent):
@@ -68,7 +67,7 @@ class Expert(PlannedAgent):
 
     def plan(self, problem: PlacementProblem) -> Placement:
         """See :func:`agents.placement.heuristics.expert`."""
-        return placement_heuristics.expert(problem)
+        return heuristics.expert(problem)
 
 
 class Heft(PlannedAgent):
@@ -76,7 +75,7 @@ class Heft(PlannedAgent):
 
     def plan(self, problem: PlacementProblem) -> Placement:
         """See :func:`agents.placement.heuristics.heft`."""
-        return placement_heuristics.heft(problem)
+        return heuristics.heft(problem)
 
 
 class Etf(PlannedAgent):
@@ -84,7 +83,7 @@ class Etf(PlannedAgent):
 
     def plan(self, problem: PlacementProblem) -> Placement:
         """See :func:`agents.placement.heuristics.etf`."""
-        return placement_heuristics.etf(problem)
+        return heuristics.etf(problem)
 
 
 class MinCut(PlannedAgent):
@@ -92,7 +91,7 @@ class MinCut(PlannedAgent):
 
     def plan(self, problem: PlacementProblem) -> Placement:
         """See :func:`agents.placement.heuristics.min_cut`."""
-        return placement_heuristics.min_cut(problem)
+        return heuristics.min_cut(problem)
 
 
 class Annealing(PlannedAgent):
@@ -102,7 +101,7 @@ class Annealing(PlannedAgent):
 
     def plan(self, problem: PlacementProblem) -> Placement:
         """The best placement that annealing finds in ``evaluations`` simulations."""
-        return placement_search.annealing(problem, self.evaluations, self.seed).placement
+        return search.annealing(problem, self.evaluations, self.seed).placement
 
 
 class RandomSearch(PlannedAgent):
@@ -112,4 +111,4 @@ class RandomSearch(PlannedAgent):
 
     def plan(self, problem: PlacementProblem) -> Placement:
         """The best of ``evaluations`` random placements."""
-        return placement_search.random_search(problem, self.evaluations, self.seed).placement
+        return search.random_search(problem, self.evaluations, self.seed).placement

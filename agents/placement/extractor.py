@@ -1,4 +1,4 @@
-"""What a placement policy looks at."""
+"""The feature extractor of placement policies."""
 
 import gymnasium as gym
 import torch

@@ -1,4 +1,4 @@
-"""Placements without search: what people and schedulers do.
+"""Placements without search, by people's rules and by schedulers.
 
 Every function takes a problem and returns int64 ``(G,)``, the device of each group. Schedulers
 work on ops: the first op of a group that is scheduled decides for the whole group.
@@ -200,7 +200,7 @@ class _Plan:
         return roomy or [int(self.devices[room.argmax()])]
 
     def ready(self, op: int, device: int) -> float:
-        """When the inputs of an op are on a device; its scheduled inputs, that is."""
+        """Seconds until the inputs of an op, those scheduled so far, are on a device."""
         latest = 0.0
         for producer, size in self.inputs[op]:
             source = self.device[producer]

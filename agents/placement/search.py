@@ -62,7 +62,7 @@ def annealing(
         seed: Seeds the moves.
         start: Where to start; everything on one device if absent.
         hottest: First temperature, as a fraction of the single-device time.
-        coldest: Last temperature, likewise.
+        coldest: Last temperature, as a fraction of the single-device time.
 
     Raises:
         InputError: ``evaluations`` is below 1.

@@ -123,7 +123,7 @@ class MaskedActorCritic(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI, Targe
         return {TARGET_NETWORK_ACTION_DIST_INPUTS: logits}
 
     def get_non_inference_attributes(self) -> list[str]:
-        """What runners need not hold."""
+        """Names of the attributes that runners need not hold."""
         return ["value", "_old_extractor", "_old_policy"]
 
 
@@ -174,7 +174,7 @@ class NetworkActorCritic(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI, Targ
         return {TARGET_NETWORK_ACTION_DIST_INPUTS: logits}
 
     def get_non_inference_attributes(self) -> list[str]:
-        """What runners need not hold."""
+        """Names of the attributes that runners need not hold."""
         return ["_old_network"]
 
 
@@ -226,7 +226,7 @@ class MaskedQ(TorchRLModule, InferenceOnlyAPI, QNetAPI, TargetNetworkAPI):
         return {Q_VALUES: values}
 
     def get_non_inference_attributes(self) -> list[str]:
-        """What runners need not hold."""
+        """Names of the attributes that runners need not hold."""
         return ["_target_extractor", "_target_head"]
 
     def _forward_inference(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Judge:
     """Returns of plans of one problem, and how many were asked for.
 
     Args:
-        problem: What is cut.
+        problem: The vocabulary to cut.
         places: Words of the places, int64, rising.
         loss_price: As of the environment.
     """
@@ -34,7 +34,7 @@ class Judge:
         self.evaluations = 0
 
     def possible(self, cuts: Cuts) -> bool:
-        """Whether the cuts are a plan: one to four, rising, with a dimension for each tail."""
+        """True if the cuts are a plan: one to four, rising, with a dimension for each tail."""
         places, divisor = cuts
         return (
             1 <= len(places) <= MOST_TAILS
@@ -51,7 +51,7 @@ class Judge:
 
 
 class PlannedAgent(ABC):
-    """Cuts where a plan made once an episode says.
+    """Cuts by a plan made once an episode.
 
     Args:
         env: An adaptive softmax environment.
@@ -84,7 +84,7 @@ class PlannedAgent(ABC):
 
     @abstractmethod
     def plan(self, judge: Judge) -> Cuts:
-        """Where to cut."""
+        """The cuts of a problem, and the divisor."""
 
 
 class Guess(PlannedAgent):

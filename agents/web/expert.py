@@ -28,9 +28,9 @@ class AtALossError(InputError):
 class Expert:
     """Fills in what the answer determines, in the order of the page, and sends it.
 
-    It looks at the page again before every act, so that it goes on from any state. Whatever actions
-    the environment takes, it says the same acts in them; with raw events an act may take several
-    frames.
+    It looks at the page again before every act, so that it goes on from any state. Its acts are the
+    same in every interface, translated into the environment's actions; with raw events an act may
+    take several frames.
 
     Args:
         env: A web environment.
@@ -114,7 +114,7 @@ class _Plan:
         return self._reach(self.ids[name], "click")
 
     def _reach(self, index: int, verb: str, field: int = -1) -> Action:
-        """An act on a node, or what uncovers it first."""
+        """An act on a node, or first the one that uncovers it."""
         row = self._row(index)
         if row is None:
             return self._open(index)
@@ -123,7 +123,7 @@ class _Plan:
         return Action(verb, self.refs[index], field)
 
     def _open(self, index: int) -> Action:
-        """What makes a node appear: the opener of something it stands in."""
+        """The act that makes a node appear: on the opener of something it stands in."""
         inside = set()
         while index >= 0:
             inside.add(self.document.nodes[index].id)
@@ -352,5 +352,5 @@ def _controls(widget: dict[str, Any]) -> list[str]:
 
 
 def _same_place(sent: str, value: str) -> bool:
-    """Whether an airport's value means what the human's means."""
+    """True if an airport's value means what the human's means."""
     return agreement((("", sent),), (("", value),), {"": "airport"}).is_success

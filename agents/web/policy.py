@@ -41,8 +41,8 @@ class WebPolicy(nn.Module):
     Only displayed elements are computed with; the others' logits are 0, which the mask hides.
 
     Args:
-        sees: What it knows of an element besides its box: ``"dom"``, what the page says of it;
-            ``"pixels"``, what the screen shows there, as the paper's agent; or ``"both"``.
+        sees: Inputs about an element besides its box: ``"dom"``, the page's attributes of it;
+            ``"pixels"``, the screen there, as the paper's agent; or ``"both"``.
 
     Raises:
         InputError: ``sees`` is none of these.
@@ -84,16 +84,16 @@ class WebPolicy(nn.Module):
         fields = torch.cat([names, texts], -1)
         seen = torch.zeros_like(elements[..., :1])
         if self.sees != "pixels":
-            said = self.meaning(fields)[:, :, None] * self.match
-            agreement = match.flatten(2) @ said.flatten(1, 2)
+            meaning = self.meaning(fields)[:, :, None] * self.match
+            agreement = match.flatten(2) @ meaning.flatten(1, 2)
             text = self._bag(_gather(observation["text"], index))
             seen = seen + self.element(torch.cat([elements, text, agreement], -1))
         if self.sees != "dom":
             places = elements[..., _PLACE : _PLACE + 4]
             looks = self.screen(observation["pixels"], places)
             seen = seen + self.shown(torch.cat([looks, places], -1))
-        told = self.told(self._bag(observation["instruction"]))[:, None]
-        tokens = torch.cat([told, self.field(fields), seen], 1)
+        instruction = self.told(self._bag(observation["instruction"]))[:, None]
+        tokens = torch.cat([instruction, self.field(fields), seen], 1)
         known = observation["field_mask"].bool()
         present = torch.cat([torch.ones_like(known[:, :1]), known, shown], 1)
         bias = self._bias(elements, present)
@@ -110,7 +110,7 @@ class WebPolicy(nn.Module):
         return mean
 
     def _bias(self, elements: Tensor, present: Tensor) -> Tensor:
-        """What each pair of tokens adds to attention, by where elements stand: (b, heads, n, n)."""
+        """Bias of attention for each pair of tokens, by places of elements: (b, heads, n, n)."""
         pairs = relations(elements[..., _PLACE : _PLACE + 4])
         batch, _, count, _ = pairs.shape
         found = (self.relation @ pairs.flatten(2)).view(batch, HEADS, count, count)
@@ -177,11 +177,11 @@ RELATIONS = (
     "itself",
     "distance in the document",
 )
-"""What :func:`relations` says of two elements."""
+"""Names of the relations of two elements that :func:`relations` computes."""
 
 
 def relations(places: Tensor) -> Tensor:
-    """How elements stand to each other, (batch, relations, n, n), from left, top, width, height."""
+    """Relations of elements, (batch, relations, n, n), from left, top, width and height."""
     left, top, width, height = places.unbind(-1)
     across, down = _differences(left + width / 2), _differences(top + height / 2)
     order = torch.arange(places.shape[1], device=places.device).float()
@@ -206,7 +206,7 @@ def relations(places: Tensor) -> Tensor:
 
 
 class Screen(nn.Module):
-    """What the screen shows around places, by a convolutional network at half resolution."""
+    """Features of the screen around places, by a convolutional network at half resolution."""
 
     features_dim = 96
 
@@ -236,7 +236,7 @@ class Screen(nn.Module):
 
 
 def _displayed(mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Which places of a shortened list are real (batch, n), and their elements (batch, n)."""
+    """True (batch, n) at the real places of a shortened list, and their elements (batch, n)."""
     shown = mask.bool()
     count = max(1, int(shown.sum(1).max()))
     index = torch.sort(shown.to(torch.int8), dim=1, descending=True, stable=True).indices[:, :count]
@@ -244,7 +244,7 @@ def _displayed(mask: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _differences(places: Tensor) -> Tensor:
-    """How far every other element lies from each, (batch, n, n)."""
+    """Distance of every other element from each, (batch, n, n)."""
     return places[:, None, :] - places[:, :, None]
 
 
@@ -263,7 +263,7 @@ class WebAgent:
     Args:
         env: A web environment.
         weights: A safetensors file; the first of the shipped ones if it is missing.
-        sees: As of :class:`WebPolicy`; what sees pixels needs an environment with pixels.
+        sees: As of :class:`WebPolicy`; with pixels the environment must have them, too.
         deterministic: Takes the most probable legal action; otherwise samples.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How the shipped weights of the web policies are made.
+"""Trains the shipped weights of the web policies.
 
 ``python -m agents.web.recipe generalist web-0.safetensors --seed 0`` imitates the expert on all
 tasks in the twin, then goes on by reinforcement on flight sites (behaviour cloning, then a policy
@@ -77,7 +77,7 @@ def reinforce(learner: WebPolicy, seed: int, steps: int) -> WebPolicy:
             hyperparameters={**PPO, "weights": str(weights)},
         )
         run = Run.create(Path(folder, "run"), config.to_json())
-        sb3.train(config, run, _tell)
+        sb3.train(config, run, _report)
         _, content = run.read_best(sb3.read)
     state = content["parameters"]["policy"]
     prefix = "network."
@@ -87,7 +87,7 @@ def reinforce(learner: WebPolicy, seed: int, steps: int) -> WebPolicy:
     return learner
 
 
-def _tell(progress: Progress) -> None:
+def _report(progress: Progress) -> None:
     score = progress.metrics.get("mean_score")
     if score is not None:
         typer.echo(f"{progress.step} of {progress.total} steps, mean agreement {score:.3f}")

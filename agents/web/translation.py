@@ -1,4 +1,4 @@
-"""Acts on elements in the words of the other interfaces."""
+"""Translates acts on elements into the actions of the other interfaces."""
 
 from envs.web.actions import Action
 from envs.web.commands import Command

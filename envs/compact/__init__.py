@@ -1,1 +1,1 @@
-"""How many channels to keep of each feature map of a network."""
+"""Compacting networks: choose the number of channels to keep of each feature map."""

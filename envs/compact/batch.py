@@ -1,7 +1,6 @@
-"""Many networks being made compact at once: the core that both environment classes wrap."""
+"""Many networks being made compact at once: the core that both environment classes drive."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +9,14 @@ from numpy.typing import NDArray
 
 from envs.compact.measured import MeasuredJudge
 from envs.compact.table import ReplayTable, load_table
+from envs.rows import Outcome, whole_actions
 from hardware_sim.errors import InputError, choose
 
 ILLEGAL = -10.0
 """Reward of an action that the mask forbids; it ends the episode."""
 
 NEAR_BEST = 0.05
-"""How far below the best possible score, in doublings, still counts as success."""
+"""Largest distance below the best possible score, in doublings, that counts as success."""
 
 LARGEST_FEATURE = 16.0
 LAYER_FEATURES = (
@@ -29,7 +29,7 @@ LAYER_FEATURES = (
 CHOICE_FEATURES = (
     "share of the channels kept",
     "log2 of the speed-up if the layers after this one keep everything",
-    "share of the original's parameters likewise",
+    "share of the original's parameters if the layers after this one keep everything",
     "least share of the parameters that can be reached from there",
 )
 CONTEXT_FEATURES = (
@@ -39,37 +39,11 @@ CONTEXT_FEATURES = (
     "log2 speed-up",
 )
 
+SETTINGS = ("batch", "price", "budget")
+"""Keys of a setting."""
+
 Judge = Callable[[Sequence[int], int], tuple[float, float]]
 Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one step of ``B`` rows brought; rows that did not step hold zeros.
-
-    Attributes:
-        speed: float64 ``(B,)``, growth of the logarithm of the speed-up.
-        accuracy: float64 ``(B,)``, minus the price of the points lost, where all is decided.
-        illegal: float64 ``(B,)``, the penalty.
-        terminated: bool ``(B,)``.
-        score: float64 ``(B,)``, sum of the episode's rewards, where terminated.
-        is_success: bool ``(B,)``.
-        kept: int64 ``(B, L)``, channels, zero where undecided.
-        speedup: float64 ``(B,)``, where all is decided.
-        points_lost: Likewise.
-        regret: float64 ``(B,)``, best score of the table minus this one, where terminated.
-    """
-
-    speed: Values
-    accuracy: Values
-    illegal: Values
-    terminated: NDArray[np.bool_]
-    score: Values
-    is_success: NDArray[np.bool_]
-    kept: NDArray[np.int64]
-    speedup: Values
-    points_lost: Values
-    regret: Values
 
 
 class CompactBatch:
@@ -80,8 +54,8 @@ class CompactBatch:
 
     Args:
         batches: Batch sizes of which one is drawn an episode.
-        prices: What a point of accuracy costs, in doublings of speed; likewise.
-        budgets: Largest share of the original's parameters; likewise.
+        prices: Costs of a point of accuracy, in doublings of speed, of which one is drawn.
+        budgets: Largest shares of the original's parameters, of which one is drawn.
         backend: ``"replay"`` or ``"measured"``.
         data: Folder of CIFAR-10, for ``"measured"``.
         network: Weights of the trained network, for ``"measured"``.
@@ -118,8 +92,9 @@ class CompactBatch:
         self._grow()
         self.batch = batch
         self.node = np.zeros(batch, np.int64)
-        self.setting = np.zeros((3, batch), np.int64)  # which batch size, price and budget
+        self.setting = np.zeros((3, batch), np.int64)  # numbers of batch size, price and budget
         self.total = np.zeros(batch)
+        self.speedup, self.points_lost = np.zeros((2, batch))  # where all is decided
 
     def spaces(self) -> tuple[spaces.Dict, "spaces.Discrete[np.int64]"]:
         """Observation and action space of one row."""
@@ -137,11 +112,37 @@ class CompactBatch:
         )
         return observation, spaces.Discrete(self.choices)
 
-    def begin(self, rows: NDArray[np.bool_], setting: NDArray[np.int64]) -> None:
-        """Starts episodes in the given rows; ``setting`` is ``(3, rows)``."""
+    def draw(self, random: np.random.Generator, options: Mapping[str, Any]) -> tuple[int, int, int]:
+        """Batch size, price and budget of a new episode, by number: drawn, or as asked for.
+
+        Raises:
+            InputError: A value is not among this environment's.
+        """
+        allowed = (self.batches, self.prices, self.budgets)
+        drawn = [int(random.integers(len(values))) for values in allowed]
+        for i, (name, values) in enumerate(zip(SETTINGS, allowed, strict=True)):
+            if name in options:
+                if options[name] not in values:
+                    raise InputError(
+                        f"{name} is {options[name]!r}; allowed: {', '.join(map(str, values))}"
+                    )
+                drawn[i] = values.index(options[name])
+        size, price, budget = drawn
+        return size, price, budget
+
+    def begin(
+        self, rows: NDArray[np.bool_], drawn: list[tuple[int, int, int]]
+    ) -> dict[str, list[Any]]:
+        """Starts episodes in the given rows, one drawn setting each; names the settings."""
         self.node[rows] = 0
-        self.total[rows] = 0.0
-        self.setting[:, rows] = setting
+        for array in (self.total, self.speedup, self.points_lost):
+            array[rows] = 0.0
+        self.setting[:, rows] = np.array(drawn, np.int64).reshape(-1, len(SETTINGS)).T
+        return {
+            "batch": [self.batches[size] for size, _, _ in drawn],
+            "price": [self.prices[price] for _, price, _ in drawn],
+            "budget": [self.budgets[budget] for _, _, budget in drawn],
+        }
 
     def step(self, rows: NDArray[np.bool_], actions: NDArray[np.integer]) -> Outcome:
         """Decides the present layer of the given rows.
@@ -149,19 +150,10 @@ class CompactBatch:
         Raises:
             InputError: An action of these rows is no choice, or there is not one for each row.
         """
-        if actions.shape != (self.batch,) or actions.dtype.kind not in "iu":
-            raise InputError(
-                f"actions are {actions.dtype} {actions.shape}; expected integers ({self.batch},)"
-            )
-        chosen = actions[rows]
-        if chosen.size and not 0 <= chosen.min() <= chosen.max() < self.choices:
-            raise InputError(
-                f"actions {chosen.min()} to {chosen.max()}: choices are 0 to {self.choices - 1}"
-            )
-        action = np.where(rows, actions, 0)
+        action = whole_actions(actions, rows, self.choices)
         legal = rows & self.mask()[np.arange(self.batch), action]
         illegal = np.where(rows & ~legal, ILLEGAL, 0.0)
-        size, price, budget = self.setting
+        size, price, _ = self.setting
         before = self.log_speedup[size, self.node]
         self.node = np.where(legal, self.node * self.choices + 1 + action, self.node)
         speed = self.log_speedup[size, self.node] - before
@@ -176,24 +168,13 @@ class CompactBatch:
                 speed[row] = np.log2(speedup[row]) - before[row]
         accuracy = -np.array(self.prices)[price] * lost + 0.0
         self.total = np.where(rows, self.total + speed + accuracy + illegal, self.total)
+        self.speedup[rows], self.points_lost[rows] = speedup[rows], lost[rows]
         terminated = complete | (illegal < 0)
-        score = np.where(terminated, self.total, 0.0)
-        best = self.best[size, price, budget]
-        return Outcome(
-            speed=speed,
-            accuracy=accuracy,
-            illegal=illegal,
-            terminated=terminated,
-            score=score,
-            is_success=complete & (best - score <= NEAR_BEST),
-            kept=np.where(terminated[:, None], self.kept[self.node], 0),
-            speedup=speedup,
-            points_lost=lost,
-            regret=np.where(terminated, best - score, 0.0),
-        )
+        parts = {"speed": speed, "accuracy": accuracy, "illegal": illegal}
+        return Outcome(parts, terminated, np.zeros_like(terminated))
 
     def mask(self) -> NDArray[np.bool_]:
-        """Which choices leave the budget within reach, ``(B, C)``; all when all is decided."""
+        """The choices that leave the budget within reach, bool ``(B, C)``; all after the last."""
         inner = np.minimum(self.node, self.first_leaf - 1)
         legal: NDArray[np.bool_] = (
             self.least[inner] <= np.array(self.budgets)[self.setting[2]][:, None] + 1e-12
@@ -219,6 +200,25 @@ class CompactBatch:
             "choices": choices * ~decided[:, None, None],
             "context": context.astype(np.float32),
             "action_mask": self.mask().astype(np.int8),
+        }
+
+    def results(self, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        """Figures of the choices of the given rows, which are complete or illegal.
+
+        Returns:
+            ``score`` (sum of the episode's rewards), ``is_success``, ``speedup`` and
+            ``points_lost`` (0 after an illegal choice), ``regret`` and ``kept`` ``(rows, L)``.
+        """
+        node, score = self.node[rows], self.total[rows]
+        size, price, budget = self.setting[:, rows]
+        regret = self.best[size, price, budget] - score
+        return {
+            "score": score,
+            "is_success": (node >= self.first_leaf) & (regret <= NEAR_BEST),
+            "speedup": self.speedup[rows],
+            "points_lost": self.points_lost[rows],
+            "regret": regret,
+            "kept": self.kept[node],
         }
 
     def scores(self, row: int) -> Values:

@@ -60,7 +60,7 @@ def load_splits(folder: str | Path, validation: int = 2_000, seed: int = 0) -> S
     Args:
         folder: Holds ``data_batch_1`` to ``data_batch_5`` and ``test_batch`` (of the Python
             version), or pictures as ``train/CLASS/*`` and ``test/CLASS/*``.
-        validation: How many training pictures become the validation split.
+        validation: Number of training pictures that become the validation split.
         seed: Draws them.
 
     Raises:

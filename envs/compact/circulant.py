@@ -29,7 +29,7 @@ class CirculantProjection(nn.Module):
         vector: The first column of the circulant matrix, float ``(d,)``.
         signs: 1 or -1 for each reordered channel, ``(d,)``.
         kept: Number of channels kept, 1 to ``d``.
-        order: Which channel comes first, and so on, a permutation ``(d,)``; as they are if absent.
+        order: The channels in their new order, a permutation ``(d,)``; as they are if absent.
 
     Raises:
         InputError: The shapes differ, a sign is neither 1 nor -1, ``kept`` is out of range, or
@@ -78,7 +78,7 @@ class CirculantProjection(nn.Module):
         return projected.movedim(-1, dim)
 
     def matrix(self) -> Tensor:
-        """The same as a dense matrix, ``(kept, d)``: what folds into a layer's weights."""
+        """The projection as a dense matrix, ``(kept, d)``, to fold into a layer's weights."""
         channels = len(self.vector)
         rows = torch.arange(self.kept, device=self.vector.device)[:, None]
         columns = torch.arange(channels, device=self.vector.device)[None]
@@ -86,7 +86,7 @@ class CirculantProjection(nn.Module):
         return reordered[:, self.order.argsort()]
 
     def extra_repr(self) -> str:
-        """Shown by ``print(module)``."""
+        """The sizes, shown by ``print(module)``."""
         return f"{len(self.vector)} to {self.kept}"
 
 
@@ -100,10 +100,10 @@ def fit_projection(
 
     What a later layer sees is ``activation(P y)``. The vector minimises the residual of the best
     affine reading of ``activation(y)`` from it, in the least squares over the given features; a
-    residual of zero keeps every distance that a linear layer can tell. It starts from the identity
-    with the most informative channels first, because an activation such as ReLU loses half of
-    what a random mixture says. In the end the vector is scaled so that squared distances between
-    features are kept in the least squares.
+    residual of zero keeps every distance that a linear layer can see. It starts from the identity
+    with the most informative channels first, because an activation such as ReLU loses half of the
+    information in a random mixture. In the end the vector is scaled so that squared distances
+    between features are kept in the least squares.
 
     Args:
         features: Before the activation, float ``(n, d)``.

@@ -33,8 +33,8 @@ class Compacted:
         model: Same inputs and outputs as the original; in evaluation mode.
         projections: The circulant projection of each compact map, by its convolution. They are
             folded into the weights of ``model`` and cost nothing there.
-        residual: Share of the variance of what each re-configured layer should give that it does
-            not give on the calibration images, by path.
+        residual: Share of the variance of each re-configured layer's target that its output
+            leaves unexplained on the calibration images, by path.
     """
 
     model: fx.GraphModule
@@ -180,7 +180,7 @@ class _Refitter(fx.Interpreter):
 
 
 def _is_norm(module: nn.Module, node: fx.Node) -> bool:
-    """Whether a node calls a batch normalisation."""
+    """True if a node calls a batch normalisation."""
     return node.op == "call_module" and isinstance(
         module.get_submodule(str(node.target)), nn.BatchNorm2d
     )
@@ -194,7 +194,7 @@ def fit_layer(
     Args:
         layer: Gives kernel, stride, padding and dilation, and whether there is a bias.
         inputs: ``(n, k, height, width)``, or ``(n, k)`` for a linear layer.
-        target: What it should give, ``(n, m, ...)``.
+        target: The output wanted, ``(n, m, ...)``.
         intercept: Whether a constant may be added; it is returned, not put into the layer.
 
     Returns:
@@ -242,7 +242,7 @@ def _ridged(gram: Tensor) -> Tensor:
 
 
 def _rows(layer: nn.Conv2d | nn.Linear, inputs: Tensor) -> Tensor:
-    """What the layer's weights are multiplied by, a row an output position."""
+    """The numbers that a layer's weights multiply, a row an output position."""
     if isinstance(layer, nn.Linear):
         return inputs
     padding = layer.padding

@@ -1,4 +1,4 @@
-"""What running a network costs: parameters, multiplications, memory, and measured time."""
+"""Costs of running a network: parameters, multiplications, memory, and measured time."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -22,10 +22,10 @@ class LayerCost:
     """One convolution or linear layer on one input.
 
     Attributes:
-        parameters: Weights and biases.
-        multiplications: Of its weights with what they meet.
-        map_bytes: Size of what it gives, in float32.
-        input_shape: What it reads, without the batch.
+        parameters: Number of weights and biases.
+        multiplications: Number of multiplications by its weights.
+        map_bytes: Size of its output in float32.
+        input_shape: Shape of its input, without the batch.
     """
 
     parameters: int

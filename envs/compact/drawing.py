@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from envs.compact.batch import CompactBatch, Outcome
+    from envs.compact.batch import CompactBatch
 
 _WHOLE, _KEPT, _PRESENT = "#d9d9d9", "#0072B2", "#E69F00"
 
 
-def text(core: "CompactBatch", row: int, outcome: "Outcome | None") -> str:
-    """One line a layer, and what has come of it."""
+def text(core: "CompactBatch", row: int) -> str:
+    """One line a layer, and the speed-up and accuracy so far."""
     kept = core.kept[core.node[row]].tolist()
     present = sum(channels > 0 for channels in kept)
     lines = [_setting(core, row)]
@@ -22,10 +22,10 @@ def text(core: "CompactBatch", row: int, outcome: "Outcome | None") -> str:
         mark = ">" if i == present else " "
         shown = f"{channels:3d} of {width}" if channels else f"  ? of {width}"
         lines.append(f"{mark} map {i + 1}: {shown:12s} {'#' * (channels // 4)}")
-    return "\n".join([*lines, _standing(core, row, outcome)]) + "\n"
+    return "\n".join([*lines, _standing(core, row)]) + "\n"
 
 
-def picture(core: "CompactBatch", row: int, outcome: "Outcome | None") -> NDArray[np.uint8]:
+def picture(core: "CompactBatch", row: int) -> NDArray[np.uint8]:
     """A bar for each map, its kept part filled.
 
     Returns:
@@ -43,7 +43,7 @@ def picture(core: "CompactBatch", row: int, outcome: "Outcome | None") -> NDArra
     axes.set_yticks(place, labels)
     axes.invert_yaxis()
     axes.set_xlabel("channels: original (grey), kept (blue)")
-    axes.set_title(f"{_setting(core, row)}\n{_standing(core, row, outcome)}", fontsize=10)
+    axes.set_title(f"{_setting(core, row)}\n{_standing(core, row)}", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
@@ -58,11 +58,11 @@ def _setting(core: "CompactBatch", row: int) -> str:
     )
 
 
-def _standing(core: "CompactBatch", row: int, outcome: "Outcome | None") -> str:
-    """How fast it is by now, and what was lost."""
-    if outcome is not None and outcome.speedup[row] > 0:
+def _standing(core: "CompactBatch", row: int) -> str:
+    """The speed-up by now, and the points lost."""
+    if core.speedup[row] > 0:
         return (
-            f"{outcome.speedup[row]:.2f} times as fast, {outcome.points_lost[row]:.1f} points "
-            f"lost, score {outcome.score[row]:.2f}"
+            f"{core.speedup[row]:.2f} times as fast, {core.points_lost[row]:.1f} points lost, "
+            f"score {core.total[row]:.2f}"
         )
     return f"{2 ** core.log_speedup[core.setting[0, row], core.node[row]]:.2f} times as fast so far"

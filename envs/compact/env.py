@@ -2,31 +2,24 @@
 
 from typing import Any
 
-import gymnasium as gym
-import numpy as np
-from numpy.typing import NDArray
-
-from envs.compact.batch import CompactBatch, Outcome
+from envs.compact.batch import CompactBatch
 from envs.compact.drawing import picture, text
-from hardware_sim.errors import InputError, choose
-
-Observation = dict[str, NDArray[Any]]
+from envs.rows import RowEnv
 
 BATCHES = (1, 32)
 PRICES = (0.1, 0.2, 0.4)
 BUDGETS = (1.0, 0.5, 0.25)
-SETTINGS = ("batch", "price", "budget")
 
 
-class CompactFeatureEnv(gym.Env[Observation, np.int64]):
+class CompactFeatureEnv(RowEnv[CompactBatch]):
     """Chooses how many channels of each feature map of a network to keep.
 
     ## Description
 
-    A small convolutional network has learned CIFAR-10. Layer by layer, the agent says which share
+    A small convolutional network has learned CIFAR-10. Layer by layer, the agent chooses the share
     of a feature map's channels to keep; a circulant projection makes the map compact, and the
     convolutions that make and read it are re-configured (Wang, Xu, Xu, Tao, "Beyond Filters:
-    Compact Feature Map for Portable Deep Model", ICML 2017; `hardware_sim.compact`). Fewer
+    Compact Feature Map for Portable Deep Model", ICML 2017; `envs.compact.compaction`). Fewer
     channels are faster and lose accuracy; which layer may lose how much is to be found out, and
     depends on the batch size, on what a point of accuracy is worth, and on how many parameters
     the device can hold.
@@ -59,8 +52,8 @@ class CompactFeatureEnv(gym.Env[Observation, np.int64]):
 
     At the last step `info["score"]` is their sum over the episode, log2(speed-up) - price *
     points lost (higher is better; 0 is the original), `info["kept"]` the channels of each map,
-    `info["speedup"]` and `info["points_lost"]` the two figures, `info["regret"]` how much the best
-    choice of the replay table would have scored above it (exact, by enumeration), and
+    `info["speedup"]` and `info["points_lost"]` the two figures, `info["regret"]` the distance to
+    the score of the best choice in the replay table (exact, by enumeration), and
     `info["is_success"]` whether that is 0.05 doublings at most.
 
     ## Starting State
@@ -102,6 +95,7 @@ class CompactFeatureEnv(gym.Env[Observation, np.int64]):
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 2}
+    drawings = {"rgb_array": picture, "ansi": text}
 
     def __init__(
         self,
@@ -113,97 +107,6 @@ class CompactFeatureEnv(gym.Env[Observation, np.int64]):
         network: str | None = None,
         render_mode: str | None = None,
     ) -> None:
-        if render_mode is not None:
-            choose("render_mode", render_mode, self.metadata["render_modes"])
-        self.render_mode = render_mode
+        core = CompactBatch(batches, prices, budgets, backend, data, network, batch=1)
+        super().__init__(core, render_mode)
         self.deterministic = backend != "measured"
-        self.core = CompactBatch(batches, prices, budgets, backend, data, network, batch=1)
-        self.observation_space, self.action_space = self.core.spaces()
-        self.last: Outcome | None = None
-        self._ended = True
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
-        """Starts an episode.
-
-        Args:
-            seed: Seeds the draw of batch size, price and budget.
-            options: ``{"batch": ..., "price": ..., "budget": ...}``, any of them, picks them.
-
-        Raises:
-            InputError: A value is not among this environment's.
-        """
-        super().reset(seed=seed)
-        setting = draw_setting(self.core, self.np_random, options)
-        self.core.begin(np.ones(1, np.bool_), setting[:, None])
-        self.last, self._ended = None, False
-        return self._observation(), settings(self.core, setting)
-
-    def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Decides the present layer.
-
-        Raises:
-            InputError: The action is no choice, or the episode has ended.
-        """
-        if self._ended:
-            raise InputError("the episode has ended; call reset() before step()")
-        outcome = self.core.step(np.ones(1, np.bool_), np.asarray([action]))
-        parts = {name: float(getattr(outcome, name)[0]) for name in REWARDS}
-        info: dict[str, Any] = {"reward": parts}
-        self._ended = bool(outcome.terminated[0])
-        if self._ended:
-            self.last = outcome
-            info |= {name: getattr(outcome, name)[0].item() for name in RESULTS}
-            info["kept"] = outcome.kept[0].copy()
-        return self._observation(), total(outcome)[0].item(), self._ended, False, info
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Which choices are allowed now, bool ``(C,)``."""
-        return np.array(self.core.mask()[0])
-
-    def render(self) -> NDArray[np.uint8] | str | None:  # type: ignore[override]
-        """The maps as bars, original and kept: uint8 ``(height, width, 3)``, or lines of text."""
-        if self.render_mode is None:
-            gym.logger.warn("render() needs a render_mode at construction")
-            return None
-        draw = picture if self.render_mode == "rgb_array" else text
-        return draw(self.core, 0, self.last)
-
-    def _observation(self) -> Observation:
-        return {key: value[0] for key, value in self.core.observe().items()}
-
-
-REWARDS = ("speed", "accuracy", "illegal")
-RESULTS = ("score", "is_success", "speedup", "points_lost", "regret")
-
-
-def total(outcome: Outcome) -> NDArray[np.float64]:
-    """The reward of each row."""
-    return outcome.speed + outcome.accuracy + outcome.illegal
-
-
-def draw_setting(
-    core: CompactBatch, random: np.random.Generator, options: dict[str, Any] | None
-) -> NDArray[np.int64]:
-    """Which batch size, price and budget a new episode has, ``(3,)``: drawn, or as asked for."""
-    allowed = dict(zip(SETTINGS, (core.batches, core.prices, core.budgets), strict=True))
-    setting = np.array([random.integers(len(values)) for values in allowed.values()])
-    for i, (name, values) in enumerate(allowed.items()):
-        if options and name in options:
-            if options[name] not in values:
-                raise InputError(
-                    f"{name} is {options[name]!r}; allowed: {', '.join(map(str, values))}"
-                )
-            setting[i] = values.index(options[name])
-    return setting
-
-
-def settings(core: CompactBatch, setting: NDArray[np.int64]) -> dict[str, Any]:
-    """A setting in words, for the info of a reset."""
-    size, price, budget = setting.tolist()
-    return {
-        "batch": core.batches[size],
-        "price": core.prices[price],
-        "budget": core.budgets[budget],
-    }

@@ -59,7 +59,7 @@ class MeasuredJudge:
         self.whole = accuracy(self.original, self.pictures.validation)
 
     def __call__(self, kept: Sequence[int], batch: int) -> tuple[float, float]:
-        """How many times as fast, and how many points of validation accuracy are lost."""
+        """The speed-up, and the points of validation accuracy lost."""
         inputs = torch.zeros(batch, *IMAGE_SHAPE).to(memory_format=torch.channels_last)
         if tuple(kept) == WIDTHS:
             return 1.0, 0.0

@@ -1,4 +1,4 @@
-"""Which feature maps of a network can be made compact, and who makes and reads each."""
+"""The feature maps of a network that can be made compact, with their makers and readers."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -29,7 +29,7 @@ CHANNEL_WISE_FUNCTIONS = {
     functional.adaptive_avg_pool2d, functional.adaptive_max_pool2d, torch.flatten,
     functional.dropout, "flatten",
 }  # fmt: skip
-"""What may stand between a convolution and its readers: it leaves channels to themselves."""
+"""Functions allowed between a convolution and its readers: they leave channels to themselves."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class FeatureMap:
         norm: Path of the batch normalisation that follows it at once, if one does.
         site: Name of the graph's node that holds the map, before any activation.
         readers: Paths of the layers that read it.
-        activation: What is applied to it first.
+        activation: The activation that is applied to it first.
         channels: Its channels ``d``.
     """
 
@@ -114,7 +114,7 @@ def _module(traced: fx.GraphModule, node: fx.Node) -> nn.Module | None:
 
 
 def _refittable(layer: nn.Conv2d) -> bool:
-    """Whether a convolution is one that the least squares can fit."""
+    """True if a convolution is one that the least squares can fit."""
     return (
         layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
     )

@@ -11,7 +11,7 @@ def features(shares: ArrayLike) -> Values:
     """Logarithms of the shares and their squares; all zero where everything is kept.
 
     Args:
-        shares: Of the channels of each layer, above 0 to 1, ``(n, layers)``.
+        shares: Shares of the channels of each layer, above 0 to 1, ``(n, layers)``.
 
     Returns:
         float64 ``(n, 2 * layers)``, never negative.

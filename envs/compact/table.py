@@ -1,4 +1,4 @@
-"""The replay table: what was measured once, as arrays over every choice."""
+"""The replay table: measurements made once, as arrays over every choice."""
 
 import json
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ class ReplayTable:
         widths: Channels of the original maps, ``(L,)``.
         kept: Channels that each choice keeps, int64 ``(L, C)``.
         batches: Batch sizes that were timed.
-        seconds: Of a whole network, by batch size, layers one after another; float64
+        seconds: Seconds of a whole network, by batch size, layers one after another; float64
             ``(C,) * L`` each.
-        layer_seconds: Of each block of the original, by batch size; ``(L,)``.
-        parameters: float64 ``(C,) * L``.
+        layer_seconds: Seconds of each block of the original, by batch size; ``(L,)``.
+        parameters: Number of parameters, float64 ``(C,) * L``.
         lost: Points of validation accuracy lost after a short tuning, ``(C,) * L``.
-        record: All that was measured, as it stands in the file.
+        record: All measurements, as they stand in the file.
     """
 
     widths: tuple[int, ...]

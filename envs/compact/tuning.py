@@ -31,7 +31,7 @@ def fine_tune(
 
     Args:
         model: A classifier; the teacher must be on the same device.
-        pictures: To train on.
+        pictures: The pictures to train on.
         epochs: Passes over the pictures; a part of a pass is taken from a shuffled order.
         seed: Seeds order, flips and shifts. Same seed, machine and number of threads, same result.
         teacher: A network whose outputs are to be matched as well, such as the original.
@@ -83,10 +83,10 @@ def match(
     seed: int,
     progress: Callable[[], object] = lambda: None,
 ) -> nn.Module:
-    """Trains a classifier in place to say what another one says of pictures without labels.
+    """Trains a classifier in place to match another one's outputs on pictures without labels.
 
     Args:
-        model: What is trained, see :func:`fine_tune`.
+        model: The classifier to train, see :func:`fine_tune`.
         original: The other network, in evaluation mode.
         inputs: Pictures as both take them, float32 ``(n, channels, height, width)``.
         epochs: Passes over the pictures.

@@ -1,6 +1,6 @@
-"""Many layers being tuned at once: the core that both environment classes wrap."""
+"""Many layers being tuned at once: the core that both environment classes drive."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from envs.convolution.features import (
     method_features,
     peak_flops,
 )
+from envs.rows import Outcome, whole_actions
 from hardware_sim.errors import InputError, choose
 from hardware_sim.host import this_machine
 
@@ -30,7 +31,7 @@ SUCCESS = 0.95
 """Share of the greatest gain that counts as success."""
 MIB = 2.0**20
 FAILED = -LIMIT
-"""What a failure shows in place of a log speed-up."""
+"""The log speed-up that is shown for a failure."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Settings:
 
 @dataclass
 class State:
-    """Where ``B`` rows are.
+    """The state of ``B`` rows.
 
     Attributes:
         table: int64 ``(B,)``, the layer.
@@ -91,21 +92,6 @@ class State:
     speeds: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What one step of ``B`` rows brought; rows that did not step hold zeros.
-
-    Attributes:
-        reward: By component, float64 ``(B,)``: ``speed``, ``memory``, ``compile``, ``penalty``.
-        terminated: bool ``(B,)``.
-        tried: float64 ``(B,)``, speed-up of the variant that was tried; 0 for a failure.
-    """
-
-    reward: dict[str, NDArray[np.float64]]
-    terminated: NDArray[np.bool_]
-    tried: NDArray[np.float64]
-
-
 class TuningBatch:
     """``B`` layers being tuned.
 
@@ -113,8 +99,11 @@ class TuningBatch:
         layers: Names of layers, or None for all.
         split: Draw layers of ``train``, ``test`` or ``volumes``, or of ``all`` that are named.
         backend: ``replay``, ``measured`` or ``model``.
-        model: What the backend ``model`` asks, see :func:`envs.convolution.tables.predicted`.
-        settings: Weights and budget.
+        model: Predicts for the backend ``model``, see :func:`envs.convolution.tables.predicted`.
+        budget: Measurements of an episode.
+        memory_weight: Weight of scratch memory in the reward, see :class:`Settings`.
+        compile_weight: Weight of the compiler's time in the reward, see :class:`Settings`.
+        penalty: Weight of failures in the reward, see :class:`Settings`.
         batch: Number of rows.
 
     Raises:
@@ -127,14 +116,14 @@ class TuningBatch:
         split: str,
         backend: str,
         model: str | Callable[..., Any],
-        settings: Settings,
+        budget: int,
+        memory_weight: float,
+        compile_weight: float,
+        penalty: float,
         batch: int,
     ) -> None:
-        self.backend, self.settings, self.batch = (
-            choose("backend", backend, BACKENDS),
-            settings,
-            batch,
-        )
+        self.backend, self.batch = choose("backend", backend, BACKENDS), batch
+        self.settings = Settings(budget, memory_weight, compile_weight, penalty)
         self.tables = tables.layers(layers)
         self.split = self._checked_split(split)
         judge = tables.found_model(model)
@@ -159,7 +148,7 @@ class TuningBatch:
         return split
 
     def _stack(self) -> None:
-        """What never changes, by layer."""
+        """Stacks the arrays that never change, by layer."""
         peak = peak_flops(list(tables.replay().values()))
         speedup = np.stack([table.speedup for table in self.tables])
         scratch = np.stack([table.scratch_bytes for table in self.tables])
@@ -176,7 +165,7 @@ class TuningBatch:
         self.about_machine = machine_features(self.machine, peak)
 
     def memory_term(self, scratch_bytes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What scratch memory takes from a log speed-up, not positive."""
+        """The term of scratch memory in the value of a variant, not positive."""
         return -self.settings.memory_weight * np.log2(1 + scratch_bytes / MIB)
 
     def spaces(self) -> tuple[spaces.Dict, spaces.MultiDiscrete]:
@@ -198,13 +187,12 @@ class TuningBatch:
         )
         return observation, spaces.MultiDiscrete(list(self.shape))
 
-    def draw(self, random: np.random.Generator, options: dict[str, Any] | None) -> int:
+    def draw(self, random: np.random.Generator, options: Mapping[str, Any]) -> int:
         """The number of the layer of a new episode.
 
         Raises:
             InputError: An option is none of ``layer`` and ``split``, or no layer has them.
         """
-        options = {key: value for key, value in (options or {}).items() if key != "reset_mask"}
         for key in options:
             choose("option", key, ["layer", "split"])
         if "layer" in options:
@@ -228,37 +216,20 @@ class TuningBatch:
             speeds=np.zeros((rows, self.settings.budget), np.float32),
         )
 
-    def begin(self, rows: NDArray[np.bool_], table: NDArray[np.int64]) -> None:
-        """Starts an episode in the given rows, with the numbers of their layers."""
-        fresh = self._fresh(table)
+    def begin(self, rows: NDArray[np.bool_], drawn: list[int]) -> dict[str, list[str]]:
+        """Starts an episode in the given rows, one layer's number each; names the layers."""
+        fresh = self._fresh(np.array(drawn, np.int64))
         for name, values in vars(fresh).items():
             getattr(self.state, name)[rows] = values
-
-    def check(self, actions: NDArray[Any]) -> NDArray[np.int64]:
-        """The actions as int64 ``(B, 4)``.
-
-        Raises:
-            InputError: They have another shape, are no integers, or are out of range.
-        """
-        given = np.asarray(actions)
-        if given.shape != (self.batch, len(self.shape)) or given.dtype.kind not in "iu":
-            raise InputError(
-                f"actions are {given.dtype} {given.shape}; expected integers "
-                f"{(self.batch, len(self.shape))}"
-            )
-        outside = (given < 0) | (given >= np.array(self.shape))
-        if outside.any():
-            row = given[outside.any(axis=1)][0]
-            raise InputError(f"action is {row.tolist()}; allowed: from 0 to below {self.shape}")
-        return given.astype(np.int64)
+        return {"layer": [self.names[k] for k in drawn]}
 
     def step(self, rows: NDArray[np.bool_], actions: NDArray[Any]) -> Outcome:
         """Measures a variant in each of the given rows.
 
         Raises:
-            InputError: As for :meth:`check`.
+            InputError: An action is outside the space, or there is not one for each row.
         """
-        choice, state = self.check(actions), self.state
+        choice, state = whole_actions(actions, rows, self.shape), self.state
         open_ = np.take_along_axis(self.masks[state.table], choice + self.offsets, axis=1)
         legal = rows & open_.all(axis=1)
         speed, memory, compile_s = self._look_up(legal, choice)
@@ -273,16 +244,15 @@ class TuningBatch:
         state.speed[better], state.memory[better] = speed[better], memory[better]
         state.kept[better] = choice[better]
         self._remember(rows, works, choice, speed)
-        return Outcome(
-            reward={
-                "speed": gain,
-                "memory": memory_gain,
-                "compile": np.where(new, -self.settings.compile_weight * compile_s, 0.0),
-                "penalty": np.where(rows & ~works, -self.settings.penalty, 0.0),
-            },
-            terminated=rows & (state.step >= self.settings.budget),
-            tried=np.where(works, np.exp(np.where(works, speed, 0.0)), 0.0),
-        )
+        parts = {
+            "speed": gain,
+            "memory": memory_gain,
+            "compile": np.where(new, -self.settings.compile_weight * compile_s, 0.0),
+            "penalty": np.where(rows & ~works, -self.settings.penalty, 0.0),
+        }
+        terminated = rows & (state.step >= self.settings.budget)
+        tried = np.where(works, np.exp(np.where(works, speed, 0.0)), 0.0)
+        return Outcome(parts, terminated, np.zeros_like(terminated), {"tried": tried})
 
     def _look_up(
         self, legal: NDArray[np.bool_], choice: NDArray[np.int64]
@@ -355,12 +325,27 @@ class TuningBatch:
             "methods": np.concatenate([self.methods[table], now], axis=2),
             "history": self._history(),
             "progress": np.stack([value, left, kept], axis=1).astype(np.float32),
-            "action_mask": self.masks[table].astype(np.int8),
+            "action_mask": self.mask().astype(np.int8),
         }
 
-    def score(self) -> NDArray[np.float64]:
-        """Times as fast as oneDNN, of what each row keeps, float64 ``(B,)``."""
-        return np.exp(self.state.speed)
+    def mask(self) -> NDArray[np.bool_]:
+        """The choices that are open, bool ``(B, 24)``, dimension after dimension."""
+        mask: NDArray[np.bool_] = self.masks[self.state.table]
+        return mask
+
+    def results(self, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        """Figures of the variants that the given rows keep.
+
+        Returns:
+            ``score`` (times as fast as oneDNN), ``share``, ``is_success`` and ``kept``
+            ``(rows, 4)``.
+        """
+        return {
+            "score": np.exp(self.state.speed[rows]),
+            "share": self.share()[rows],
+            "is_success": self.is_success()[rows],
+            "kept": self.state.kept[rows],
+        }
 
     def share(self) -> NDArray[np.float64]:
         """Share of the greatest gain that each row has reached; 1 where nothing is to be gained."""
@@ -369,7 +354,7 @@ class TuningBatch:
         return np.where(greatest > 0, value / np.where(greatest > 0, greatest, 1.0), 1.0)
 
     def is_success(self) -> NDArray[np.bool_]:
-        """Whether each row has reached :data:`SUCCESS` of the greatest gain.
+        """The rows that have reached :data:`SUCCESS` of the greatest gain, bool ``(B,)``.
 
         Where speed is measured now, the greatest gain is that of the shipped table.
         """

@@ -3,18 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import gymnasium as gym
-import numpy as np
-from numpy.typing import NDArray
-
-from envs.convolution.batch import ROOFLINE, Outcome, Settings, TuningBatch
+from envs.convolution.batch import ROOFLINE, TuningBatch
 from envs.convolution.drawing import describe, picture
-from hardware_sim.errors import InputError, choose
-
-Observation = dict[str, NDArray[Any]]
+from envs.rows import RowEnv
 
 
-class ConvTuningEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
+class ConvTuningEnv(RowEnv[TuningBatch]):
     """Finds the fastest way to compute a convolution, one measured variant a step.
 
     ## Description
@@ -29,7 +23,7 @@ class ConvTuningEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
     ## Action Space
 
     `MultiDiscrete([13, 5, 4, 2])`: method and tile, block, panels and vector width, listed in
-    `hardware_sim.kernels.space`. The mask says which methods and widths are open for the layer;
+    `hardware_sim.kernels.space`. The mask marks the methods and widths that are open for the layer;
     every combination of open choices is legal. Methods without tiles ignore the panels.
 
     ## Observation Space
@@ -62,7 +56,7 @@ class ConvTuningEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
 
     At the last step `info["score"]` is the speed-up over oneDNN of what is kept (1 if oneDNN is),
     `info["share"]` the share of the greatest value in the table that was reached, and
-    `info["is_success"]` says whether that is 95 % or more. `info["tried"]` is the speed-up of the
+    `info["is_success"]` is true if that is 95 % or more. `info["tried"]` is the speed-up of the
     variant of each step, 0 for a failure, and `info["kept"]` the choice kept at the end, -1 for
     oneDNN.
 
@@ -70,7 +64,7 @@ class ConvTuningEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
 
     Nothing is measured but oneDNN. With several layers one is drawn; `options={"layer": name}`
     picks it, `options={"split": "train"}`, `"test"`, `"volumes"` (layers in three dimensions) or
-    `"all"` says which are drawn from.
+    `"all"` names those that are drawn from.
 
     ## Episode End
 
@@ -84,7 +78,7 @@ class ConvTuningEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
       compiles, checks and times variants now and needs a C compiler; or `"model"`. Machine, masks
       and work are those of the machine that the table was measured on, wherever the code runs; with
       `"measured"` they are this machine's, while oneDNN's rates stay those of the table.
-    - `model`: what the backend `"model"` asks, a function from a problem and a
+    - `model`: predicts for the backend `"model"`, a function from a problem and a
       `hardware_sim.machine.Machine` to the log speed-up of every choice, or its name; by default
       the roofline.
     - `budget`, `memory_weight`, `compile_weight`, `penalty`: see above.
@@ -107,6 +101,7 @@ class ConvTuningEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}
+    drawings = {"rgb_array": picture, "ansi": describe}
 
     def __init__(
         self,
@@ -120,74 +115,7 @@ class ConvTuningEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
         penalty: float = 0.1,
         render_mode: str | None = None,
     ) -> None:
-        if render_mode is not None:
-            choose("render_mode", render_mode, self.metadata["render_modes"])
-        self.render_mode = render_mode
-        settings = Settings(budget, memory_weight, compile_weight, penalty)
+        weights = (memory_weight, compile_weight, penalty)
+        core = TuningBatch(layers, split, backend, model, budget, *weights, batch=1)
+        super().__init__(core, render_mode)
         self.deterministic = backend != "measured"
-        self.core = TuningBatch(layers, split, backend, model, settings, batch=1)
-        self.observation_space, self.action_space = self.core.spaces()
-        self._ended = True
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
-        """Starts an episode.
-
-        Args:
-            seed: Seeds the draw of the layer.
-            options: ``{"layer": name}`` or ``{"split": name}``.
-
-        Raises:
-            InputError: There is no such layer or split among this environment's.
-        """
-        super().reset(seed=seed)
-        table = self.core.draw(self.np_random, options)
-        self.core.begin(np.ones(1, np.bool_), np.array([table]))
-        self._ended = False
-        return self._observation(), {"layer": self.core.names[table]}
-
-    def step(
-        self, action: NDArray[np.integer[Any]]
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Measures a variant.
-
-        Raises:
-            InputError: The action is not in the action space, or the episode has ended.
-        """
-        if self._ended:
-            raise InputError("the episode has ended; call reset() before step()")
-        outcome = self.core.step(np.ones(1, np.bool_), np.asarray(action)[None])
-        self._ended = bool(outcome.terminated[0])
-        info: dict[str, Any] = {
-            "reward": {name: float(part[0]) for name, part in outcome.reward.items()},
-            "tried": float(outcome.tried[0]),
-        }
-        if self._ended:
-            info |= {
-                "score": float(self.core.score()[0]),
-                "share": float(self.core.share()[0]),
-                "is_success": bool(self.core.is_success()[0]),
-                "kept": self.core.state.kept[0].copy(),
-            }
-        return self._observation(), float(total(outcome)[0]), self._ended, False, info
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Which choices are open, bool ``(24,)``, dimension after dimension."""
-        return np.array(self.core.masks[self.core.state.table[0]])
-
-    def render(self) -> NDArray[np.uint8] | str | None:  # type: ignore[override]
-        """What was tried: a picture, uint8 ``(height, width, 3)``, or text."""
-        if self.render_mode is None:
-            gym.logger.warn("render() needs a render_mode at construction")
-            return None
-        return describe(self.core, 0) if self.render_mode == "ansi" else picture(self.core, 0)
-
-    def _observation(self) -> Observation:
-        return {key: value[0] for key, value in self.core.observe().items()}
-
-
-def total(outcome: Outcome) -> NDArray[np.float64]:
-    """The rewards, sums of their components, float64 ``(B,)``."""
-    speed, memory, compile_, penalty = outcome.reward.values()
-    return speed + memory + compile_ + penalty

@@ -1,4 +1,4 @@
-"""What a tuner sees of layers, machine and methods, as numbers of order one."""
+"""Features of layers, machine and methods for tuners, as numbers of order one."""
 
 import math
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ METHOD_FEATURES = (
     "scratch in L3",
     "estimate",
 )
-"""Of each method as it is by default: operations over those of the definition, bytes over the sizes
+"""Figures of each method by default: operations over those of the definition, bytes over the sizes
 of caches, traffic over the bytes of input and output, and the roofline's log speed-up; logarithms,
 zeros where a method is not offered."""
 

@@ -20,8 +20,8 @@ def measure(layer: str, choice: list[int], machine: Machine) -> Measurement:
     """Compiles, checks and times a choice on a layer; a failure is a value.
 
     Args:
-        layer: Its name.
-        choice: One that the machine has open.
+        layer: Name of the layer.
+        choice: Indices of method, block, panels and width, offered by the machine.
         machine: This machine.
     """
     bench = _bench(layer, machine)

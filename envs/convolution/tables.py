@@ -1,4 +1,4 @@
-"""What every choice brings on a layer: measured once and replayed, or predicted by a model.
+"""Speed-ups of every choice on a layer: measured once and replayed, or predicted by a model.
 
 The shipped table was measured by ``python -m experiments.convolution.tables``; its head describes
 the machine. A model is any function from a problem and a machine to the log speed-up of every
@@ -32,12 +32,12 @@ WORK = (
     "block_traffic",
     "scratch_bytes",
 )
-"""What is known of a method by default, see :class:`hardware_sim.kernels.roofline.Work`."""
+"""The work of a method by default, see :class:`hardware_sim.kernels.roofline.Work`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """What the choices of one layer bring; arrays have the shape ``(M, B, P, W)`` of the space.
+    """The speed-ups of one layer's choices; arrays have the shape ``(M, B, P, W)`` of the space.
 
     Attributes:
         name: The layer.
@@ -45,7 +45,7 @@ class Table:
         sizes: ``in_channels``, ``out_channels``, ``output``, ``kernel``, ``stride``, ``flops``.
         library_s: Time of oneDNN with packed weights, in seconds.
         work: float64 ``(M, len(WORK))``, 0 for methods that are not offered.
-        estimate: float64 ``(M,)``, speed-up by the roofline, 0 likewise.
+        estimate: float64 ``(M,)``, speed-up by the roofline, 0 for methods that are not offered.
         speedup: float64, times as fast as oneDNN; 0 for a failure, NaN where not offered.
         scratch_bytes: float64, scratch memory.
         compile_s: float64 ``(M, W)``, processor time of the compiler.
@@ -63,7 +63,7 @@ class Table:
 
     @property
     def masks(self) -> list[NDArray[np.bool_]]:
-        """What is open in each dimension of the space."""
+        """The offered values in each dimension of the space, bool ``(M,)`` to ``(W,)``."""
         offered = np.argwhere(~np.isnan(self.speedup))
         masks = [np.zeros(size, np.bool_) for size in self.speedup.shape]
         for mask, index in zip(masks, offered.T, strict=True):
@@ -138,7 +138,7 @@ def layers(names: Sequence[str] | None) -> list[Table]:
 
 
 Model = Callable[..., Any]
-"""From a problem and a machine to the log speed-up of every choice, NaN where it is not offered."""
+"""Maps a problem and a machine to the log speed-up of every choice, NaN where not offered."""
 
 
 def found_model(name: str | Model) -> Model:
@@ -163,7 +163,9 @@ def found_model(name: str | Model) -> Model:
 
 
 def predicted(tables: Sequence[Table], model: Model, machine: Machine) -> list[Table]:
-    """The tables with a model's word in place of measurements; what it is silent of is not offered.
+    """The tables with a model's predictions in place of measurements.
+
+    Choices that it predicts as NaN are not offered.
 
     Args:
         tables: Measured tables of named layers.
@@ -177,15 +179,15 @@ def predicted(tables: Sequence[Table], model: Model, machine: Machine) -> list[T
 
     found = []
     for table in tables:
-        words = np.asarray(model(find(table.name).problem, machine), np.float64)
-        if words.shape != table.speedup.shape:
+        predictions = np.asarray(model(find(table.name).problem, machine), np.float64)
+        if predictions.shape != table.speedup.shape:
             raise InputError(
-                f"the model gives an array {words.shape} for {table.name}; "
+                f"the model gives an array {predictions.shape} for {table.name}; "
                 f"expected {table.speedup.shape}"
             )
-        if np.isnan(words).all():
+        if np.isnan(predictions).all():
             raise InputError(f"the model offers no choice for {table.name}")
-        found.append(replace(table, speedup=np.exp(words)))
+        found.append(replace(table, speedup=np.exp(predictions)))
     return found
 
 

@@ -108,7 +108,7 @@ def _mono(file: soundfile.SoundFile) -> Samples:
 
 
 def _ends_early(path: Path) -> bool:
-    """Whether an Ogg or WAV file lacks its end, which libsndfile passes over in silence."""
+    """True if an Ogg or WAV file lacks its end, which libsndfile passes over in silence."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)

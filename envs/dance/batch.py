@@ -1,6 +1,6 @@
-"""Many songs being choreographed at once: the core that both environment classes wrap."""
+"""Many songs being choreographed at once: the core that both environment classes drive."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,12 @@ from envs.dance.levels import (
     SHORTEST_GAP_S,
     WITHIN_LEVEL,
 )
-from envs.dance.rewards import PARTS, RowCritic, Worth, centred, conditional
+from envs.dance.rewards import PARTS, RowCritic, Worth, centred, conditional, row_critic
 from envs.dance.timing import TICKS
 from envs.dance.tracking import FootTracker
 from envs.dance.tracks import ABSENT, UNKNOWN
-from hardware_sim.errors import InputError, choose
+from envs.rows import Outcome, Rows, whole_actions
+from hardware_sim.errors import choose
 
 HISTORY = 64
 """Rows that are remembered, as in the paper."""
@@ -37,7 +38,7 @@ DENSEST = 40.0
 """Bound of the observed densities, in rows a second."""
 
 LEAST_CHANCE = 1e-3
-"""Chances of the onset critic are kept this far from 0 and 1."""
+"""Probabilities of the onset critic are kept this far from 0 and 1."""
 
 SUCCESS_F1, SUCCESS_DENSITY_ERROR = 0.6, 0.1
 
@@ -46,42 +47,24 @@ LEAST_LOG_PROB = -12.0
 
 MEASURE = 4 * TICKS
 STEP = np.uint8(1)
-"""What placement, which chooses no panels, writes for a step."""
-
-Rows = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one step of ``B`` rows brought; rows that did not step hold zeros.
-
-    Attributes:
-        parts: By name of :data:`PARTS`, float64 ``(B,)``.
-        terminated: bool ``(B,)``.
-    """
-
-    parts: dict[str, NDArray[np.float64]]
-    terminated: Rows
-
-    @property
-    def reward(self) -> NDArray[np.float64]:
-        """The sum of the parts, float64 ``(B,)``."""
-        return np.asarray(sum(self.parts[name] for name in PARTS))
+"""The code that is written for a step where onsets alone are asked for, without panels."""
 
 
 class DanceBatch:
     """``B`` songs that are being choreographed.
 
     Args:
-        task: ``"choreography"``, ``"placement"`` or ``"selection"``.
+        task: ``"choreography"``, ``"placement"`` (onsets) or ``"selection"``.
         songs: ``"shipped"``, or a folder of songs.
         split: ``"train"`` or ``"test"``, drawn from unless an episode asks otherwise.
-        critic: Judges rows, or None for no such reward.
-        worth: Of the components of the reward.
-        batch: Number of rows ``B``.
+        critic: Judges rows of charts, an object or its name, or None for no such reward.
+        playability: Worth of the feet's cost, see :class:`envs.dance.rewards.Worth`.
+        density: Worth of the density's error, see :class:`envs.dance.rewards.Worth`.
+        imitation: Worth of agreement with the human chart, see :class:`envs.dance.rewards.Worth`.
+        batch: Number of songs ``B``, a row each.
 
     Raises:
-        InputError: No such task, songs or split.
+        InputError: No such task, songs, split or critic, or a worth out of range.
     """
 
     def __init__(
@@ -89,16 +72,19 @@ class DanceBatch:
         task: Task,
         songs: str,
         split: str,
-        critic: RowCritic | None,
-        worth: Worth,
+        critic: RowCritic | str | None,
+        playability: float,
+        density: float,
+        imitation: float,
         batch: int,
     ) -> None:
-        self.task, self.critic, self.worth, self.batch = task, critic, worth, batch
+        self.task, self.critic, self.batch = task, row_critic(critic), batch
+        self.worth = Worth(playability, density, imitation)
         self.episodes = Episodes.of(task, songs)
         self.split = choose("split", split, sorted(set(self.episodes.split)))
         self.actions = 2 if task == "placement" else len(PRESSES)
         self.episode, self.place = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
-        self.rows = np.zeros((batch, HISTORY), np.uint8)
+        self.recent = np.zeros((batch, HISTORY), np.uint8)
         self.times = np.zeros((batch, HISTORY))
         self.held = np.zeros(batch, np.int64)
         self.pressed_s = np.zeros(batch)
@@ -107,7 +93,7 @@ class DanceBatch:
         self.found, self.total, self.effort, self.error = (np.zeros(batch) for _ in range(4))
         self.chart = np.zeros((batch, self.episodes.times.shape[1]), np.uint8)
         self.ended = np.zeros(batch, np.bool_)
-        self.begin(~self.ended, self.episode)
+        self.begin(~self.ended, self.episode.tolist())
         self.ended[:] = True
 
     def spaces(self) -> tuple[spaces.Dict, spaces.Discrete[np.int64]]:
@@ -137,18 +123,18 @@ class DanceBatch:
         )
         return observation, spaces.Discrete(self.actions)
 
-    def draw(self, random: np.random.Generator, options: dict[str, Any] | None) -> int:
+    def draw(self, random: np.random.Generator, options: Mapping[str, Any]) -> int:
         """The number of a new episode: the song and level asked for, or any of the split.
 
         Raises:
             InputError: There is no such split, song or level.
         """
-        return self.episodes.draw(random, {"split": self.split, **(options or {})})
+        return self.episodes.draw(random, {"split": self.split, **options})
 
-    def begin(self, rows: Rows, episode: NDArray[np.int64]) -> None:
-        """Starts episodes in the given rows, one number each."""
-        self.episode[rows] = episode
-        for array in (self.place, self.rows, self.held, self.pressed, self.agreed, self.chart):
+    def begin(self, rows: Rows, drawn: list[int]) -> dict[str, list[str]]:
+        """Starts episodes in the given rows, one number each; names songs and levels."""
+        self.episode[rows] = np.array(drawn, np.int64)
+        for array in (self.place, self.recent, self.held, self.pressed, self.agreed, self.chart):
             array[rows] = 0
         for total in (self.found, self.total, self.effort, self.error):
             total[rows] = 0.0
@@ -157,6 +143,8 @@ class DanceBatch:
         self.feet.reset(rows)
         self.ended[rows] = False
         self._look()
+        names = [self.episodes.named(k) for k in drawn]
+        return {key: [name[key] for name in names] for key in ("song", "level")}
 
     def step(self, rows: Rows, actions: NDArray[np.integer[Any]]) -> Outcome:
         """Writes a row of the chart, or nothing, in the given songs.
@@ -164,15 +152,8 @@ class DanceBatch:
         Raises:
             InputError: An action of these rows is outside the space.
         """
-        if actions.shape != (self.batch,) or actions.dtype.kind not in "iu":
-            raise InputError(
-                f"actions are {actions.dtype} {actions.shape}; expected integers ({self.batch},)"
-            )
-        bad = actions[rows & ~((actions >= 0) & (actions < self.actions))]
-        if len(bad):
-            raise InputError(f"action {bad[0]} is outside 0 .. {self.actions - 1}")
-        chosen = np.where(rows, actions, 0).astype(np.int64)
-        illegal = rows & ~self.mask[np.arange(self.batch), chosen]
+        chosen = whole_actions(actions, rows, self.actions)
+        illegal = rows & ~self.legal[np.arange(self.batch), chosen]
         acting = rows & ~illegal
         code = np.where(acting, chosen, 0).astype(np.uint8)
         parts = {name: np.zeros(self.batch) for name in PARTS}
@@ -187,7 +168,7 @@ class DanceBatch:
         self.place[acting & ~last] += 1
         terminated = illegal | finished
         self.ended |= terminated
-        outcome = Outcome(parts, terminated)
+        outcome = Outcome(parts, terminated, np.zeros_like(terminated))
         self.total += outcome.reward
         self._look()
         return outcome
@@ -206,7 +187,7 @@ class DanceBatch:
         if not len(judged):
             return
         log_probs = self.critic.log_probs(
-            self.rows[judged],
+            self.recent[judged],
             self._deltas()[judged],
             self.episodes.ticks[self.episode, self.place][judged] % TICKS,
             self.episodes.level[self.episode][judged],
@@ -233,9 +214,9 @@ class DanceBatch:
         self.pressed += pressing
         self.pressed_s[pressing] = self.now[pressing]
         written = acting & (code > 0)
-        self.rows[written, :-1] = self.rows[written, 1:]
+        self.recent[written, :-1] = self.recent[written, 1:]
         self.times[written, :-1] = self.times[written, 1:]
-        self.rows[written, -1] = code[written]
+        self.recent[written, -1] = code[written]
         self.times[written, -1] = self.now[written]
         if self.task == "placement":
             return
@@ -245,20 +226,20 @@ class DanceBatch:
         parts["playability"][written] = -self.worth.playability * effort[written]
 
     def _look(self) -> None:
-        """Works out the present time of every row, and what is legal."""
+        """Updates the present time and the legal actions of every row."""
         self.now = self.episodes.times[self.episode, self.place]
         level = self.episodes.level[self.episode]
         too_soon = self.now - self.pressed_s < SHORTEST_GAP_S[level] - 1e-6
         if self.task == "placement":
-            self.mask = np.stack([np.ones(self.batch, np.bool_), ~too_soon], axis=1)
+            self.legal = np.stack([np.ones(self.batch, np.bool_), ~too_soon], axis=1)
             return
         last = self.place == self.episodes.length[self.episode] - 1
-        self.mask = np.where(last[:, None], CLOSING[self.held], LEGAL[self.held])
-        self.mask &= WITHIN_LEVEL[level]
+        self.legal = np.where(last[:, None], CLOSING[self.held], LEGAL[self.held])
+        self.legal &= WITHIN_LEVEL[level]
         if self.task == "selection":
-            self.mask[:, 0] = False
+            self.legal[:, 0] = False
         else:
-            self.mask &= (PRESSES == 0) | ~too_soon[:, None]
+            self.legal &= (PRESSES == 0) | ~too_soon[:, None]
 
     def _deltas(self) -> NDArray[np.float32]:
         """Seconds from each remembered row to the next one, or to now, float32 ``(B, 64)``."""
@@ -278,7 +259,7 @@ class DanceBatch:
         return np.asarray(times[:, -1] - times[:, 0])
 
     def observe(self) -> dict[str, NDArray[Any]]:
-        """What every row shows now."""
+        """The observations of all songs, as new arrays."""
         table = self.episodes
         frames = np.rint(self.now * 100.0).astype(np.int64)[:, None] + np.arange(2 * CONTEXT + 1)
         frames = frames.clip(0, table.mel.shape[1] - 1)
@@ -297,7 +278,7 @@ class DanceBatch:
             "beat": np.stack(
                 [np.sin(beat), np.cos(beat), np.sin(measure), np.cos(measure)], axis=1
             ),
-            "rows": self.rows.copy(),
+            "rows": self.recent,
             "deltas": self._deltas(),
             "until": until[:, None].clip(0.0, LONGEST_S),
             "held": (self.held[:, None] >> np.arange(len(PANELS))) & 1,
@@ -305,49 +286,51 @@ class DanceBatch:
             "level": level[:, None] == np.arange(len(DIFFICULTIES)),
             "density": density.clip(0.0, DENSEST),
             "progress": (self.place / table.length[self.episode])[:, None],
-            "action_mask": self.mask,
+            "action_mask": self.legal,
         }
         types = {"rows": np.uint8, "held": np.int8, "feet": np.int8, "level": np.int8}
         types["action_mask"] = np.int8
         return {name: value.astype(types.get(name, np.float32)) for name, value in shape.items()}
 
+    def mask(self) -> NDArray[np.bool_]:
+        """Legal actions, bool ``(B, A)``."""
+        return self.legal.copy()
+
     def written(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]]:
-        """A row's chart so far: ticks int64, seconds float64 and rows uint8, ``(N,)`` each."""
+        """A song's chart so far: ticks int64, seconds float64 and codes uint8, ``(N,)`` each."""
         kept = np.flatnonzero(self.chart[row])
         table, episode = self.episodes, self.episode[row]
         return table.ticks[episode, kept], table.times[episode, kept], self.chart[row, kept]
 
-    def succeeded(self, results: dict[str, NDArray[np.float64]]) -> Rows:
-        """Which rows have the level's density and please the critics (or keep the times)."""
-        good = results["score"] > (SUCCESS_F1 if self.task == "placement" else 0.0)
-        return np.asarray(good & (results["density_error"] <= SUCCESS_DENSITY_ERROR))
-
-    def results(self) -> dict[str, NDArray[np.float64]]:
-        """What each row's episode came to, float64 ``(B,)`` each.
+    def results(self, rows: Rows) -> dict[str, NDArray[Any]]:
+        """Figures of the charts of the given rows, which have ended.
 
         Returns:
             ``score``, ``f1`` (of times, against the human chart; NaN where there is none),
-            ``density_error`` (relative), ``effort`` (of the feet, for 100 rows), ``steps``.
+            ``density_error`` (relative), ``effort`` (of the feet, for 100 rows of the chart),
+            ``steps`` and ``is_success`` (the level's density, and a score that is high enough).
         """
-        table = self.episodes
-        human = table.human[self.episode]
-        inside = np.arange(human.shape[1]) < table.length[self.episode][:, None]
+        episode, pressed = self.episode[rows], self.pressed[rows]
+        human, length = self.episodes.human[episode], self.episodes.length[episode]
+        inside = np.arange(human.shape[1]) < length[:, None]
         wanted = (human == UNKNOWN) | ((human > 0) & (PRESSES[np.maximum(human, 0)] > 0))
-        wanted_count = (wanted & inside).sum(axis=1)
-        f1 = 2 * self.found / np.maximum(self.pressed + wanted_count, 1)
+        f1 = 2 * self.found[rows] / np.maximum(pressed + (wanted & inside).sum(axis=1), 1)
         f1 = np.where(human[:, 0] == ABSENT, np.nan, f1)
-        score = self.total / table.length[self.episode]
+        by_times, error = self.task == "placement", self.error[rows]
+        score = np.nan_to_num(f1) if by_times else self.total[rows] / length
+        good = score > (SUCCESS_F1 if by_times else 0.0)
         return {
-            "score": np.nan_to_num(f1) if self.task == "placement" else score,
+            "score": score,
             "f1": f1,
-            "density_error": self.error.copy(),
-            "effort": 100.0 * self.effort / np.maximum(self.pressed, 1),
-            "steps": self.pressed.astype(np.float64),
+            "density_error": error,
+            "effort": 100.0 * self.effort[rows] / np.maximum(pressed, 1),
+            "steps": pressed.astype(np.float64),
+            "is_success": good & (error <= SUCCESS_DENSITY_ERROR),
         }
 
 
 def stance_flags(stance: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """What each foot stands on, of nine stances, and which foot stepped last, bool ``(B, 20)``.
+    """The stance of each foot, one of nine, and the foot that stepped last, bool ``(B, 20)``.
 
     Args:
         stance: uint8 ``(B, 3)``, see :attr:`FootTracker.stance`.

@@ -25,7 +25,7 @@ MIRRORS = {
     "up-down": (0, 2, 1, 3),
     "both": (3, 2, 1, 0),
 }
-"""Which panel's arrows each panel gets."""
+"""By mirror, the panel whose arrows each panel gets."""
 
 _STATES: NDArray[np.int64] = (np.arange(ROWS)[:, None] >> np.arange(0, 8, 2)) & 3
 _BAGS: NDArray[np.float32] = np.eye(4, dtype=np.float32)[_STATES].reshape(ROWS, 16)
@@ -48,9 +48,9 @@ class Chart:
         rows: (N,) uint8, codes of the rows there, none of them 0.
         times: (N,) float64, seconds of audio at which the rows are hit.
         difficulty: One of :data:`DIFFICULTIES` or ``"Edit"``.
-        meter: How hard the author says it is, a whole number from 1.
-        author: Who wrote it.
-        mines: (M, 2) int64, tick and panel of what must not be stepped on; in order.
+        meter: Difficulty by the author, a whole number from 1.
+        author: Name of the author.
+        mines: (M, 2) int64, tick and panel of each mine, not to be stepped on; in order.
         rolls: (R, 2) int64, tick and panel of the heads in ``rows`` that start rolls; in order.
         timing: The chart's own timing, if it is not the song's.
 
@@ -107,14 +107,14 @@ class Song:
     """A song and its charts.
 
     Attributes:
-        title: As its authors spell it.
-        artist: Likewise; may be empty.
+        title: Title as its authors spell it.
+        artist: Artist as the authors spell it; may be empty.
         music: Name of the audio file beside the chart file; may be empty.
         timing: Beats and seconds.
-        charts: In the order of the file.
+        charts: The charts, in the order of the file.
         pack: The collection it came with; may be empty.
         name: A key that is stable and unique within a corpus.
-        folder: Where the file and its music are; empty if the song came out of an archive.
+        folder: Folder of the file and its music; empty if the song came out of an archive.
     """
 
     title: str
@@ -144,7 +144,7 @@ def bag_of_arrows(rows: ArrayLike) -> NDArray[np.float32]:
 
 
 def held_before(rows: ArrayLike) -> NDArray[np.bool_]:
-    """Which panels are held when each row comes, the row's own heads and tails aside.
+    """The panels that are held when each row comes, the row's own heads and tails aside.
 
     Args:
         rows: (N,) codes from the start of a chart.
@@ -161,7 +161,7 @@ def held_before(rows: ArrayLike) -> NDArray[np.bool_]:
 
 
 def legal_rows(held: ArrayLike) -> NDArray[np.bool_]:
-    """Which rows may come: on a held panel nothing or a tail, on a free one anything but a tail.
+    """The rows that may come: on a held panel nothing or a tail, on a free one all but a tail.
 
     Args:
         held: (..., 4) bool.
@@ -178,7 +178,7 @@ def check_holds(chart: Chart) -> None:
 
     Raises:
         InputError: A row is not legal, a hold is left open, a roll has no head, or a mine is on an
-            arrow or a hold; says where.
+            arrow or a hold; the message names the place.
     """
     held = held_before(chart.rows)
     legal = np.take_along_axis(legal_rows(held), chart.rows[:, None].astype(np.int64), 1)[:, 0]

@@ -50,7 +50,7 @@ def data_folder(folder: str | Path | None = None) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where data and what was parsed of it go by default."""
+    """The default folder of data and of what was parsed of it."""
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return user / "gymworks" / "dance"
 
@@ -68,7 +68,8 @@ def corpus(name: str, folder: str | Path | None = None) -> list[Song]:
         folder: See :func:`data_folder`.
 
     Raises:
-        InputError: There is no such corpus, or its files are missing; says how to get them.
+        InputError: There is no such corpus, or its files are missing; the message gives the
+            command that fetches them.
     """
     choose("corpus", name, CORPORA)
     place = data_folder(folder) / (ARCHIVES.get(name) or FOLDERS[name])
@@ -147,7 +148,7 @@ def _folder(place: Path) -> Iterator[Song]:
 
 @cache
 def _parsers_digest() -> str:
-    """Of the code that parses: what it left in the cache counts no more once it changes."""
+    """Digest of the code that parses: what it left in the cache counts no more once it changes."""
     from envs.dance import dwi
 
     digest = hashlib.sha256()

@@ -27,7 +27,7 @@ PAD = ((0, 1), (1, 2), (1, 0), (2, 1))
 SIGNS = ".x<>"
 
 Height = Callable[[float], float]
-"""Where a tick is on the picture, in pixels from its top."""
+"""Height of a tick on the picture, in pixels from its top."""
 
 
 def colour(tick: int) -> tuple[int, int, int]:
@@ -39,7 +39,7 @@ def colour(tick: int) -> tuple[int, int, int]:
 
 
 def picture(core: DanceBatch, row: int) -> NDArray[np.uint8]:
-    """The last beats of a row's chart, chances of a step, feet on the pad and figures.
+    """The last beats of a song's chart, probabilities of a step, feet on the pad and figures.
 
     Returns:
         uint8 ``(560, 480, 3)``.
@@ -48,7 +48,7 @@ def picture(core: DanceBatch, row: int) -> NDArray[np.uint8]:
     draw = ImageDraw.Draw(image)
     episode, table = core.episode[row], core.episodes
     present = float(table.ticks[episode, core.place[row]]) / TICKS
-    ticks, _, rows = core.written(row)
+    ticks, _, codes = core.written(row)
     scale = (HEIGHT - 2 * TOP) / SHOWN_BEATS
 
     def y(tick: float) -> float:
@@ -61,10 +61,10 @@ def picture(core: DanceBatch, row: int) -> NDArray[np.uint8]:
     if core.task == "placement":
         _steps(draw, y, ticks, first)
     else:
-        _notes(draw, y, ticks, rows, first, present)
+        _notes(draw, y, ticks, codes, first, present)
     _chances(draw, y, core, row, present)
     _pad(draw, core, row)
-    _words(draw, core, row)
+    _figures(draw, core, row)
     return np.asarray(image)
 
 
@@ -78,12 +78,12 @@ def _notes(
     draw: ImageDraw.ImageDraw,
     y: Height,
     ticks: NDArray[np.int64],
-    rows: NDArray[np.uint8],
+    codes: NDArray[np.uint8],
     first: int,
     present: float,
 ) -> None:
     heads: dict[int, int] = {}
-    for tick, panels in zip(ticks.tolist(), states(rows).tolist(), strict=True):
+    for tick, panels in zip(ticks.tolist(), states(codes).tolist(), strict=True):
         for panel, state in enumerate(panels):
             x = 24 + (panel + 0.5) * LANE
             if state == TAIL:
@@ -114,7 +114,7 @@ def _arrow(
 def _chances(
     draw: ImageDraw.ImageDraw, y: Height, core: DanceBatch, row: int, present: float
 ) -> None:
-    """Chances of a step by the onset critic, as bars beside the lanes."""
+    """Probabilities of a step by the onset critic, as bars beside the lanes."""
     episode, table = core.episode[row], core.episodes
     for place in range(table.length[episode]):
         tick = table.ticks[episode, place]
@@ -139,7 +139,7 @@ def _pad(draw: ImageDraw.ImageDraw, core: DanceBatch, row: int) -> None:
             draw.text((across, down), "LR"[foot], BACKGROUND, anchor="mm")
 
 
-def _words(draw: ImageDraw.ImageDraw, core: DanceBatch, row: int) -> None:
+def _figures(draw: ImageDraw.ImageDraw, core: DanceBatch, row: int) -> None:
     names = core.episodes.named(int(core.episode[row]))
     wanted = core.episodes.density[core.episode[row]]
     lines = [
@@ -156,11 +156,11 @@ def _words(draw: ImageDraw.ImageDraw, core: DanceBatch, row: int) -> None:
 
 
 def text(core: DanceBatch, row: int) -> str:
-    """The last sixteen rows of a row's chart, a line each, and the same figures in words."""
+    """The last sixteen rows of a song's chart, a line each, under the song, level and time."""
     names = core.episodes.named(int(core.episode[row]))
-    ticks, seconds, rows = core.written(row)
+    ticks, seconds, codes = core.written(row)
     lines = [f"{names['song']}, {names['level']}, {core.now[row]:.2f} s, {core.pressed[row]} steps"]
-    for tick, second, panels in zip(ticks[-16:], seconds[-16:], states(rows[-16:]), strict=True):
+    for tick, second, panels in zip(ticks[-16:], seconds[-16:], states(codes[-16:]), strict=True):
         signs = "".join(SIGNS[state] for state in panels)
         lines.append(f"beat {tick / TICKS:7.2f}  {second:7.2f} s  {signs}")
     return "\n".join(lines)

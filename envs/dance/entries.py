@@ -18,6 +18,6 @@ def _dance(name: str, task: str, summary: str) -> Entry:
 
 ENTRIES = (
     _dance("Choreography", "choreography", "write a dance chart as the song goes: when and where"),
-    _dance("StepPlacement", "placement", "say when to step in a song"),
+    _dance("StepPlacement", "placement", "find the times of steps in a song"),
     _dance("StepSelection", "selection", "choose the panels of steps at the times of a chart"),
 )

@@ -1,32 +1,29 @@
-"""Choreographing a song: steps placed in time and on panels (after Donahue et al., ICML 2017)."""
+"""Choreographing a song: when to step and on which panels (after Donahue et al., ICML 2017)."""
 
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
 from envs.dance.batch import DanceBatch
 from envs.dance.drawing import picture, text
 from envs.dance.episodes import Task
-from envs.dance.rewards import PARTS, RowCritic, Worth, row_critic
-from hardware_sim.errors import InputError, choose
-
-Observation = dict[str, NDArray[Any]]
+from envs.dance.rewards import RowCritic, Worth
+from envs.rows import RowEnv
 
 CRITIC = "envs.dance.row_critic:RowModel"
 
 
-class DanceEnv(gym.Env[Observation, np.int64]):
+class DanceEnv(RowEnv[DanceBatch]):
     """Writes the chart of a song for a dance game with four panels, one time after the other.
 
     ## Description
 
     Dance Dance Convolution (Donahue, Lipton, McAuley, ICML 2017, arXiv 1703.06891) writes charts in
-    two stages: step placement says when to step, step selection on which panels. Here an agent goes
-    through a real song, four times a beat, and writes the chart as it hears the song. The three
-    tasks are both stages at once (`Choreography-v0`), the first one (`StepPlacement-v0`) and the
-    second one at the times of a human chart (`StepSelection-v0`).
+    two stages: onsets, which are the times of steps, and the selection of their panels. Here an
+    agent goes through a real song, four times a beat, and writes the chart as it hears the song.
+    The three tasks are both stages at once (`Choreography-v0`), the first one (`StepPlacement-v0`)
+    and the second one at the times of a human chart (`StepSelection-v0`).
 
     The shipped songs are excerpts of four songs by Carlos Viola Iborra (Frets on Fire), with the
     human charts of that game, whose times count and whose frets do not. `songs="FOLDER"` takes
@@ -47,15 +44,15 @@ class DanceEnv(gym.Env[Observation, np.int64]):
     | key | shape | type | meaning |
     | --- | --- | --- | --- |
     | `audio` | `(15, 80, 3)` | float32 | log-mel frames around now, 10 ms apart, normalised |
-    | `onset` | `(16,)` | float32 | chance of a step now and at the next times, onset critic |
+    | `onset` | `(16,)` | float32 | onset critic's probability of a step, now and at next times |
     | `beat` | `(4,)` | float32 | sine and cosine of the place in the beat and in the measure |
     | `rows` | `(64,)` | uint8 | rows written before, the last one last; 0 is padding |
     | `deltas` | `(64,)` | float32 | seconds from each row to the next, at last to now; up to 10 |
     | `until` | `(1,)` | float32 | seconds to the next time |
     | `held` | `(4,)` | int8 | panels that are held |
-    | `feet` | `(20,)` | int8 | what each foot stands on, of nine stances, and which stepped last |
+    | `feet` | `(20,)` | int8 | stance of each foot, one of nine, and the foot that stepped last |
     | `level` | `(5,)` | int8 | Beginner, Easy, Medium, Hard or Challenge |
-    | `density` | `(2,)` | float32 | rows a second so far, and what the level wants |
+    | `density` | `(2,)` | float32 | rows a second so far, and those that the level wants |
     | `progress` | `(1,)` | float32 | part of the song that is done |
     | `action_mask` | `(256,)` or `(2,)` | int8 | 1 where an action is legal |
 
@@ -69,8 +66,8 @@ class DanceEnv(gym.Env[Observation, np.int64]):
       is not paid.
     - `playability`: minus the cost of the step for the feet, times `playability`.
     - `imitation`: `imitation` for each time at which the chart does as the human one.
-    - `density`: minus `density` times what the time adds to the error of the number of steps so
-      far, relative to the number that the song wants; over an episode, the error at the end.
+    - `density`: minus `density` times the growth, at this time, of the error of the number of steps
+      so far, relative to the number that the song wants; over an episode, the error at the end.
     - `illegal`: -5 for an illegal action, which ends the episode.
 
     Because the critics' parts are log-probabilities, an agent trained with an entropy bonus of the
@@ -78,15 +75,15 @@ class DanceEnv(gym.Env[Observation, np.int64]):
     the policy from them.
 
     At the last step `info["score"]` is the return over the number of times, in nats; for
-    `StepPlacement-v0` the F1 of the times. `info["is_success"]` says that the number of steps is
+    `StepPlacement-v0` the F1 of the times. `info["is_success"]` is true if the number of steps is
     within 10 % of the level's and the score above 0 (F1 above 0.6). `info["f1"]` (NaN without a
     human chart), `info["density_error"]`, `info["effort"]` (of the feet for 100 rows) and
     `info["steps"]` describe the chart, `chart()` returns it.
 
     ## Starting State
 
-    Nothing is written. `options={"split": "train"}` or `"test"` says which songs are drawn from;
-    `options={"song": name, "level": "Hard"}` picks. `info["song"]` and `info["level"]` tell.
+    Nothing is written. `options={"split": "train"}` or `"test"` names the songs to draw from;
+    `options={"song": name, "level": "Hard"}` picks. `info["song"]` and `info["level"]` name both.
 
     ## Episode End
 
@@ -94,7 +91,7 @@ class DanceEnv(gym.Env[Observation, np.int64]):
 
     ## Arguments
 
-    - `task`: `"choreography"`, `"placement"` or `"selection"`.
+    - `task`: `"choreography"`, `"placement"` (onsets) or `"selection"`.
     - `songs`: `"shipped"`, or a folder.
     - `split`: the split of episodes that ask for none.
     - `critic`: `"module:attribute"` or an object, `envs.dance.rewards.RowCritic`; None for none.
@@ -118,6 +115,7 @@ class DanceEnv(gym.Env[Observation, np.int64]):
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 8}
+    drawings = {"rgb_array": picture, "ansi": text}
 
     def __init__(
         self,
@@ -130,65 +128,9 @@ class DanceEnv(gym.Env[Observation, np.int64]):
         imitation: float = Worth.imitation,
         render_mode: str | None = None,
     ) -> None:
-        if render_mode is not None:
-            choose("render_mode", render_mode, self.metadata["render_modes"])
-        self.render_mode = render_mode
-        worth = Worth(playability, density, imitation)
-        self.core = DanceBatch(task, songs, split, row_critic(critic), worth, batch=1)
-        self.observation_space, self.action_space = self.core.spaces()
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
-        """Starts an episode.
-
-        Args:
-            seed: Seeds the draw of song and level.
-            options: ``{"split": name}``, ``{"song": name}``, ``{"level": name}``.
-
-        Raises:
-            InputError: There is no such split, song or level.
-        """
-        super().reset(seed=seed)
-        episode = self.core.draw(self.np_random, options)
-        self.core.begin(np.ones(1, np.bool_), np.array([episode]))
-        return self._observation(), self.core.episodes.named(episode)
-
-    def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Writes a row, or nothing, and goes on to the next time.
-
-        Raises:
-            InputError: The action is outside the space, or the episode has ended.
-        """
-        if self.core.ended[0]:
-            raise InputError("the episode has ended; call reset() before step()")
-        outcome = self.core.step(np.ones(1, np.bool_), np.asarray(action)[None])
-        info: dict[str, Any] = {"reward": {name: float(outcome.parts[name][0]) for name in PARTS}}
-        ended = bool(outcome.terminated[0])
-        if ended:
-            results = self.core.results()
-            info |= {name: float(value[0]) for name, value in results.items()}
-            info["is_success"] = bool(self.core.succeeded(results)[0])
-        return self._observation(), float(outcome.reward[0]), ended, False, info
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Which actions are legal now, bool ``(256,)`` or ``(2,)``."""
-        return np.asarray(self.core.mask[0])
+        worth = (playability, density, imitation)
+        super().__init__(DanceBatch(task, songs, split, critic, *worth, batch=1), render_mode)
 
     def chart(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]]:
         """The chart so far: ticks int64 ``(N,)`` (48 a beat), seconds and rows ``(N,)``."""
         return self.core.written(0)
-
-    def render(self) -> NDArray[np.uint8] | str | None:  # type: ignore[override]
-        """The last measures of the chart beside the music; or that as text.
-
-        Returns:
-            uint8 ``(height, width, 3)``, or lines of text.
-        """
-        if self.render_mode is None:
-            gym.logger.warn('render() needs render_mode="rgb_array" or "ansi" at construction')
-            return None
-        return picture(self.core, 0) if self.render_mode == "rgb_array" else text(self.core, 0)
-
-    def _observation(self) -> Observation:
-        return {key: value[0] for key, value in self.core.observe().items()}

@@ -1,4 +1,4 @@
-"""What can be choreographed: songs by level, as arrays that many episodes share."""
+"""The songs of dance episodes, by level, as arrays that many episodes share."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,7 +18,7 @@ CONTEXT = 7
 """Frames of audio before and after a time, as in the paper."""
 
 OUTLOOK = 16
-"""Times from now on for which the chance of a step is shown."""
+"""Times from now on for which the probability of a step is shown."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class Episodes:
 
     Attributes:
         name: Names of the songs, ``E`` of them.
-        split: Their splits.
-        level: int64 ``(E,)``.
+        split: Splits of the songs.
+        level: int64 ``(E,)``, 0 to 4.
         song: int64 ``(E,)``, the row of ``mel``.
         mel: float32 ``(songs, frames, 80, 3)``, with :data:`CONTEXT` frames of silence around.
         length: int64 ``(E,)``, times in each.
         times: float64 ``(E, L)``, seconds; the last one is repeated.
         ticks: int64 ``(E, L)``, 48 a beat.
-        onset: float32 ``(E, L + OUTLOOK)``, chances of a step by the onset critic.
+        onset: float32 ``(E, L + OUTLOOK)``, probabilities of a step by the onset critic.
         human: int16 ``(E, L)``, the human chart, :data:`UNKNOWN` or :data:`ABSENT`.
         density: float64 ``(E,)``, rows a second that the level wants.
     """
@@ -57,12 +57,12 @@ class Episodes:
 
         Args:
             task: One of :data:`TASKS`. Choreography goes through all slots, at all five levels;
-                placement does at the levels that have human charts, which judge it; selection goes
-                through the steps of human charts.
+                the task of onsets, ``"placement"``, does at the levels that have human charts,
+                which judge it; selection goes through the steps of human charts.
             songs: ``"shipped"``, or a folder of songs.
 
         Raises:
-            InputError: No such task or folder, or no human charts in it for placement or selection.
+            InputError: No such task or folder, or no human charts in it for onsets or selection.
         """
         choose("task", task, list(TASKS))
         found = tracks(songs)

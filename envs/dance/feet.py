@@ -1,7 +1,7 @@
-"""How two feet dance a chart: which foot steps where, which techniques it takes, and how much.
+"""The feet that dance a chart: the foot of each arrow, techniques and their rates.
 
-See :mod:`envs.dance.footwork` for the model. :func:`rates` sums a chart up; :func:`quantiles` says
-what is usual for human charts of a level.
+See :mod:`envs.dance.footwork` for the model. :func:`rates` sums a chart up; :func:`quantiles` has
+the usual rates of human charts of a level.
 """
 
 import json
@@ -19,7 +19,7 @@ from envs.dance.radar import note_type
 __all__ = ["FootPath", "Prices", "Technique", "feet", "feet_of", "quantiles", "rates"]
 
 FATIGUE_HALF_LIFE_S = 15.0
-"""How long a foot takes to recover from half of its load."""
+"""Seconds in which a foot recovers from half of its load."""
 
 PEAK_S = 4.0
 """Length of the window in which the most steps are counted."""
@@ -28,7 +28,7 @@ FAST_JACK_S = 0.2
 """Seconds below which a jack is fast (eighths at 150 beats a minute)."""
 
 QUANTILES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
-"""Where the quantiles of human charts are taken."""
+"""Shares at which the quantiles of human charts are taken."""
 
 TECHNIQUE_RATES = {
     "jumps": Technique.JUMP,
@@ -51,11 +51,11 @@ class FootPath:
 
     Attributes:
         left: (N,) uint8, panels (bits) that the left foot steps on.
-        right: (N,) uint8, likewise.
+        right: (N,) uint8, panels (bits) that the right foot steps on.
         stance: (N, 2) uint8, where the left and the right foot stand after the row.
         techniques: (N,) int64, :class:`Technique` of each row.
         travel: (N,) float64, panel widths that feet move.
-        costs: (N,) float64, what the rows cost; they sum to the optimum.
+        costs: (N,) float64, costs of the rows; they sum to the optimum.
     """
 
     left: NDArray[np.uint8]
@@ -67,11 +67,11 @@ class FootPath:
 
     @property
     def stepped(self) -> NDArray[np.bool_]:
-        """(N,) bool, whether a foot steps; it does not on rows that only end holds."""
+        """(N,) bool, the rows on which a foot steps; it does not where holds only end."""
         return np.asarray((self.left | self.right) > 0)
 
     def count(self, technique: Technique) -> int:
-        """How many rows take a technique."""
+        """The number of rows that take a technique."""
         return int(np.count_nonzero(self.techniques & technique))
 
 
@@ -83,7 +83,7 @@ def feet(
     Args:
         rows: (N,) codes from the start of a chart; holds are sound, see :func:`chart.check_holds`.
         times: (N,) seconds, ascending.
-        prices: What steps cost.
+        prices: Costs of steps.
         around: The rows with the mines around them, instead of those without.
     """
     met = Rows.of(rows, times) if around is None else around
@@ -105,7 +105,7 @@ def feet_of(chart: Chart, prices: Prices = PRICES) -> FootPath:
 
 
 def rates(chart: Chart) -> dict[str, float]:
-    """What a chart asks of feet, in figures that do not depend on its length.
+    """The demands of a chart on feet, in figures that do not depend on its length.
 
     Args:
         chart: At least one of its rows has a tap or a head.

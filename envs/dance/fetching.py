@@ -31,7 +31,7 @@ from hardware_sim.files import write_atomic
 TIMEOUT_S = 60
 THREADS = 4
 WEIGHTS = "weights"
-"""What is fetched besides the corpora: the numbers of the paper's authors' placement network."""
+"""Fetched besides the corpora: the weights of the onset network by the paper's authors."""
 
 FETCHED = (*CORPORA, WEIGHTS)
 
@@ -39,7 +39,7 @@ PEAK = 0.98
 """Loudest sample of the mixed guitar songs."""
 
 Progress = Callable[[int, int], None]
-"""Called with how many of how many files are there."""
+"""Called with the number of files that are there, and the number of all."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class File:
 
 @cache
 def sources() -> dict[str, Any]:
-    """What is known of each corpus, by name: home, commit, licence, files."""
+    """The sources of each corpus, by name: home, commit, licence, files."""
     plain: dict[str, Any] = json.loads(Path(__file__).with_name("sources.json").read_bytes())
     return plain
 

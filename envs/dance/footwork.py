@@ -1,7 +1,7 @@
-"""What two feet can do on four panels, what it costs, and the cheapest way through a chart.
+"""A model of two feet on four panels: their steps, the costs, and the cheapest way through a chart.
 
-A dynamic programme over stances: which panels each foot stands on (none, one, or two that touch: a
-bracket) and which foot stepped last. A foot on a hold is pinned to it. Feet take turns unless
+A dynamic programme over stances: the panels that each foot stands on (none, one, or two that touch:
+a bracket) and the foot that stepped last. A foot on a hold is pinned to it. Feet take turns unless
 something is cheaper; the prices are :class:`Prices`. The optimum is exact for the stated prices.
 """
 
@@ -20,11 +20,11 @@ LEFT, DOWN, UP, RIGHT = 1, 2, 4, 8
 """Bits of the panels."""
 
 STANCES = (0, LEFT, DOWN, UP, RIGHT, LEFT | DOWN, LEFT | UP, DOWN | RIGHT, UP | RIGHT)
-"""What a foot can stand on; 0 is beside the panels, in the air or on the frame."""
+"""Panels that a foot can stand on; 0 is beside the panels, in the air or on the frame."""
 
 FEET = 9 * 9
 NO_FOOT, LEFT_FOOT, RIGHT_FOOT, BOTH, BOTH_LEFT_LATER, BOTH_RIGHT_LATER = range(6)
-"""Which foot stepped last; after a jump with a hold also which foot left the hold later."""
+"""The foot that stepped last; after a jump with a hold also the foot that left the hold later."""
 
 STATES = FEET * 6
 
@@ -44,7 +44,7 @@ START = (int(_INDEX[LEFT]) * 9 + int(_INDEX[RIGHT])) * 6 + NO_FOOT
 
 
 class Technique(IntFlag):
-    """What a step takes; a row can take several."""
+    """Techniques of steps; a row can take several."""
 
     JUMP = 1
     """Both feet step."""
@@ -78,10 +78,10 @@ Pair = tuple[int, int]
 
 
 class Prices(NamedTuple):
-    """What steps cost, in arbitrary units; an easy alternating step costs only its travel.
+    """Costs of steps, in arbitrary units; an easy alternating step costs only its travel.
 
     They were chosen so that the optimum steps the technique fixtures of StepManiaLibrary as their
-    author says (see ``tests/envs/dance/test_feet.py``).
+    author annotates them (see ``tests/envs/dance/test_feet.py``).
 
     Attributes:
         travel: Per panel width that a foot moves.
@@ -245,7 +245,7 @@ def _rhythm(
     dt: float,
     prices: Any,
 ) -> tuple[float, int]:
-    """Adds what one foot's step costs for its turn: jacks, double steps, steps beside a hold."""
+    """Adds the cost of one foot's step for its turn: jacks, double steps, steps beside a hold."""
     if pinned:
         used |= HOLD_STEP
     if last == foot + 1:
@@ -264,7 +264,7 @@ def _rhythm(
 def _exchange(
     cost: float, used: int, foot: int, old: Pair, press: Pair, prices: Any
 ) -> tuple[float, int]:
-    """Adds what one foot's step costs for where the other foot is: its panel, or the air."""
+    """Adds the cost of one foot's step for the other foot's place: the same panel, or the air."""
     under_other = press[foot] & old[1 - foot]
     if under_other & (LEFT | RIGHT):
         used |= SIDESWITCH
@@ -279,7 +279,7 @@ def _exchange(
 
 @compiled
 def _turn(cost: float, used: int, old: Pair, new: Pair, prices: Any) -> tuple[float, int]:
-    """Adds what it costs to stand crossed, wholly crossed, or to go on turning."""
+    """Adds the cost of standing crossed, wholly crossed, or of going on turning."""
     if new[0] == 0 or new[1] == 0:
         return cost, used
     gap = _X[new[1]] - _X[new[0]]
@@ -360,7 +360,7 @@ class Rows(NamedTuple):
 
 @compiled
 def forward(rows: Rows, prices: Prices) -> tuple[Any, Any, Any]:
-    """Cheapest cost of every state after the last row, and how each state was come by."""
+    """Cheapest cost of every state after the last row, and the states and choices before each."""
     count = len(rows.pressed)
     best = np.full(STATES, np.inf)
     best[START] = 0.0

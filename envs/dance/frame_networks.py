@@ -1,4 +1,4 @@
-"""The step placement networks of Dance Dance Convolution (Donahue, Lipton, McAuley, ICML 2017).
+"""The onset networks of Dance Dance Convolution (Donahue, Lipton, McAuley, ICML 2017).
 
 Frame by frame, from 15 frames of log-mel spectra and the difficulty, the log-odds of a step. The
 difficulty joins after the audio has been looked at, so a song is looked at once for all levels.
@@ -30,11 +30,11 @@ _CONV_FEATURES = 160
 
 
 class OnsetNetwork(nn.Module):
-    """What the paper's networks share: normalised spectra in, log-odds of all levels out.
+    """The base of the paper's networks: normalised spectra in, log-odds of all levels out.
 
     Attributes:
-        mean: Of the log-mel values, float32 ``(80, 3)``.
-        scale: Their standard deviations, ``(80, 3)``.
+        mean: Means of the log-mel values, float32 ``(80, 3)``.
+        scale: Standard deviations of the log-mel values, float32 ``(80, 3)``.
     """
 
     mean: Tensor
@@ -63,7 +63,7 @@ class OnsetNetwork(nn.Module):
         return self.log_odds((features - self.mean) / self.scale, levels)
 
     def log_odds(self, features: Tensor, levels: Tensor) -> Tensor:
-        """As :meth:`forward`, of normalised features."""
+        """Log-odds as of :meth:`forward`, from normalised features."""
         raise NotImplementedError
 
     @torch.no_grad()
@@ -89,7 +89,7 @@ class LogisticRegression(OnsetNetwork):
         self.level = nn.Embedding(LEVELS, 1)
 
     def log_odds(self, features: Tensor, levels: Tensor) -> Tensor:
-        """As :meth:`forward`, of normalised features."""
+        """Log-odds as of :meth:`forward`, from normalised features."""
         seen = self.audio(features.flatten(2).transpose(1, 2))
         return torch.as_tensor(seen + self.level(levels)[None])
 
@@ -98,8 +98,7 @@ class _Dense(nn.Module):
     """Hidden layers of 256 and 128, rectified, and the output; the level joins the first one.
 
     Args:
-        inputs: Features ``(B, T, inputs)`` if positive; otherwise what comes is the first hidden
-            layer's sum already.
+        inputs: Number of features of the input ``(B, T, inputs)``.
     """
 
     def __init__(self, inputs: int) -> None:
@@ -129,7 +128,7 @@ class MultilayerPerceptron(OnsetNetwork):
         self.dense = _Dense(CONTEXT * BANDS * CHANNELS)
 
     def log_odds(self, features: Tensor, levels: Tensor) -> Tensor:
-        """As :meth:`forward`, of normalised features."""
+        """Log-odds as of :meth:`forward`, from normalised features."""
         weight = self.dense.first.weight.view(256, CONTEXT, BANDS * CHANNELS).transpose(1, 2)
         frames = features.flatten(2).transpose(1, 2)
         seen = functional.conv1d(frames, weight, self.dense.first.bias).transpose(1, 2)
@@ -146,7 +145,7 @@ class _Convolutions(nn.Module):
         self.second = nn.Conv2d(_FILTERS[0], _FILTERS[1], (3, 3))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Of normalised features ``(B, T + 14, 80, 3)``; by time, then band, then filter."""
+        """Features of normalised ``(B, T + 14, 80, 3)``; by time, then band, then filter."""
         seen = features.permute(0, 3, 1, 2)
         for layer in (self.first, self.second):
             seen = functional.max_pool2d(layer(seen).relu(), (1, 3))
@@ -163,7 +162,7 @@ class ConvolutionalNetwork(OnsetNetwork):
         self.dense = _Dense(_AFTER_CONV * _CONV_FEATURES)
 
     def log_odds(self, features: Tensor, levels: Tensor) -> Tensor:
-        """As :meth:`forward`, of normalised features."""
+        """Log-odds as of :meth:`forward`, from normalised features."""
         return torch.as_tensor(self.dense(self.convolutions(features), levels))
 
     @torch.no_grad()
@@ -191,7 +190,7 @@ class RecurrentNetwork(OnsetNetwork):
         self.output = nn.Linear(128, 1)
 
     def log_odds(self, features: Tensor, levels: Tensor) -> Tensor:
-        """As :meth:`forward`, of normalised features; the memory starts empty."""
+        """Log-odds as of :meth:`forward`, from normalised features; the memory starts empty."""
         seen = self.project(self.convolutions(features))
         inputs = seen[:, None] + self.level(levels)[None, :, None]
         batch, count, time, width = inputs.shape
@@ -246,5 +245,5 @@ def authors_network(path: str | Path) -> ConvolutionalNetwork:
         loaded = ConvolutionalNetwork()
         loaded.load_state_dict(state)
     except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise InputError(f"{path} does not hold the authors' placement network: {error}") from error
+        raise InputError(f"{path} does not hold the authors' onset network: {error}") from error
     return loaded.eval()

@@ -29,7 +29,7 @@ class Grid:
 
     Attributes:
         ticks: (S,) int64, ascending 48ths of a beat; ``SLOTS`` a beat, from 0.
-        times: (S,) float64, when they sound, in seconds of audio.
+        times: (S,) float64, times of the slots in seconds of audio.
     """
 
     ticks: NDArray[np.int64]
@@ -37,7 +37,7 @@ class Grid:
 
     @property
     def beat_s(self) -> NDArray[np.float64]:
-        """(S,) float64: how long the beat takes that each slot is in, in seconds."""
+        """(S,) float64: length of the beat that each slot is in, in seconds."""
         starts = np.append(self.times[::SLOTS], 2 * self.times[-SLOTS] - self.times[-2 * SLOTS])
         return np.repeat(np.diff(starts), SLOTS)
 
@@ -53,9 +53,9 @@ def grid(timing: Timing, seconds: float, lag_s: float = 0.0) -> Grid:
     """The slots of a song.
 
     Args:
-        timing: Its beats.
-        seconds: How long its audio is.
-        lag_s: What to take off the times of beats; see :func:`envs.dance.tempo.lag`.
+        timing: The song's beats.
+        seconds: Length of its audio.
+        lag_s: Seconds to take off the times of beats; see :func:`envs.dance.tempo.lag`.
 
     Raises:
         InputError: Fewer than two beats sound.

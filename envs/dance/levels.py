@@ -1,4 +1,4 @@
-"""Which rows are legal, and what the five levels of difficulty allow."""
+"""The legal rows, and those that the five levels of difficulty allow."""
 
 import numpy as np
 

@@ -14,14 +14,14 @@ MEASURE = 4 * TICKS
 """Ticks a measure."""
 
 ROWS_A_MEASURE = (4, 8, 12, 16, 24, 32, 48, 64, 192)
-"""How many rows a written measure may have: the note types that StepMania knows."""
+"""Numbers of rows that a written measure may have: the note types that StepMania knows."""
 
 TAPS, IGNORED = "1L", "0FKAS"
 """Taps and lifts; nothing, fakes, keysounds, attacks."""
 
 
 class Notes(NamedTuple):
-    """What a chart's text says, on the grid.
+    """The notes of a chart's text, on the grid.
 
     Attributes:
         ticks: (N,) int64, ascending.
@@ -74,7 +74,7 @@ def placed(notes: dict[tuple[int, int], str], repair: bool = False) -> Notes:
         repair: Whether a head without a tail and a tail without a head are dropped, as games do.
 
     Raises:
-        InputError: A hold is not closed or a tail has no head; says on which beat.
+        InputError: A hold is not closed or a tail has no head; the message names the beat.
     """
     kept = _closed(notes, repair)
     at = sorted({tick for (tick, _), c in kept.items() if c in TAPS + "234"})

@@ -1,4 +1,4 @@
-"""The critic that rewards when to step in the dance environments: the shipped placement model."""
+"""The critic that rewards onsets in the dance environments: the shipped onset model."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from envs.dance.timing import Timing
 def chances(
     features: NDArray[np.floating], timing: Timing, ticks: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Chances of a step, by level.
+    """Probabilities of a step, by level.
 
     Args:
         features: Log-mel spectra ``(T, 80, 3)``; see :func:`envs.dance.audio.log_mel`.

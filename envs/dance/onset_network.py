@@ -1,9 +1,9 @@
-"""Step placement that knows the beat: a network over the slots of a song's beat grid.
+"""Onsets from the beat: a network over the slots of a song's beat grid.
 
-What is heard at each slot (by the convolutions of Dance Dance Convolution's authors, by layers of
-its own, or both) goes through dilated convolutions whose strides are musical: neighbouring slots
-first, then quarters of a beat over several bars, then slots again. All five levels come out at
-once. A step can only fall on a slot, so found steps need no snapping.
+Features of the audio at each slot (by the convolutions of Dance Dance Convolution's authors, by
+layers of its own, or both) go through dilated convolutions whose strides are musical: neighbouring
+slots first, then quarters of a beat over several bars, then slots again. All five levels come out
+at once. A step can only fall on a slot, so found steps need no snapping.
 """
 
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ from hardware_sim.errors import choose
 
 NAME = "dance-placement"
 STYLES = ("pad", "guitar")
-"""What a chart is played on; the network is told."""
+"""Devices that charts are played on, an input of the network."""
 
 EARS = ("authors", "spectra", "both")
-"""What the network hears: the authors' convolutional network, the spectra, or both."""
+"""Inputs of the network: the authors' convolutional network, the spectra, or both."""
 
 WIDTH = 64
 DROPOUT = 0.15
@@ -110,8 +110,8 @@ class BeatNetwork(nn.Module):
     """Log-odds of a step at each slot and level.
 
     Args:
-        ears: One of :data:`EARS`; what :func:`hear` was given must fit.
-        width: Channels.
+        ears: One of :data:`EARS`; the sounds of :func:`hear` must have these inputs.
+        width: Number of channels.
 
     Raises:
         InputError: There are no such ears.
@@ -142,7 +142,7 @@ class BeatNetwork(nn.Module):
         Args:
             heard: A song or a stretch of whole beats of one.
             style: Index in :data:`STYLES`.
-            turn: Beats by which bars are thought to start late, 0 to 3.
+            turn: Beats by which bars start late, 0 to 3.
         """
         sounds = heard.sounds
         if self.ears == "spectra":
@@ -179,12 +179,12 @@ class BeatNetwork(nn.Module):
         return found
 
 
-class Placer(nn.Module):
-    """The shipped model: the authors' network and, hearing through it, ours.
+class OnsetModel(nn.Module):
+    """The shipped model: the authors' network and, on its outputs, ours.
 
     Attributes:
-        authors: What it hears by, besides the spectra.
-        beats: What decides.
+        authors: The authors' network, whose outputs are inputs besides the spectra.
+        beats: The network over slots, which predicts.
     """
 
     def __init__(self) -> None:
@@ -206,8 +206,8 @@ class Placer(nn.Module):
 
 
 @cache
-def shipped() -> Placer:
+def shipped() -> OnsetModel:
     """The pretrained model."""
-    model = Placer()
+    model = OnsetModel()
     load_weights(model, weights_file("envs.dance", NAME))
     return model.eval()

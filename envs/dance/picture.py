@@ -28,7 +28,7 @@ COLOURS = {
     64: (80, 210, 110),
     192: (150, 155, 165),
 }
-"""Of arrows, by note type: quarter notes red, eighths blue, and so on."""
+"""Colours of arrows, by note type: quarter notes red, eighths blue, and so on."""
 
 MARKS = {
     Technique.DOUBLE_STEP: ("double step", "D", (255, 82, 82)),
@@ -39,7 +39,7 @@ MARKS = {
     Technique.SIDESWITCH: ("sideswitch", "F", (120, 215, 255)),
     Technique.BRACKET: ("bracket", "B", (150, 230, 150)),
 }
-"""What is written beside a row, the gravest first: name, letter, colour."""
+"""Marks beside a row, the gravest first: name, letter, colour."""
 
 BACKGROUND, LANE, LINE, BAR = (16, 18, 24), (25, 28, 37), (40, 45, 58), (78, 86, 106)
 INK, FAINT = (236, 239, 244), (140, 149, 168)
@@ -104,11 +104,11 @@ def picture(
 
     Args:
         chart: Any chart.
-        title: Above it; its level, meter, steps and author are added.
+        title: Title above the chart; its level, meter, steps and author are added.
         first: First measure, from 0; by default the one with the first row.
         last: Last measure; by default the one with the last row.
-        layout: Sizes.
-        path: Its feet; computed if missing.
+        layout: Sizes of the picture.
+        path: The chart's feet; computed if missing.
 
     Returns:
         (height, width, 3) uint8 RGB.
@@ -145,7 +145,7 @@ def picture(
 
 @dataclass(frozen=True)
 class _Place:
-    """Where on the canvas ticks are."""
+    """The places of ticks on the canvas."""
 
     layout: Layout
     first: int

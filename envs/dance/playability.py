@@ -1,7 +1,7 @@
-"""Whether people would like to dance a chart: its rates beside those of human charts of its level.
+"""Playability of a chart: its rates beside those of human charts of its level.
 
-A rate is unusual above the 95 % quantile of human charts; :func:`findings` says which are, by how
-much, and where in the chart. The estimated meter is a ridge regression on the rates, fitted to
+A rate is unusual above the 95 % quantile of human charts; :func:`findings` lists the unusual ones
+with their values and places. The estimated meter is a ridge regression on the rates, fitted to
 In The Groove's training part (``gymworks dance quantiles`` prints its held-out error).
 """
 
@@ -31,17 +31,17 @@ STRAINS = {
     "jumps": "jumps",
     "hold_steps": "steps while the other foot is held",
 }
-"""Rates per 100 steps of which more is harder, and what they are called."""
+"""Rates per 100 steps of which more is harder, with their descriptions."""
 
 PACES = {
     "peak_per_s": "steps a second in the densest four seconds",
     "fatigue": "load of the busier foot",
     "travel": "panel widths a step",
 }
-"""Other figures of which more is harder."""
+"""Other figures of which more is harder, with their descriptions."""
 
 SLACK = 1.0
-"""Per 100 steps, what is forgiven: next to rates near 0 one step more would weigh too much."""
+"""Allowance per 100 steps: next to rates near 0 one step more would weigh too much."""
 
 HIGH = QUANTILES.index(0.95)
 MIDDLE = QUANTILES.index(0.5)
@@ -52,12 +52,12 @@ class Finding:
     """A figure that few human charts of the level reach.
 
     Attributes:
-        rate: Its name, a key of :data:`STRAINS` or :data:`PACES`.
-        reason: What it is, in words.
-        value: What the chart has.
-        median: What the median human chart of the level has.
-        high: What 95 % of the human charts of the level stay below.
-        beats: Where it happens, the first beats; empty for :data:`PACES`.
+        rate: Name of the figure, a key of :data:`STRAINS` or :data:`PACES`.
+        reason: Description of the figure.
+        value: Value of the chart.
+        median: Median of the human charts of the level.
+        high: 95 % quantile of the human charts of the level.
+        beats: The first beats at which it happens; empty for :data:`PACES`.
     """
 
     rate: str
@@ -74,12 +74,12 @@ def level_of(chart: Chart) -> str:
 
 
 def findings(chart: Chart, found: dict[str, float], most: int = 8) -> list[Finding]:
-    """What is unusual about a chart, the farthest from human ones first.
+    """The unusual figures of a chart, the farthest from human ones first.
 
     Args:
         chart: Any chart.
         found: Its rates, see :func:`feet.rates`.
-        most: How many places to name for each.
+        most: Most places to name for each figure.
     """
     human = quantiles()[level_of(chart)]
     path = feet_of(chart)
@@ -99,7 +99,7 @@ def findings(chart: Chart, found: dict[str, float], most: int = 8) -> list[Findi
 
 
 def score(chart: Chart, found: dict[str, float]) -> float:
-    """How playable a chart is for its level, from 0 to 100.
+    """Playability of a chart for its level, from 0 to 100.
 
     The mean over :data:`STRAINS` of (95 % quantile + 1) / (value + 1), at most 1 each.
     """
@@ -132,16 +132,16 @@ def meter_model() -> dict[str, Any]:
 
 
 def meter_features(found: dict[str, float], names: list[str]) -> NDArray[np.float64]:
-    """What the model sees of rates: their logarithms, (F,) float64."""
+    """Features of the model of meters: logarithms of rates, (F,) float64."""
     return np.log1p([found[name] for name in names])
 
 
 def estimate_meter(found: dict[str, float], model: dict[str, Any] | None = None) -> float:
-    """The meter that an author of In The Groove would give a chart, from its rates.
+    """Estimate of the meter that an author of In The Groove would give a chart, from its rates.
 
     Args:
-        found: See :func:`feet.rates`.
-        model: Instead of :func:`meter_model`.
+        found: Rates of the chart, see :func:`feet.rates`.
+        model: Another model than :func:`meter_model`.
     """
     model = model or meter_model()
     x = meter_features(found, model["rates"]) - np.array(model["mean"])

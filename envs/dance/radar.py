@@ -39,7 +39,7 @@ def groove_radar(chart: Chart) -> tuple[float, float, float, float, float]:
 
 
 def note_type(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What part of a measure notes fall on: 4, 8, 12, 16, 24, 32, 48, 64 or 192.
+    """The part of a measure that each note falls on: 4, 8, 12, 16, 24, 32, 48, 64 or 192.
 
     Args:
         ticks: Positions, any shape.

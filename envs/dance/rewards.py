@@ -1,4 +1,4 @@
-"""What a chart is rewarded for, and the critic that judges rows."""
+"""The components of the reward of a chart, and the critic that judges rows."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -42,7 +42,7 @@ class RowCritic(Protocol):
 
 @dataclass(frozen=True)
 class Worth:
-    """What the components of the reward are worth.
+    """Weights of the components of the reward.
 
     Attributes:
         playability: Nats for each unit of the feet's cost.
@@ -81,7 +81,7 @@ def centred(log_probs: NDArray[np.float64], chosen: NDArray[np.int64]) -> NDArra
 
 
 def conditional(log_probs: NDArray[np.float64], pressing: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """What a row critic expects once it is known whether panels are pressed.
+    """Log-probabilities of rows, given that panels are pressed or that none is.
 
     Args:
         log_probs: ``(B, 256)``, of the rows that may come now, see :class:`RowCritic`.

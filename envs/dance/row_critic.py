@@ -38,7 +38,7 @@ def seen(
     phase: NDArray[np.int64],
     level: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """What the network looks up.
+    """The rows of tables that the network looks up.
 
     Args:
         rows: uint8 ``(B, 64)``, rows before, the last one last, 0 where there is none.

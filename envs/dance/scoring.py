@@ -1,4 +1,4 @@
-"""How well the times of found steps agree with a person's: peaks, F-score, average precision.
+"""Agreement of the times of found steps with a person's: peaks, F-score, average precision.
 
 The measures of Dance Dance Convolution (ICML 2017, section 5.3): scores are smoothed with a Hamming
 window of five frames, local maxima are candidates, and a candidate within 20 ms of a step that is
@@ -29,7 +29,7 @@ def peaks(scores: NDArray[Any]) -> tuple[Floats, Floats]:
     """Times in seconds ``(N,)`` and heights ``(N,)`` of the smoothed scores' local maxima.
 
     Args:
-        scores: One a frame, ``(T,)``.
+        scores: Scores of the frames, ``(T,)``.
     """
     smooth = smoothed(scores)
     padded = np.pad(smooth, 1, constant_values=-np.inf)
@@ -64,7 +64,7 @@ def f_score(right: float, found: float, true: float) -> float:
 
 
 def hits(times: Floats, heights: Floats, true: Floats) -> NDArray[np.bool_]:
-    """Which candidates are right if they are taken from the highest down, bool ``(N,)``.
+    """The candidates that are right if they are taken from the highest down, bool ``(N,)``.
 
     Each takes the nearest step within :data:`TOLERANCE_S` that no higher one took.
 
@@ -90,8 +90,8 @@ def average_precision(heights: Floats, right: NDArray[np.bool_], true: int) -> f
 
     Args:
         heights: Scores of candidates, ``(N,)``.
-        right: Which are right, ``(N,)``; see :func:`hits`.
-        true: Steps in all.
+        right: The right candidates, bool ``(N,)``; see :func:`hits`.
+        true: Number of steps in all.
     """
     order = np.argsort(-heights, kind="stable")
     ranked = right[order]
@@ -104,8 +104,8 @@ def best_threshold(heights: Floats, right: NDArray[np.bool_], true: int) -> floa
 
     Args:
         heights: Scores of candidates, ``(N,)``.
-        right: Which are right, ``(N,)``.
-        true: Steps in all.
+        right: The right candidates, bool ``(N,)``; see :func:`hits`.
+        true: Number of steps in all.
     """
     order = np.argsort(-heights, kind="stable")
     scores = 2 * np.cumsum(right[order]) / (np.arange(1, len(order) + 1) + true)

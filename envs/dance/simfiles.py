@@ -20,7 +20,7 @@ from hardware_sim.errors import InputError
 from hardware_sim.files import write_text
 
 ENCODINGS = ("utf-8-sig", "cp1252", "cp932")
-"""Tried in turn: the standard, and what old editors wrote in the West and in Japan."""
+"""Encodings tried in turn: the standard, and those of old editors in the West and in Japan."""
 
 SUFFIXES = (".ssc", ".sm", ".dwi")
 
@@ -38,7 +38,7 @@ def read(path: str | Path, repair: bool = False) -> Song:
         that cannot be hit (fakes, notes inside warps) are left out.
 
     Raises:
-        InputError: The file cannot be read or is malformed; says what and where.
+        InputError: The file cannot be read or is malformed; the message names fault and place.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
@@ -56,7 +56,7 @@ def loads(content: bytes, name: str, repair: bool = False) -> Song:
 
     Args:
         content: The file's bytes.
-        name: Its name; the suffix says what it is, errors start with it.
+        name: The file's name; its suffix gives the format, errors start with it.
         repair: See :func:`read`.
     """
     try:

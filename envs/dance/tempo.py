@@ -30,7 +30,7 @@ USUAL_BPM, USUAL_OCTAVES = 140.0, 0.55
 """Middle and spread of the log-normal prior over tempi, for ranking only."""
 
 STEADY = 0.77
-"""Below this steadiness a tempo is said to vary."""
+"""Below this steadiness a tempo counts as varying."""
 
 WHOLE = 0.9
 """Share of the agreement that must remain for a whole number of beats a minute to be taken."""
@@ -48,7 +48,7 @@ _FOLD_S, _BLUR_S = 0.001, 0.004
 _NEAR = 15
 _REACH = 16
 _LEAD_S = 0.0019
-"""How much earlier than a sharp sound its onset curve peaks."""
+"""Seconds by which an onset curve peaks earlier than its sharp sound."""
 _CHUNK = 16_384
 _SECTION_S = 10.0
 """Length of the parts of a song whose beats are compared for steadiness."""
@@ -63,7 +63,7 @@ class Tempo:
     Attributes:
         bpm: Beats a minute.
         offset_s: Time of the first downbeat at or after the start, in seconds.
-        score: How well the onsets agree, times how usual the tempo is; the best of a list has 1.
+        score: Agreement of the onsets times the tempo's prior; the best of a list has 1.
         steadiness: From 1, one grid fits every part of the song, down to 0; see :data:`STEADY`.
     """
 
@@ -74,17 +74,17 @@ class Tempo:
 
     @property
     def is_steady(self) -> bool:
-        """Whether one tempo holds throughout."""
+        """True if one tempo holds throughout."""
         return self.steadiness >= STEADY
 
 
 @dataclass(frozen=True)
 class Onsets:
-    """How much sound begins at each time, over all frequencies and below 200 Hz.
+    """Strength of onsets over time, over all frequencies and below 200 Hz.
 
     Attributes:
         full: float64 ``(N,)``, :data:`CURVE_RATE` points a second, mean 0, deviation 1.
-        low: The same of low frequencies.
+        low: The same curve of low frequencies.
     """
 
     full: Curve
@@ -92,7 +92,7 @@ class Onsets:
 
     @property
     def both(self) -> Curve:
-        """Their sum, in which what begins low, as a bass drum, counts twice."""
+        """The sum of both, in which onsets of low frequencies, as of a bass drum, count twice."""
         return self.full + self.low
 
 
@@ -131,7 +131,7 @@ def estimate(samples: Samples, bpm: float | None = None) -> list[Tempo]:
 
     Args:
         samples: Mono, float32 ``(N,)``, at :data:`RATE`.
-        bpm: What the user says it is; then only the offset is estimated.
+        bpm: The tempo where it is known; then only the offset is estimated.
 
     Returns:
         At least one reading; one exactly if ``bpm`` is given.
@@ -174,7 +174,7 @@ def _candidates(curves: Onsets) -> dict[float, float]:
 
 
 def prior(bpm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How usual tempi are, at most 1."""
+    """The prior over tempi, at most 1."""
     octaves = np.log2(bpm / USUAL_BPM) / USUAL_OCTAVES
     result: NDArray[np.float64] = np.exp(-0.5 * octaves**2)
     return result
@@ -201,7 +201,7 @@ def coefficients(curve: Curve, bpm: float, section: int | None = None) -> NDArra
 
 
 def agreement(curves: Onsets, bpm: float) -> float:
-    """How strongly onsets repeat with the divisions of a beat."""
+    """Strength with which onsets repeat with the divisions of a beat."""
     return float(np.abs(coefficients(curves.both, bpm)).mean())
 
 
@@ -265,7 +265,7 @@ def folded(curve: Curve, period_s: float, places: int) -> Curve:
 
 
 def steadiness(curves: Onsets, bpm: float) -> float:
-    """How far one grid fits all parts of a song, 0 to 1.
+    """Degree to which one grid fits all parts of a song, 0 to 1.
 
     The length of the sum of the parts' Fourier coefficients, over the sum of the greatest lengths
     that each part has at a tempo up to a tenth away; for the harmonic that fits best.
@@ -281,11 +281,11 @@ def steadiness(curves: Onsets, bpm: float) -> float:
 
 
 def lag(curve: Curve, times: NDArray[np.float64]) -> float:
-    """How far a chart lags behind its song: what to take from its times to meet the onsets.
+    """Lag of a chart behind its song, to be taken from its times so that they meet the onsets.
 
     Args:
         curve: The song's onset curve, as :func:`onsets` gives it.
-        times: When steps are to be taken, in seconds, ``(N,)``.
+        times: Times of the chart's steps, in seconds, ``(N,)``.
 
     Returns:
         Seconds, at most :data:`GREATEST_LAG_S` either way; positive if the chart is late.

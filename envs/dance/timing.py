@@ -24,7 +24,7 @@ Events = tuple[tuple[float, float], ...]
 
 
 class _Knots(NamedTuple):
-    """Where time bends, one entry a tick with an event; the first is tick 0.
+    """Points at which time bends, one a tick with an event; the first is tick 0.
 
     Attributes:
         beat: Beats, ascending.
@@ -152,10 +152,10 @@ class Timing:
         return np.where(i < 0, np.minimum(before, 0.0), beats)
 
     def hittable(self, beats: ArrayLike) -> NDArray[np.bool_]:
-        """Whether notes on beats count: those inside a warp do not, unless the chart stops there.
+        """True for notes that count: those inside a warp do not, unless the chart stops there.
 
         Args:
-            beats: Any shape.
+            beats: The notes' beats, any shape.
         """
         beats = np.asarray(beats, np.float64)
         paused = [beat for kind in (self.stops, self.delays) for beat, _ in kind]
@@ -188,7 +188,7 @@ def _beat(event: tuple[float, float]) -> float:
 
 
 def _sums(events: Events, beats: Floats) -> Floats:
-    """What events add up to at each of the beats."""
+    """Sums of the events at each of the beats."""
     sums = np.zeros(len(beats))
     if events:
         where = np.searchsorted(beats, [beat for beat, _ in events])

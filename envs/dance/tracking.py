@@ -1,7 +1,8 @@
 """Feet followed row by row, for many charts at once, as they are being written.
 
-What a row adds to the cheapest way to dance all rows so far. Over a chart the additions sum to the
-optimum that :func:`envs.dance.feet.feet` finds, so an environment can pay them as they come.
+A row's cost is the growth of the cheapest way to dance all rows so far. Over a chart these costs
+sum to the optimum that :func:`envs.dance.feet.feet` finds, so an environment can pay them as they
+come.
 """
 
 from typing import Any
@@ -58,8 +59,8 @@ class FootTracker:
     """The feet of several charts, each from its first row on.
 
     Args:
-        charts: How many.
-        prices: What steps cost.
+        charts: Number of charts.
+        prices: Costs of steps.
     """
 
     def __init__(self, charts: int, prices: Prices = PRICES) -> None:
@@ -89,8 +90,8 @@ class FootTracker:
             times: (charts,) seconds, ascending from call to call.
 
         Returns:
-            (charts,) float64, what the rows add to the cheapest way to dance; it is below 0 where
-            the row makes a way cheaper that was dearer so far.
+            (charts,) float64, growth of the cost of the cheapest way to dance; below 0 where the
+            row makes a way cheaper that was dearer so far.
         """
         panel, seconds = states(rows), np.asarray(times, np.float64)
         pressed = ((panel == TAP) | (panel == HEAD)) @ _BITS

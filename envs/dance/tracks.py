@@ -1,4 +1,4 @@
-"""Songs to choreograph: audio features, the beat grid, human charts and chances of a step.
+"""Songs to choreograph: audio features, the beat grid, human charts and probabilities of steps.
 
 Four excerpts ship with the package: their audio is computed into spectra once and kept in the cache
 folder. A folder of songs of your own is read by the same rules.
@@ -31,19 +31,19 @@ UNKNOWN, ABSENT = -1, -2
 """A human step on panels unknown; a level without a human chart."""
 
 ONSET_CRITIC = "envs.dance.onset_critic:chances"
-"""Where the chances of a step come from in songs that are not shipped."""
+"""The critic that gives the probabilities of steps in songs that are not shipped."""
 
 
 class OnsetCritic(Protocol):
-    """Says when people step: a supervised model of human charts."""
+    """Predicts the times of people's steps: a supervised model of human charts."""
 
     def __call__(
         self, features: NDArray[np.floating], timing: Timing, ticks: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """Chances of a step, by level, float32 ``(5, S)``.
+        """Probabilities of a step, by level, float32 ``(5, S)``.
 
         Args:
-            features: ``(T, 80, 3)``, see :func:`envs.dance.audio.log_mel`.
+            features: Log-mel spectra ``(T, 80, 3)``, see :func:`envs.dance.audio.log_mel`.
             timing: The song's beats.
             ticks: int64 ``(S,)``, 48 a beat.
         """
@@ -54,12 +54,12 @@ class Track:
     """One song.
 
     Attributes:
-        name: Of the song.
+        name: Name of the song.
         split: ``"train"`` or ``"test"``.
         mel: float32 ``(T, 80, 3)``, log-mel features of zero mean and unit variance a band.
         times: float64 ``(S,)``, seconds of the slots, four a beat.
         ticks: int64 ``(S,)``, 48 a beat.
-        onset: float32 ``(5, S)``, chance that a person steps there, by level.
+        onset: float32 ``(5, S)``, probability that a person steps there, by level.
         human: int16 ``(5, S)``, the human chart's row, 0 for nothing, :data:`UNKNOWN` or
             :data:`ABSENT`.
     """

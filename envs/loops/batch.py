@@ -1,6 +1,6 @@
-"""Many nests in progress at once: the core that both environment classes wrap."""
+"""Many nests in progress at once: the core that both environment classes drive."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from envs.loops.features import (
 )
 from envs.loops.nest import ACTIONS, MAX_LOOPS, STOP, Nest
 from envs.loops.problem import MAX_DIMS, OPERATIONS, TENSORS, Problem, draw
+from envs.rows import Outcome, whole_actions
 from hardware_sim.errors import InputError, choose
 from hardware_sim.processors import Processor
 
@@ -30,25 +31,6 @@ SUCCESS_SHARE = 0.8
 """Share of the roofline that counts as success."""
 
 BACKENDS = ("model", "measured")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one step of ``B`` rows brought; rows that did not step hold zeros.
-
-    Attributes:
-        speed: float64 ``(B,)``, gain in the logarithm of the best speed-up.
-        steps: float64 ``(B,)``, minus the cost of a step.
-        illegal: float64 ``(B,)``, minus the cost of an illegal action.
-        terminated: bool ``(B,)``, stopped.
-        truncated: bool ``(B,)``, out of steps.
-    """
-
-    speed: NDArray[np.float64]
-    steps: NDArray[np.float64]
-    illegal: NDArray[np.float64]
-    terminated: NDArray[np.bool_]
-    truncated: NDArray[np.bool_]
 
 
 class LoopBatch:
@@ -90,7 +72,7 @@ class LoopBatch:
         self.state = np.zeros((batch, 4), np.int64)
         self.reduced = np.zeros((batch, MAX_DIMS), np.bool_)
         self.strides = np.zeros((batch, len(TENSORS), MAX_DIMS), np.int64)
-        self.mask = np.zeros((batch, len(ACTIONS)), np.int8)
+        self.legal = np.zeros((batch, len(ACTIONS)), np.int8)
         self.first_s, self.now_s, self.best_s, self.bound_s = np.ones((4, batch))
         self.outcomes = np.full(batch, "ok", object)
         self.steps = np.zeros(batch, np.int64)
@@ -115,28 +97,27 @@ class LoopBatch:
         )
         return observation, spaces.Discrete(len(ACTIONS))
 
-    def draw(self, random: np.random.Generator, options: dict[str, Any] | None) -> Problem:
+    def draw(self, random: np.random.Generator, options: Mapping[str, Any]) -> Problem:
         """The problem of a new episode: the one that the options name, or one of their split.
 
         Raises:
             InputError: An unknown problem or split.
         """
-        asked = options or {}
-        if "problem" in asked:
-            return Problem.parse(asked["problem"])
-        return draw(random, self.operations, asked.get("split", "train"))
+        if "problem" in options:
+            return Problem.parse(options["problem"])
+        return draw(random, self.operations, options.get("split", "train"))
 
-    def begin(self, rows: NDArray[np.bool_], problems: list[Problem]) -> None:
-        """Starts unscheduled nests in the given rows, one problem each.
+    def begin(self, rows: NDArray[np.bool_], drawn: list[Problem]) -> dict[str, list[str]]:
+        """Starts unscheduled nests in the given rows, one problem each; names the problems.
 
         Raises:
             KernelError: One cannot be measured here, so that nothing can be compared to it.
         """
         if self.clock is not None:
-            for problem in problems:
+            for problem in drawn:
                 self.clock.begin(problem)
         index = np.flatnonzero(rows)
-        for row, problem in zip(index, problems, strict=True):
+        for row, problem in zip(index, drawn, strict=True):
             self.problems[row] = problem
             dims = len(problem.extents)
             self.reduced[row], self.strides[row] = False, 0
@@ -147,10 +128,11 @@ class LoopBatch:
             self.bound_s[row] = self._bound_s(problem)
             self.flops[row] = problem.flops
             self.about_problem[row] = problem_features(problem)
-            kernel.mask(self.loops[row], self.state[row], self.reduced[row], self.mask[row])
+            kernel.mask(self.loops[row], self.state[row], self.reduced[row], self.legal[row])
         self.steps[rows] = 0
         self._time(rows)
         self.first_s[rows] = self.best_s[rows] = self.now_s[rows]
+        return {"problem": [problem.name for problem in drawn]}
 
     def step(self, rows: NDArray[np.bool_], actions: NDArray[np.integer[Any]]) -> Outcome:
         """Takes an action in each of the given rows.
@@ -158,32 +140,24 @@ class LoopBatch:
         Raises:
             InputError: An action of these rows is out of range, or there is not one for each row.
         """
-        if actions.shape != (self.batch,) or actions.dtype.kind not in "iu":
-            raise InputError(
-                f"actions are {actions.dtype} {actions.shape}; expected integers ({self.batch},)"
-            )
-        chosen = actions[rows]
-        if chosen.size and not 0 <= chosen.min() <= chosen.max() < len(ACTIONS):
-            raise InputError(
-                f"actions {chosen.min()} to {chosen.max()}: allowed are 0 to {len(ACTIONS) - 1}"
-            )
-        taken: NDArray[np.int64] = np.where(rows, actions, STOP).astype(np.int64)
-        illegal = self.mask[np.arange(self.batch), taken] == 0
+        taken = whole_actions(actions, rows, len(ACTIONS))
+        illegal = rows & (self.legal[np.arange(self.batch), taken] == 0)
         changed = np.empty(self.batch, np.bool_)
-        kernel.edit_all(rows, taken, self.loops, self.state, self.reduced, self.mask, changed)
+        kernel.edit_all(rows, taken, self.loops, self.state, self.reduced, self.legal, changed)
         self._time(changed)
         better = np.minimum(self.best_s, self.now_s)
         speed = np.log(self.best_s / better)
         self.best_s = better
         self.steps += rows
         terminated = rows & (taken == STOP)
-        return Outcome(
-            speed=speed,
-            steps=np.where(rows, -STEP_COST, 0.0),
-            illegal=np.where(illegal, -ILLEGAL_COST, 0.0),
-            terminated=terminated,
-            truncated=rows & ~terminated & (self.steps >= MAX_STEPS),
-        )
+        parts = {
+            "speed": speed,
+            "steps": np.where(rows, -STEP_COST, 0.0),
+            "illegal": np.where(illegal, -ILLEGAL_COST, 0.0),
+        }
+        truncated = rows & ~terminated & (self.steps >= MAX_STEPS)
+        info = {} if self.clock is None else {"outcome": self.outcomes.copy()}
+        return Outcome(parts, terminated, truncated, info)
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """The observations of all rows, as new arrays."""
@@ -203,18 +177,27 @@ class LoopBatch:
             "problem": self.about_problem.copy(),
             "machine": np.tile(self.about_machine, (self.batch, 1)),
             "progress": seen.astype(np.float32),
-            "action_mask": self.mask.copy(),
+            "action_mask": self.legal.copy(),
         }
 
-    def results(self) -> dict[str, NDArray[Any]]:
-        """What each row has come to: ``(B,)`` arrays of rates in GFLOP/s, speed-ups and success."""
-        gflop = self.flops / 1e9
+    def mask(self) -> NDArray[np.bool_]:
+        """Legal actions, bool ``(B, A)``."""
+        return np.asarray(self.legal != 0)
+
+    def results(self, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        """Rates in GFLOP/s of the given rows so far, speed-up and success."""
+        gflop, best_s, bound_s = self.flops[rows] / 1e9, self.best_s[rows], self.bound_s[rows]
         return {
-            "score": gflop / self.best_s,
-            "speedup": self.first_s / self.best_s,
-            "roofline": gflop / self.bound_s,
-            "is_success": self.bound_s >= SUCCESS_SHARE * self.best_s,
+            "score": gflop / best_s,
+            "speedup": self.first_s[rows] / best_s,
+            "roofline": gflop / bound_s,
+            "is_success": bound_s >= SUCCESS_SHARE * best_s,
         }
+
+    def figures(self, row: int) -> dict[str, float]:
+        """The :meth:`results` of one row so far, as numbers."""
+        found = self.results(np.arange(self.batch) == row)
+        return {key: float(value[0]) for key, value in found.items()}
 
     def nest(self, row: int) -> Nest:
         """The present nest of a row."""
@@ -222,7 +205,7 @@ class LoopBatch:
 
     def text(self, row: int) -> str:
         """The present nest of a row under its problem's name and rates."""
-        found = {key: value[row] for key, value in self.results().items()}
+        found = self.figures(row)
         now = found["score"] * self.best_s[row] / self.now_s[row]
         return (
             f"{self.problems[row].name}: {now:.1f} GFLOP/s now, {found['score']:.1f} at best, "
@@ -230,7 +213,10 @@ class LoopBatch:
         )
 
     def seconds(self, nest: Nest) -> float:
-        """What the backend says of any nest, infinite for a failure; for agents that search."""
+        """The time of any nest by the backend, in seconds; infinite for a failure.
+
+        For agents that search.
+        """
         if self.clock is not None:
             return self.clock.seconds(nest)
         loops, state = np.zeros((MAX_LOOPS, 4), np.int64), np.zeros(4, np.int64)

@@ -23,7 +23,7 @@ def halide() -> ModuleType:
     """The compiler.
 
     Raises:
-        gymnasium.error.DependencyNotInstalled: It is not installed; the message says how to.
+        gymnasium.error.DependencyNotInstalled: It is not installed; the message gives the command.
     """
     try:
         import halide as found
@@ -43,7 +43,7 @@ class Kernel:
     load then faults where it is an instruction of its own, as AVX2 has them.
 
     Args:
-        nest: What is compiled.
+        nest: The nest to compile.
 
     Attributes:
         inputs: Halide's buffers of the inputs, see :func:`operands`.

@@ -1,4 +1,4 @@
-"""How long a nest takes: the slower of issuing its instructions and moving its cache lines.
+"""The time of a nest: the slower of issuing its instructions and moving its cache lines.
 
 A roofline (Williams, Waterman and Patterson, CACM 2009) with a roof for each cache, as in the
 execution-cache-memory model (Stengel, Treibig, Hager and Wellein, ICS 2015), whose traffic is that
@@ -30,10 +30,10 @@ from hardware_sim.processors import FLOAT_BYTES, Processor
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 FORK_CYCLES = 20_000.0
-"""What starting and joining threads costs."""
+"""Cycles of starting and joining threads."""
 
 FORWARD_CYCLES = 8.0
-"""From the store of a vector until it has been loaded again."""
+"""Cycles from the store of a vector until it has been loaded again."""
 
 
 class Rates(NamedTuple):
@@ -91,7 +91,7 @@ def seconds(
         state: int64 ``(4,)``.
         reduced: bool ``(D,)``.
         strides: int64 ``(3, D)``, floats.
-        rates: Of the processor.
+        rates: The processor's.
     """
     count = state[COUNT]
     shares = 1.0

@@ -1,4 +1,4 @@
-"""Pictures of a nest: its loops as nested bars, and how fast it is."""
+"""Pictures of a nest: its loops as nested bars, and its rate."""
 
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ KIND_COLOURS = {
     Kind.UNROLLED: "#56B4E9",
     Kind.PARALLEL: "#CC79A7",
 }
-"""From the palette of Okabe and Ito, which colour-blind people can tell apart."""
+"""Colours of loops, from the palette of Okabe and Ito, which is safe for colour-blind people."""
 
 _CURSOR, _ACCUMULATED = "#D55E00", "#009E73"
 
@@ -73,7 +73,7 @@ def _draw_rates(axes: Axes, rates: dict[str, float]) -> None:
 
 def picture(core: "LoopBatch", row: int) -> NDArray[np.uint8]:
     """One row of a batch: its nest above its rates, uint8 ``(640, 960, 3)``."""
-    found = {key: float(value[row]) for key, value in core.results().items()}
+    found = core.figures(row)
     rates = {
         "unscheduled": found["score"] / found["speedup"],
         "now": found["score"] * core.best_s[row] / core.now_s[row],

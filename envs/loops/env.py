@@ -2,18 +2,12 @@
 
 from typing import Any
 
-import gymnasium as gym
-import numpy as np
-from numpy.typing import NDArray
-
 from envs.loops.batch import LoopBatch
 from envs.loops.drawing import picture
-from hardware_sim.errors import InputError, choose
-
-Observation = dict[str, NDArray[Any]]
+from envs.rows import RowEnv
 
 
-class LoopScheduleEnv(gym.Env[Observation, np.int64]):
+class LoopScheduleEnv(RowEnv[LoopBatch]):
     """Reorders, splits, vectorises and unrolls the loops of a kernel so that it runs fast.
 
     ## Description
@@ -25,7 +19,7 @@ class LoopScheduleEnv(gym.Env[Observation, np.int64]):
     (Grubisic, Wasti, Cummins, Mellor-Crummey and Zlateski 2023, arXiv 2309.01825), whose nests
     have no accumulators; schedules are Halide's (Ragan-Kelley et al., PLDI 2013).
 
-    What a nest costs is said by one of two backends:
+    One of two backends gives the time of a nest:
 
     - `"model"`: the slowest of issuing the instructions and filling each cache, with misses
       estimated from footprints (`envs.loops.cost`, `hardware_sim.cache`); deterministic.
@@ -78,7 +72,7 @@ class LoopScheduleEnv(gym.Env[Observation, np.int64]):
 
     At the last step `info["score"]` is the rate of the best nest in GFLOP/s (higher is better),
     `info["speedup"]` its speed-up, `info["roofline"]` the rate in GFLOP/s that none can exceed, and
-    `info["is_success"]` says whether the best reached 80 % of it.
+    `info["is_success"]` is true if the best reached 80 % of it.
 
     ## Starting State
 
@@ -117,6 +111,7 @@ class LoopScheduleEnv(gym.Env[Observation, np.int64]):
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}
+    drawings = {"rgb_array": picture, "ansi": LoopBatch.text}
 
     def __init__(
         self,
@@ -126,70 +121,10 @@ class LoopScheduleEnv(gym.Env[Observation, np.int64]):
         threads: int = 2,
         render_mode: str | None = None,
     ) -> None:
-        if render_mode is not None:
-            choose("render_mode", render_mode, self.metadata["render_modes"])
-        self.render_mode = render_mode
+        core = LoopBatch(operations, backend, processor, threads, batch=1)
+        super().__init__(core, render_mode)
         self.deterministic = backend != "measured"
-        self.core = LoopBatch(operations, backend, processor, threads, batch=1)
-        self.observation_space, self.action_space = self.core.spaces()
-        self._ended = True
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
-        """Starts an episode.
-
-        Args:
-            seed: Seeds the draw of the problem.
-            options: ``{"problem": name}`` sets it, ``{"split": "train" or "test"}`` draws it.
-
-        Raises:
-            InputError: An unknown problem or split.
-        """
-        super().reset(seed=seed)
-        problem = self.core.draw(self.np_random, options)
-        self.core.begin(np.ones(1, np.bool_), [problem])
-        self._ended = False
-        return self._observation(), {"problem": problem.name}
-
-    def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Takes an edit.
-
-        Raises:
-            InputError: The action is out of range, or the episode has ended.
-        """
-        if self._ended:
-            raise InputError("the episode has ended; call reset() before step()")
-        outcome = self.core.step(np.ones(1, np.bool_), np.asarray([action]))
-        parts = {
-            "speed": float(outcome.speed[0]),
-            "steps": float(outcome.steps[0]),
-            "illegal": float(outcome.illegal[0]),
-        }
-        info: dict[str, Any] = {"reward": parts}
-        if self.core.clock is not None:
-            info["outcome"] = self.core.outcomes[0]
-        terminated, truncated = bool(outcome.terminated[0]), bool(outcome.truncated[0])
-        self._ended = terminated or truncated
-        if self._ended:
-            info |= {key: value[0].item() for key, value in self.core.results().items()}
-        reward = parts["speed"] + parts["steps"] + parts["illegal"]
-        return self._observation(), reward, terminated, truncated, info
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Which actions are legal now, bool ``(A,)``."""
-        return np.array(self.core.mask[0] != 0)
-
-    def render(self) -> NDArray[np.uint8] | str | None:  # type: ignore[override]
-        """The nest and its rate, as a picture uint8 ``(height, width, 3)`` or as text."""
-        if self.render_mode is None:
-            gym.logger.warn("render() needs a render_mode at construction")
-            return None
-        return self.core.text(0) if self.render_mode == "ansi" else picture(self.core, 0)
 
     def close(self) -> None:
         """Ends the process that measures, if there is one."""
         self.core.close()
-
-    def _observation(self) -> Observation:
-        return {key: value[0] for key, value in self.core.observe().items()}

@@ -1,4 +1,4 @@
-"""What an agent sees of a nest, its problem, the processor and its progress."""
+"""Observation features of a nest, its problem, the processor and the progress."""
 
 from functools import lru_cache
 
@@ -27,7 +27,7 @@ LOOP_FEATURES = (
     "parallel",
     "cursor",
 )
-"""Of each loop; sizes are logarithms, and strides are 0 where a tensor does not move."""
+"""Features of a loop; sizes are logarithms, and strides are 0 where a tensor does not move."""
 
 PROBLEM_FEATURES = (
     *(f"extent {dim}" for dim in range(MAX_DIMS)),

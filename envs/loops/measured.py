@@ -18,11 +18,11 @@ TRIAL = "envs.loops.trial"
 
 @dataclass(frozen=True)
 class Measurement:
-    """What came of measuring a nest.
+    """The result of measuring a nest.
 
     Attributes:
         outcome: ``ok``, ``crashed``, ``hung`` or ``wrong``.
-        seconds: Of a run; infinite unless it is ``ok``.
+        seconds: Seconds of a run; infinite unless the outcome is ``ok``.
     """
 
     outcome: Outcome
@@ -88,12 +88,12 @@ class Stopwatch:
             return Measurement(failure.outcome)
         error = answer["error"]
         if not error <= TOLERANCE:
-            said = f"error {error:.2g}; allowed is {TOLERANCE:.0e}"
-            return Measurement(Outcome("wrong", said, error))
+            detail = f"error {error:.2g}; allowed is {TOLERANCE:.0e}"
+            return Measurement(Outcome("wrong", detail, error))
         first_s = self._first_s.setdefault(nest.problem.name, answer["first_s"])
         return Measurement(Outcome("ok", "", error), first_s * answer["nest_s"] / answer["first_s"])
 
 
 def _key(nest: Nest) -> tuple[str, str]:
-    """The same for nests that differ in the place of the cursor alone."""
+    """A key of a nest, the same wherever its cursor is."""
     return nest.problem.name, str(replace(nest, cursor=0))

@@ -33,7 +33,7 @@ VECTORISE, UNROLL, PARALLEL, ACCUMULATE, STOP = range(FIRST_SPLIT + len(FACTORS)
 
 
 class Kind(IntEnum):
-    """How the iterations of a loop are executed."""
+    """The way in which the iterations of a loop are executed."""
 
     SERIAL = 0
     VECTORISED = 1
@@ -48,8 +48,8 @@ class Loop:
     Attributes:
         dim: Number of the problem's loop that it is, or is a part of.
         extent: Iterations.
-        step: By how much an iteration moves the problem's loop counter.
-        kind: How it is executed.
+        step: Distance by which an iteration moves the problem's loop counter.
+        kind: The way in which it is executed.
     """
 
     dim: int
@@ -66,8 +66,8 @@ class Nest:
     nests at once.
 
     Attributes:
-        problem: What is computed.
-        loops: Outermost first.
+        problem: The problem that is computed.
+        loops: The loops, outermost first.
         cursor: Depth of the loop that edits act on.
         block: Depth from which on sums are kept in local accumulators, which are stored when
             the loops from there inwards are done; -1 if every product is added in memory.
@@ -87,11 +87,11 @@ class Nest:
         return cls(problem, loops, threads=threads)
 
     def reduces(self, depth: int) -> bool:
-        """Whether a loop sums."""
+        """True if a loop sums."""
         return bool(self.problem.reduced[self.loops[depth].dim])
 
     def legal(self, action: int) -> bool:
-        """Whether an action may be taken; it never changes what is computed.
+        """True if an action may be taken; it never changes what is computed.
 
         Parts of one problem loop keep their order. Vectorised is one loop at most, of 4 to 64
         neighbouring elements of the output, and it is innermost. Loops of up to 16 iterations
@@ -127,7 +127,7 @@ class Nest:
         return fits and all(other.kind != Kind.VECTORISED for other in self.loops)
 
     def _swaps(self, lower: int) -> bool:
-        """Whether the loops at depths ``lower - 1`` and ``lower`` may change places."""
+        """True if the loops at depths ``lower - 1`` and ``lower`` may change places."""
         if not 0 < lower < len(self.loops):
             return False
         pair = self.loops[lower - 1 : lower + 1]

@@ -68,7 +68,7 @@ class Problem:
         extents: int64 ``(D,)`` of the unscheduled loops, outermost first.
         reduced: bool ``(D,)``, the loops that sum.
         strides: int64 ``(3, D)``, floats by which each of :data:`TENSORS` moves in each loop.
-        shapes: Of each tensor, slowest dimension first.
+        shapes: Shape of each tensor, slowest dimension first.
     """
 
     name: str

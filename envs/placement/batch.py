@@ -1,6 +1,6 @@
-"""Many placements in progress at once: the core that both environment classes wrap."""
+"""Many placements in progress at once: the core that both environment classes drive."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from envs.placement import list_schedule
 from envs.placement.group_graph import LARGEST_FEATURE, NODE_FEATURES, GroupGraph
 from envs.placement.list_schedule import DEVICE_FEATURES, NODE_FLAGS
+from envs.rows import Outcome, whole_actions
 from hardware_sim import library
 from hardware_sim.devices import Cluster
 from hardware_sim.errors import InputError, choose
@@ -18,27 +19,6 @@ from hardware_sim.simulator import evaluate
 
 OUT_OF_MEMORY_FACTOR = 10.0
 """A placement that does not fit counts as this many single-device steps (the failing signal)."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one step of ``B`` rows brought; rows that did not step hold zeros.
-
-    Attributes:
-        estimate: float64 ``(B,)``, reward from the growth of the schedule.
-        simulator: float64 ``(B,)``, the simulator's correction when everything is placed.
-        terminated: bool ``(B,)``.
-        score_s: float64 ``(B,)``, simulated makespan, where terminated.
-        is_success: bool ``(B,)``, faster than one device, and fits.
-        peak_bytes: int64 ``(B, D)``, where terminated by the simulator.
-    """
-
-    estimate: NDArray[np.float64]
-    simulator: NDArray[np.float64]
-    terminated: NDArray[np.bool_]
-    score_s: NDArray[np.float64]
-    is_success: NDArray[np.bool_]
-    peak_bytes: NDArray[np.int64]
 
 
 class PlacementBatch:
@@ -71,12 +51,14 @@ class PlacementBatch:
         self.tables = list_schedule.stack(self.graphs)
         self.progress = list_schedule.new_progress(self.tables, batch)
         self.potential = np.zeros(batch)
+        self.score_s, self.is_success = np.zeros(batch), np.zeros(batch, np.bool_)
         _, groups, devices = self.tables.cost_s.shape
         self.batch, self.groups, self.devices = batch, groups, devices
+        self.peak_bytes = np.zeros((batch, devices), np.int64)
         self.static = self._static_observation()
         width = list_schedule.node_width(devices)
         self.nodes = np.zeros((batch, groups, width), np.float32)
-        self.mask = np.ones((batch, devices), np.bool_)
+        self.legal = np.ones((batch, devices), np.bool_)
 
     def spaces(self) -> tuple[spaces.Dict, "spaces.Discrete[np.int64]"]:
         """Observation and action space of one row."""
@@ -99,13 +81,26 @@ class PlacementBatch:
         )
         return observation, spaces.Discrete(self.devices)
 
-    def begin(self, rows: NDArray[np.bool_], graph: NDArray[np.int64]) -> None:
-        """Starts new placements in the given rows, one graph number each."""
+    def draw(self, random: np.random.Generator, options: Mapping[str, Any]) -> int:
+        """The number of the graph of a new episode: the one asked for, or any.
+
+        Raises:
+            InputError: There is no such graph among them.
+        """
+        if "graph" in options:
+            return self.names.index(choose("graph", options["graph"], self.names))
+        return int(random.integers(len(self.names))) if len(self.names) > 1 else 0
+
+    def begin(self, rows: NDArray[np.bool_], drawn: list[int]) -> dict[str, list[str]]:
+        """Starts new placements in the given rows, one graph number each; names the graphs."""
+        graph = np.array(drawn, np.int64)
         list_schedule.begin(self.progress, rows, graph)
         self.potential[rows] = 0.0
         self.nodes[rows] = 0.0
         self.nodes[rows, :, : len(NODE_FEATURES)] = self.static["features"][graph]
         self.nodes[rows, 0, len(NODE_FEATURES) + 1] = 1.0
+        self._update_legal()
+        return {"graph": [self.names[k] for k in drawn]}
 
     def step(self, rows: NDArray[np.bool_], actions: NDArray[np.integer]) -> Outcome:
         """Places the next group of the given rows.
@@ -113,18 +108,9 @@ class PlacementBatch:
         Raises:
             InputError: An action of these rows is no device, or there is not one for each row.
         """
-        if actions.shape != (self.batch,) or actions.dtype.kind not in "iu":
-            raise InputError(
-                f"actions are {actions.dtype} {actions.shape}; expected integers ({self.batch},)"
-            )
-        chosen = actions[rows]
-        if chosen.size and not 0 <= chosen.min() <= chosen.max() < self.devices:
-            raise InputError(
-                f"actions {chosen.min()} to {chosen.max()}: devices are 0 to {self.devices - 1}"
-            )
-        illegal = rows & ~self.mask[np.arange(self.batch), np.where(rows, actions, 0)]
+        devices = whole_actions(actions, rows, self.devices)
+        illegal = rows & ~self.legal[np.arange(self.batch), devices]
         legal = rows & ~illegal
-        devices = actions.astype(np.int64)
         self._mark(legal, devices)
         list_schedule.place(self.tables, self.progress, legal, devices)
         complete = legal & (self.progress.step == self.tables.groups[self.progress.graph])
@@ -138,14 +124,11 @@ class PlacementBatch:
             self.potential[legal] = -np.sqrt(self.progress.end_s / single)[legal]
         estimate = self.potential - before
         simulated = np.where(terminated, -np.sqrt(score / single) - self.potential, 0.0)
-        return Outcome(
-            estimate=estimate,
-            simulator=simulated,
-            terminated=terminated,
-            score_s=score,
-            is_success=complete & ~failed & (score < single),
-            peak_bytes=peak,
-        )
+        self.score_s, self.peak_bytes = score, peak
+        self.is_success = complete & ~failed & (score < single)
+        self._update_legal()
+        parts = {"estimate": estimate, "simulator": simulated}
+        return Outcome(parts, terminated, np.zeros_like(terminated))
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """The observations of all rows, as new arrays."""
@@ -154,7 +137,6 @@ class PlacementBatch:
         graph, step = self.progress.graph, self.progress.step
         open_rows = step < self.tables.groups[graph]
         group = np.minimum(step, self.groups - 1)
-        self._update_mask(graph, group, open_rows)
         current = self.nodes[np.arange(self.batch), group] * open_rows[:, None]
         return {
             "nodes": self.nodes.copy(),
@@ -164,7 +146,25 @@ class PlacementBatch:
             "current": current,
             "devices": self._device_features(finish, arrival, share, group)
             * open_rows[:, None, None].astype(np.float32),
-            "action_mask": self.mask.astype(np.int8),
+            "action_mask": self.legal.astype(np.int8),
+        }
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Legal devices, bool ``(B, D)``."""
+        return self.legal.copy()
+
+    def results(self, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        """Figures of the placements of the given rows, which are complete or illegal.
+
+        Returns:
+            ``score`` (makespan in seconds), ``is_success``, ``placement`` (a device for each
+            group, ``(rows, N)``) and ``peak_bytes`` ``(rows, D)``, zeros after an illegal action.
+        """
+        return {
+            "score": self.score_s[rows],
+            "is_success": self.is_success[rows],
+            "placement": self.progress.device[rows],
+            "peak_bytes": self.peak_bytes[rows],
         }
 
     def placement(self, row: int) -> NDArray[np.int64]:
@@ -184,7 +184,7 @@ class PlacementBatch:
     def _simulate(
         self, rows: NDArray[np.bool_]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
-        """Makespan, whether it fits, and peaks of the complete rows; zeros elsewhere."""
+        """Makespans, fits and peaks of the complete rows; zeros elsewhere."""
         score, fits = np.zeros(self.batch), np.zeros(self.batch, np.bool_)
         peak = np.zeros((self.batch, self.devices), np.int64)
         for k in np.unique(self.progress.graph[rows]) if rows.any() else ():
@@ -195,17 +195,17 @@ class PlacementBatch:
             peak[index] = result.peak_bytes
         return score, fits, peak
 
-    def _update_mask(
-        self, graph: NDArray[np.int64], group: NDArray[np.int64], open_rows: NDArray[np.bool_]
-    ) -> None:
+    def _update_legal(self) -> None:
         """Legal devices: all, or those where the group is sure to fit, else the emptiest."""
         if not self.masked:
             return
+        graph, step = self.progress.graph, self.progress.step
+        group = np.minimum(step, self.groups - 1)
         left = self.tables.capacity - self.progress.reserved
         fits = left >= self.tables.reserved_bytes[graph, group][:, None]
         emptiest = left == left.max(axis=1, keepdims=True)
-        self.mask = np.where(fits.any(axis=1, keepdims=True), fits, emptiest)
-        self.mask[~open_rows] = True
+        self.legal = np.where(fits.any(axis=1, keepdims=True), fits, emptiest)
+        self.legal[step == self.tables.groups[graph]] = True
 
     def _device_features(
         self,
@@ -231,7 +231,7 @@ class PlacementBatch:
         return np.stack(features, axis=2).clip(0.0, LARGEST_FEATURE).astype(np.float32)
 
     def _static_observation(self) -> dict[str, NDArray[Any]]:
-        """What never changes, by graph: ``(K, ...)`` arrays."""
+        """The parts of the observation that never change, by graph: ``(K, ...)`` arrays."""
         shape, groups = len(self.graphs), self.groups
         edges = self.tables.producers.shape[1]
         static: dict[str, NDArray[Any]] = {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from envs.placement.batch import PlacementBatch
 
 COLOURS = ("#999999", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
-"""The palette of Okabe and Ito, which colour-blind people can tell apart."""
+"""The palette of Okabe and Ito, which is safe for colour-blind people."""
 
 _NOT_PLACED = "#e4e4e4"
 
@@ -31,7 +31,7 @@ def draw_graph(axes: Axes, graph: GroupGraph, placement: ArrayLike, current: int
     """Draws the groups from left to right, coloured by device.
 
     Args:
-        axes: Where to draw.
+        axes: The axes to draw on.
         graph: ``G`` groups.
         placement: Integers ``(G,)``, -1 where not placed.
         current: The group to be placed now, drawn with a ring.

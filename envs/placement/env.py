@@ -2,18 +2,12 @@
 
 from typing import Any
 
-import gymnasium as gym
-import numpy as np
-from numpy.typing import NDArray
-
 from envs.placement.batch import PlacementBatch
 from envs.placement.drawing import picture
-from hardware_sim.errors import InputError, choose
-
-Observation = dict[str, NDArray[Any]]
+from envs.rows import RowEnv
 
 
-class DevicePlacementEnv(gym.Env[Observation, np.int64]):
+class DevicePlacementEnv(RowEnv[PlacementBatch]):
     """Places the groups of a network's ops on devices, one by one, so that a step takes least time.
 
     ## Description
@@ -41,7 +35,7 @@ class DevicePlacementEnv(gym.Env[Observation, np.int64]):
     | `node_mask` | `(N,)` | int8 | 1 for a group, 0 for padding |
     | `edge_mask` | `(E,)` | int8 | 1 for an edge, 0 for padding |
     | `current` | `(F,)` | float32 | the row of `nodes` to be placed now; zeros at the end |
-    | `devices` | `(D, H)` | float32 | what the group would meet on each device |
+    | `devices` | `(D, H)` | float32 | estimates for the group on each device |
     | `action_mask` | `(D,)` | int8 | 1 where the device may be chosen |
 
     The features are listed in `envs.placement.group_graph.NODE_FEATURES` and
@@ -54,13 +48,13 @@ class DevicePlacementEnv(gym.Env[Observation, np.int64]):
 
     - `estimate`: the growth of `-sqrt(length / single)` of a schedule that appends each group as
       it is placed. A potential, so it changes no optimum (Ng et al., ICML 1999).
-    - `simulator`: at the last step, what the simulated makespan says beyond the estimate.
+    - `simulator`: at the last step, the simulated `-sqrt(makespan / single)` less the estimates.
 
     With `reward="final"` the estimate is left out. A placement that exceeds a device's memory
     counts as ten single-device steps, or its makespan if that is longer.
 
     At the last step `info["score"]` is the makespan in seconds (lower is better),
-    `info["is_success"]` says whether the placement fits and beats one device,
+    `info["is_success"]` is true if the placement fits and beats one device,
     `info["placement"]` holds the device of each group and `info["peak_bytes"]` the peak memory of
     each device.
 
@@ -100,6 +94,7 @@ class DevicePlacementEnv(gym.Env[Observation, np.int64]):
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}
+    drawings = {"rgb_array": picture}
 
     def __init__(
         self,
@@ -109,74 +104,5 @@ class DevicePlacementEnv(gym.Env[Observation, np.int64]):
         reward: str = "shaped",
         render_mode: str | None = None,
     ) -> None:
-        if render_mode is not None:
-            choose("render_mode", render_mode, self.metadata["render_modes"])
-        self.render_mode = render_mode
-        self.core = PlacementBatch(graphs, cluster, out_of_memory, reward, batch=1)
-        self.observation_space, self.action_space = self.core.spaces()
-        self._ended = True
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
-        """Starts an episode.
-
-        Args:
-            seed: Seeds the draw of the graph.
-            options: ``{"graph": name}`` picks the graph.
-
-        Raises:
-            InputError: The graph is not one of this environment's.
-        """
-        super().reset(seed=seed)
-        graph = draw_graph(self.core, self.np_random, options)
-        self.core.begin(np.ones(1, np.bool_), np.array([graph]))
-        self._ended = False
-        return self._observation(), {"graph": self.core.names[graph]}
-
-    def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Places the present group.
-
-        Raises:
-            InputError: The action is no device, or the episode has ended.
-        """
-        if self._ended:
-            raise InputError("the episode has ended; call reset() before step()")
-        outcome = self.core.step(np.ones(1, np.bool_), np.asarray([action]))
-        info: dict[str, Any] = {
-            "reward": {
-                "estimate": float(outcome.estimate[0]),
-                "simulator": float(outcome.simulator[0]),
-            }
-        }
-        self._ended = bool(outcome.terminated[0])
-        if self._ended:
-            info["score"] = float(outcome.score_s[0])
-            info["is_success"] = bool(outcome.is_success[0])
-            info["placement"] = self.core.progress.device[0].copy()
-            info["peak_bytes"] = outcome.peak_bytes[0]
-        reward = float(outcome.estimate[0] + outcome.simulator[0])
-        return self._observation(), reward, self._ended, False, info
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Which devices may be chosen now, bool ``(D,)``."""
-        return np.array(self.core.mask[0])
-
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
-        """The graph coloured by device above the timeline, uint8 ``(height, width, 3)``."""
-        if self.render_mode is None:
-            gym.logger.warn('render() needs render_mode="rgb_array" at construction')
-            return None
-        return picture(self.core, 0)
-
-    def _observation(self) -> Observation:
-        return {key: value[0] for key, value in self.core.observe().items()}
-
-
-def draw_graph(
-    core: PlacementBatch, random: np.random.Generator, options: dict[str, Any] | None
-) -> int:
-    """The number of the graph of a new episode: the one asked for, or any."""
-    if options and "graph" in options:
-        return core.names.index(choose("graph", options["graph"], core.names))
-    return int(random.integers(len(core.names))) if len(core.names) > 1 else 0
+        core = PlacementBatch(graphs, cluster, out_of_memory, reward, batch=1)
+        super().__init__(core, render_mode)

@@ -1,4 +1,4 @@
-"""The graph of co-location groups: what an agent sees and places, one group a step."""
+"""The graph of co-location groups, which an agent sees and places, one group a step."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ NODE_FEATURES = (
     "cost on its fastest device over the mean cost",
     "cost on its slowest device over that on its fastest",
     "bytes from earlier groups, in seconds of the slowest link over the mean cost",
-    "bytes to later groups, likewise",
+    "bytes to later groups, in seconds of the slowest link over the mean cost",
     "longest path before it over the longest path",
     "longest path after it over the longest path",
     "number of earlier groups it reads",

@@ -3,7 +3,7 @@
 The schedule appends each group to its device's queue as it is placed (list scheduling in the order
 of the groups), sends every input once to each device that reads it, and never revises. That costs
 a few operations a decision, and its length estimates the step time of what is placed so far. The
-simulator has the last word when everything is placed.
+simulator decides when everything is placed.
 
 All functions work on ``B`` placements in progress at once, over ``K`` graphs padded to ``N``
 groups and ``E`` edges, on ``D`` devices and ``C`` channels.
@@ -30,7 +30,7 @@ DEVICE_FEATURES = (
     "memory reserved here over the capacity",
     "share of the input bytes that is already here",
 )
-"""What the next group would meet on each device; ratios to the mean are shown as log(1 + x)."""
+"""Features of each device for the next group; ratios to the mean as log(1 + x)."""
 
 
 class Tables(NamedTuple):
@@ -53,7 +53,7 @@ class Tables(NamedTuple):
 class Progress(NamedTuple):
     """Placements in progress."""
 
-    graph: NDArray[np.int64]  # (B,), which of the K graphs
+    graph: NDArray[np.int64]  # (B,), index among the K graphs
     step: NDArray[np.int64]  # (B,), groups placed
     device: NDArray[np.int64]  # (B, N), -1 where not placed
     finish_s: NDArray[np.float64]  # (B, N)
@@ -127,7 +127,10 @@ def _arrival(
     row: Any, producer: Any, target: Any, size: Any, device: Any, finish_s: Any, arrival_s: Any,
     channel: Any, latency_s: Any, seconds_per_byte: Any, free_s: Any,
 ) -> Any:  # fmt: skip
-    """When a producer's output is on a device; a new transfer occupies ``free_s`` till then."""
+    """Time at which a producer's output is on a device, in seconds.
+
+    A new transfer occupies ``free_s`` till then.
+    """
     source = device[row, producer]
     if source == target:
         return finish_s[row, producer]
@@ -172,7 +175,7 @@ def look_ahead(
     t: Tables, p: Progress, finish: NDArray[np.float64], arrival: NDArray[np.float64],
     share: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """What the next group of every row would meet on each device; all outputs are ``(B, D)``.
+    """Estimates the next group of every row on each device; all outputs are ``(B, D)``.
 
     Writes the earliest finish, the arrival of the last input (seconds), and the share of the
     input bytes that needs no transfer. Rows with nothing left to place get zeros.

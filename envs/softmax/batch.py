@@ -1,15 +1,16 @@
-"""Many plans in progress at once: the core that both environment classes wrap."""
+"""Many plans in progress at once: the core that both environment classes drive."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from envs.rows import Outcome, whole_actions
 from envs.softmax.plan import DIV_VALUES, MOST_TAILS
 from envs.softmax.problems import CURVE_POINTS, PLACES, SPLITS, TABLE_POINTS, tables
-from hardware_sim.errors import InputError, choose
+from hardware_sim.errors import choose
 
 ILLEGAL_REWARD = -5.0
 """An illegal action ends the episode with this reward, and a score of 0."""
@@ -22,33 +23,10 @@ STOP = PLACES
 
 DIVISORS = len(DIV_VALUES)
 PROGRESS = ("cuts made, of four", "last cut, of the places", "text before it", "time", "quality")
-"""What is decided, before one flag for each divisor; the last two are the return so far."""
+"""Decisions so far, before one flag for each divisor; the last two are the return so far."""
 
 LARGEST = 30.0
 """Bound of the observed logarithms."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one step of ``B`` rows brought; rows that did not step hold zeros.
-
-    Attributes:
-        time: float64 ``(B,)``, growth of the log of the speed-up.
-        quality: float64 ``(B,)``, growth of the priced loss, negated.
-        illegal: float64 ``(B,)``, the penalty.
-        terminated: bool ``(B,)``.
-        score: float64 ``(B,)``, where terminated.
-        regret: float64 ``(B,)``, where terminated.
-        is_success: bool ``(B,)``.
-    """
-
-    time: NDArray[np.float64]
-    quality: NDArray[np.float64]
-    illegal: NDArray[np.float64]
-    terminated: NDArray[np.bool_]
-    score: NDArray[np.float64]
-    regret: NDArray[np.float64]
-    is_success: NDArray[np.bool_]
 
 
 class SoftmaxBatch:
@@ -70,7 +48,7 @@ class SoftmaxBatch:
         self.cuts = np.zeros((batch, MOST_TAILS), np.int64)
         self.tails = np.zeros(batch, np.int64)
         self.divisor = np.zeros(batch, np.int64)
-        self.ended = np.ones(batch, np.bool_)
+        self.ended, self.illegal = np.ones(batch, np.bool_), np.zeros(batch, np.bool_)
         self.done_ms, self.done_loss = np.zeros(batch), np.zeros(batch)
         self.time, self.quality = np.zeros(batch), np.zeros(batch)
         self._look_ahead()
@@ -93,26 +71,27 @@ class SoftmaxBatch:
         )
         return observation, spaces.MultiDiscrete([PLACES + 1, DIVISORS])
 
-    def draw(self, random: np.random.Generator, options: dict[str, Any] | None) -> int:
+    def draw(self, random: np.random.Generator, options: Mapping[str, Any]) -> int:
         """The number of a new episode's problem: the one asked for, or any of the split.
 
         Raises:
             InputError: The problem or the split asked for does not exist.
         """
-        options = options or {}
         if "problem" in options:
             names = self.tables.names
             return names.index(choose("problem", options["problem"], names))
         split = choose("split", options.get("split", self.split), list(SPLITS))
         return int(random.choice(self.tables.rows[split]))
 
-    def begin(self, rows: NDArray[np.bool_], problem: NDArray[np.int64]) -> None:
-        """Starts episodes in the given rows, one problem number each."""
-        self.problem[rows] = problem
+    def begin(self, rows: NDArray[np.bool_], drawn: list[int]) -> dict[str, list[str]]:
+        """Starts episodes in the given rows, one problem number each; names the problems."""
+        self.problem[rows] = np.array(drawn, np.int64)
         for array in (self.cuts, self.tails, self.divisor, self.done_ms, self.done_loss):
             array[rows] = 0
-        self.time[rows], self.quality[rows], self.ended[rows] = 0.0, 0.0, False
+        self.time[rows], self.quality[rows] = 0.0, 0.0
+        self.ended[rows], self.illegal[rows] = False, False
         self._look_ahead()
+        return {"problem": [self.tables.names[k] for k in drawn]}
 
     def step(self, rows: NDArray[np.bool_], actions: NDArray[np.integer]) -> Outcome:
         """Adds a cut to the given rows, or stops them.
@@ -120,32 +99,26 @@ class SoftmaxBatch:
         Raises:
             InputError: An action of these rows is outside the space.
         """
-        self._check(rows, actions)
         everyone = np.arange(self.batch)
-        place, divisor = actions[:, 0].astype(np.int64), actions[:, 1].astype(np.int64)
-        allowed = self.place_mask[everyone, np.where(rows, place, 0)]
-        allowed &= self.divisor_mask[everyone, np.where(rows, divisor, 0)]
+        place, divisor = whole_actions(actions, rows, (PLACES + 1, DIVISORS)).T
+        allowed = self.place_mask[everyone, place] & self.divisor_mask[everyone, divisor]
         illegal = rows & ~allowed
         cutting = np.flatnonzero(rows & allowed & (place != STOP))
         time, quality = self.time.copy(), self.quality.copy()
         self._cut(cutting, place[cutting], divisor[cutting])
         stopped = rows & allowed & (place == STOP)
+        self.illegal |= illegal
         self.ended |= illegal | stopped
         self._look_ahead()
         exhausted = rows & ~self.place_mask[:, :STOP].any(axis=1)
         self.ended |= exhausted
+        parts = {
+            "time": self.time - time,
+            "quality": self.quality - quality,
+            "illegal": np.where(illegal, ILLEGAL_REWARD, 0.0),
+        }
         terminated = rows & self.ended
-        regret = self.tables.best[self.problem] - (self.time + self.quality)
-        regret = np.where(terminated, np.where(illegal, -ILLEGAL_REWARD, regret), 0.0)
-        return Outcome(
-            time=self.time - time,
-            quality=self.quality - quality,
-            illegal=np.where(illegal, ILLEGAL_REWARD, 0.0),
-            terminated=terminated,
-            score=np.where(terminated & ~illegal, np.exp(-regret), 0.0),
-            regret=regret,
-            is_success=terminated & ~illegal & (regret <= SUCCESS_REGRET),
-        )
+        return Outcome(parts, terminated, np.zeros_like(terminated))
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """The observations of all rows, as new arrays."""
@@ -160,14 +133,36 @@ class SoftmaxBatch:
             self.quality,
         )
         progress = np.concatenate([np.stack(decided, axis=1), flags], axis=1)
-        mask = np.concatenate([self.place_mask, self.divisor_mask], axis=1)
         return {
             "coverage": t.coverage[self.problem],
             "costs": t.costs[self.problem],
             "sizes": t.sizes[self.problem],
             "progress": progress.clip(-LARGEST, LARGEST).astype(np.float32),
             "outlook": self.outlook.astype(np.float32),
-            "action_mask": mask.astype(np.int8),
+            "action_mask": self.mask().astype(np.int8),
+        }
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Places, stopping included, and divisors that may be chosen, bool ``(B, 29)``."""
+        return np.concatenate([self.place_mask, self.divisor_mask], axis=1)
+
+    def results(self, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        """Figures of the plans of the given rows, which have ended.
+
+        Returns:
+            ``score``, ``is_success``, ``regret``, ``cutoffs`` ``(rows, MOST_TAILS)``, ``div_value``
+            and ``speed_up``.
+        """
+        illegal = self.illegal[rows]
+        regret = self.tables.best[self.problem[rows]] - (self.time + self.quality)[rows]
+        regret = np.where(illegal, -ILLEGAL_REWARD, regret)
+        return {
+            "score": np.where(illegal, 0.0, np.exp(-regret)),
+            "is_success": ~illegal & (regret <= SUCCESS_REGRET),
+            "regret": regret,
+            "cutoffs": self.cutoffs()[rows],
+            "div_value": self.div_values()[rows],
+            "speed_up": np.exp(self.time[rows]),
         }
 
     def cutoffs(self) -> NDArray[np.int64]:
@@ -179,18 +174,6 @@ class SoftmaxBatch:
         """The chosen divisors, float64 ``(B,)``, 0 before the first cut."""
         chosen = np.array(DIV_VALUES, np.float64)[self.divisor]
         return np.where(self.tails > 0, chosen, 0.0)
-
-    def _check(self, rows: NDArray[np.bool_], actions: NDArray[np.integer]) -> None:
-        if actions.shape != (self.batch, 2) or actions.dtype.kind not in "iu":
-            raise InputError(
-                f"actions are {actions.dtype} {actions.shape}; expected integers ({self.batch}, 2)"
-            )
-        chosen = actions[rows]
-        if (chosen < 0).any() or (chosen > [STOP, DIVISORS - 1]).any():
-            raise InputError(
-                f"actions {chosen.tolist()}: a place is 0 to {STOP - 1}, or {STOP} to stop; a "
-                f"divisor is 0 to {DIVISORS - 1}"
-            )
 
     def _last(self) -> NDArray[np.int64]:
         """The place of the last cut, 0 where there is none."""
@@ -205,7 +188,7 @@ class SoftmaxBatch:
         level = np.maximum(self.tails[rows] - 1, 0)
         for done, piece in ((self.done_ms, t.tail_ms), (self.done_loss, t.tail_loss)):
             done[rows] += np.where(later, piece[problem, divisor, level, last, place], 0.0)
-        # The value of the plan is what was seen of it before.
+        # The value of the plan was looked up before the cut.
         self.time[rows] = self.ahead_time[rows, divisor, place]
         self.quality[rows] = self.ahead_quality[rows, divisor, place]
         self.cuts[rows, self.tails[rows]] = place
@@ -213,7 +196,7 @@ class SoftmaxBatch:
         self.tails[rows] += 1
 
     def _look_ahead(self) -> None:
-        """What each next cut would bring if it were the last, and which cuts are legal."""
+        """Computes the value of each next cut as the last one, and the legal cuts."""
         t, problem, last = self.tables, self.problem, self._last()
         every, all_divisors = problem[:, None], np.arange(DIVISORS)[None]
         level = np.minimum(self.tails, MOST_TAILS - 1)

@@ -1,4 +1,4 @@
-"""What one output layer of the softmax costs: a measured table, and reading between its entries."""
+"""Times of an output layer of the softmax: a measured table, and reading between its entries."""
 
 import json
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class CostTable:
         words: float64 ``(K,)``, rising: classes ``k``.
         ms: float64 ``(D, R, K)``, above 0.
         kind: One of :data:`KINDS`.
-        machine: What it was measured on, for people.
+        machine: The machine it was measured on, for people.
     """
 
     hidden: NDArray[np.float64]
@@ -66,8 +66,8 @@ class CostTable:
 
         Args:
             words: Classes ``k`` of each layer, above 0.
-            rows: Expected rows of each, 0 or more.
-            hidden: Width ``d`` of each, above 0.
+            rows: Expected rows of each layer, 0 or more.
+            hidden: Width ``d`` of each layer, above 0.
 
         Returns:
             float64 of the arguments' common shape, in ms.

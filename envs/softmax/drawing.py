@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from envs.softmax.batch import SoftmaxBatch
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00")
-"""Head and tails, from the palette of Okabe and Ito, which colour-blind people can tell apart."""
+"""Colours of head and tails, from the palette of Okabe and Ito, safe for colour-blind people."""
 
 _FULL = "#999999"
 

@@ -2,19 +2,13 @@
 
 from typing import Any
 
-import gymnasium as gym
-import numpy as np
-from numpy.typing import NDArray
-
+from envs.rows import RowEnv
 from envs.softmax.batch import SoftmaxBatch
 from envs.softmax.drawing import picture, text
 from envs.softmax.plan import LOSS_PRICE
-from hardware_sim.errors import InputError, choose
-
-Observation = dict[str, NDArray[Any]]
 
 
-class AdaptiveSoftmaxEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
+class AdaptiveSoftmaxEnv(RowEnv[SoftmaxBatch]):
     """Cuts a vocabulary into a head and up to four tails, so that training takes least time.
 
     ## Description
@@ -22,7 +16,7 @@ class AdaptiveSoftmaxEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
     The last layer of a language model scores every word. An adaptive softmax (Grave, Joulin,
     Cisse, Grangier, Jegou, ICML 2017, arXiv 1609.04309) scores the frequent words of the *head*
     for every prediction, and the rare ones of a *tail* only when the next word is in it, in fewer
-    dimensions. Each episode draws a language, a vocabulary, a batch and a width; the agent says
+    dimensions. Each episode draws a language, a vocabulary, a batch and a width; the agent chooses
     where the vocabulary is cut and how fast the tails narrow. The expected time is the paper's
     equation 7 over a table of measured times of one processor core, which ships with the package,
     so that everything is deterministic. The optimum is known exactly, by dynamic programming.
@@ -65,14 +59,14 @@ class AdaptiveSoftmaxEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
 
     At the last step `info["regret"]` is the exact optimum's return less this one's,
     `info["score"]` is `exp(-regret)`, the share of the best possible speed-up that was reached (0
-    after an illegal action), and `info["is_success"]` says whether the regret is at most 0.05.
+    after an illegal action), and `info["is_success"]` is true if the regret is at most 0.05.
     `info["cutoffs"]` (padded by 0), `info["div_value"]` and `info["speed_up"]` (in time alone)
     describe the plan.
 
     ## Starting State
 
-    Nothing is cut. `options={"split": "train"}` or `"test"` says where the problem is drawn from:
-    the languages, vocabularies, batches and widths of one are not in the other.
+    Nothing is cut. `options={"split": "train"}` or `"test"` names the split that the problem is
+    drawn from: the languages, vocabularies, batches and widths of one are not in the other.
     `options={"problem": name}` picks one; `info["problem"]` has its name.
 
     ## Episode End
@@ -103,6 +97,7 @@ class AdaptiveSoftmaxEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 2}
+    drawings = {"rgb_array": picture, "ansi": text}
 
     def __init__(
         self,
@@ -110,67 +105,4 @@ class AdaptiveSoftmaxEnv(gym.Env[Observation, NDArray[np.integer[Any]]]):
         loss_price: float = LOSS_PRICE,
         render_mode: str | None = None,
     ) -> None:
-        if render_mode is not None:
-            choose("render_mode", render_mode, self.metadata["render_modes"])
-        self.render_mode = render_mode
-        self.core = SoftmaxBatch(split, loss_price, batch=1)
-        self.observation_space, self.action_space = self.core.spaces()
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
-        """Starts an episode.
-
-        Args:
-            seed: Seeds the draw of the problem.
-            options: ``{"split": name}`` or ``{"problem": name}``.
-
-        Raises:
-            InputError: There is no such split or problem.
-        """
-        super().reset(seed=seed)
-        problem = self.core.draw(self.np_random, options)
-        self.core.begin(np.ones(1, np.bool_), np.array([problem]))
-        return self._observation(), {"problem": self.core.tables.names[problem]}
-
-    def step(
-        self, action: NDArray[np.integer[Any]]
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Adds a cut or stops.
-
-        Raises:
-            InputError: The action is outside the space, or the episode has ended.
-        """
-        if self.core.ended[0]:
-            raise InputError("the episode has ended; call reset() before step()")
-        outcome = self.core.step(np.ones(1, np.bool_), np.asarray(action)[None])
-        parts = {name: float(getattr(outcome, name)[0]) for name in ("time", "quality", "illegal")}
-        info: dict[str, Any] = {"reward": parts}
-        ended = bool(outcome.terminated[0])
-        if ended:
-            info["score"] = float(outcome.score[0])
-            info["is_success"] = bool(outcome.is_success[0])
-            info["regret"] = float(outcome.regret[0])
-            info["cutoffs"] = self.core.cutoffs()[0]
-            info["div_value"] = float(self.core.div_values()[0])
-            info["speed_up"] = float(np.exp(self.core.time)[0])
-        reward = float((outcome.time + outcome.quality + outcome.illegal)[0])
-        return self._observation(), reward, ended, False, info
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Which places, stopping included, and divisors may be chosen now, bool ``(29,)``."""
-        return np.concatenate([self.core.place_mask[0], self.core.divisor_mask[0]])
-
-    def render(self) -> NDArray[np.uint8] | str | None:  # type: ignore[override]
-        """The frequency curve with the cuts above what the clusters cost; or that as text.
-
-        Returns:
-            uint8 ``(height, width, 3)``, or lines of text.
-        """
-        if self.render_mode is None:
-            gym.logger.warn('render() needs render_mode="rgb_array" or "ansi" at construction')
-            return None
-        return picture(self.core, 0) if self.render_mode == "rgb_array" else text(self.core, 0)
-
-    def _observation(self) -> Observation:
-        return {key: value[0] for key, value in self.core.observe().items()}
+        super().__init__(SoftmaxBatch(split, loss_price, batch=1), render_mode)

@@ -1,4 +1,4 @@
-"""How often words occur: counts that people bring, and the curves that ship with the package."""
+"""Word frequencies: counts that people bring, and the curves that ship with the package."""
 
 import gzip
 import json
@@ -22,11 +22,11 @@ def check_counts(counts: ArrayLike) -> NDArray[np.float64]:
     """Word counts as float64 ``(V,)``, after a check that they are what the plans need.
 
     Args:
-        counts: How often each word occurs, ``V >= 2`` finite numbers of 0 or more in falling
+        counts: Number of times each word occurs, ``V >= 2`` finite numbers of 0 or more in falling
             order, not all 0: word 0 is the most frequent, as the words of the text are numbered.
 
     Raises:
-        InputError: They are not; the message says where.
+        InputError: They are not; the message names the first word at fault.
     """
     try:
         array = np.asarray(counts, np.float64)
@@ -56,7 +56,7 @@ class FrequencyCurve:
     """Cumulative word frequency at a few ranks.
 
     Attributes:
-        name: Such as ``"en"``.
+        name: Name of the curve, such as ``"en"``.
         ranks: float64 ``(N,)``, rising from 0 to the number of words.
         cumulative: float64 ``(N,)``, share of the text that the first ``rank`` words cover, 0 to 1.
     """
@@ -85,7 +85,7 @@ class FrequencyCurve:
 
     @property
     def words(self) -> int:
-        """Number of words."""
+        """The number of words."""
         return int(self.ranks[-1])
 
     def coverage(self, ranks: ArrayLike, vocabulary: int) -> NDArray[np.float64]:
@@ -176,7 +176,7 @@ def _sorted(
 
 @cache
 def shipped_curves() -> dict[str, FrequencyCurve]:
-    """The curves that ship with the package, by name; ``data/SOURCE.md`` says where from."""
+    """The curves that ship with the package, by name; ``data/SOURCE.md`` names their sources."""
     text = files("envs.softmax").joinpath("data", "curves.json").read_text()
     curves = {}
     for name, values in json.loads(text)["curves"].items():

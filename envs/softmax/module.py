@@ -30,7 +30,7 @@ class AdaptiveSoftmax(nn.AdaptiveLogSoftmaxWithLoss):
 
     Args:
         hidden: Width of the hidden states.
-        plan: Where to cut.
+        plan: The plan with the cut-offs.
         head_bias: Whether the head has a bias, as in torch.
 
     Attributes:
@@ -64,18 +64,17 @@ class AdaptiveSoftmax(nn.AdaptiveLogSoftmaxWithLoss):
         by expected time (Grave et al., arXiv 1609.04309, equation 7) and estimated loss, exactly.
 
         Args:
-            word_counts: ``(V,)``, how often each word of the training text occurs, falling.
+            word_counts: ``(V,)``, occurrences of each word of the training text, falling.
             hidden: Width ``d`` of the hidden states, at least 1.
             batch: Hidden states at a time, sequences times length, at least 1.
-            device: Of torch; it is measured with as many threads as torch uses.
+            device: Device of torch; it is measured with as many threads as torch uses.
             div_value: Tail ``i`` works in ``d // div_value ** i`` dimensions, at least 1. A smaller
                 one keeps more capacity for rare words.
             tails: Numbers of tail clusters to choose among, 1 to 4.
-            loss_price: How much longer training may take, in logarithm of time, to save a nat of
-                estimated loss (see :mod:`envs.softmax.plan`); 0 is the paper's search for
-                speed alone.
-            kind: What shall be fast, ``"training"`` or ``"forward"``.
-            head_bias: As in torch.
+            loss_price: Price of a nat of estimated loss, in logarithm of training time (see
+                :mod:`envs.softmax.plan`); 0 is the paper's search for speed alone.
+            kind: The pass that shall be fast, ``"training"`` or ``"forward"``.
+            head_bias: Whether the head has a bias, as in torch.
             table: Takes the place of the measurement.
 
         Returns:
@@ -117,7 +116,7 @@ def measure_for(
         batch: Rows of the head.
         div_value: Divisor of the tails' widths.
         kind: ``"training"`` or ``"forward"``.
-        device: Of torch.
+        device: Device of torch.
 
     Raises:
         InputError: An argument is out of range, or the device cannot be used.

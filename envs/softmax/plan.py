@@ -1,4 +1,4 @@
-"""Where to cut a vocabulary: expected cost of an adaptive softmax and its exact optimum."""
+"""Cut-offs of a vocabulary: expected cost of an adaptive softmax and its exact optimum."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ gets the paper's loss, perplexity 147 against 144 or 0.021 nats, with English fr
 the paper does not print them, assumed cut-offs of 2,000 and 10,000."""
 
 LOSS_PRICE = 4.0
-"""What a nat is worth in logarithm of time: by training longer it is bought back. On the text and
+"""Worth of a nat in logarithm of time: by training longer it is bought back. On the text and
 model of :mod:`experiments.softmax.text`, width 128, 50,000 words cut at 2,000 and 10,000, the
 held-out loss fell by 0.18 nats from step 300 to step 600, and ln 2 / 0.18 = 3.9. Later in training
 a nat is worth more. ``python -m experiments.softmax.bench --part training --steps 600 -o FILE``
@@ -38,7 +38,7 @@ writes the figure for fitted cut-offs (``nats_per_doubling``)."""
 
 @dataclass(frozen=True)
 class Plan:
-    """An adaptive softmax: what ``torch.nn.AdaptiveLogSoftmaxWithLoss`` needs, and what it gives.
+    """An adaptive softmax: arguments of ``torch.nn.AdaptiveLogSoftmaxWithLoss``, time and loss.
 
     Attributes:
         vocabulary: Words.
@@ -58,7 +58,7 @@ class Plan:
 
     @property
     def speed_up(self) -> float:
-        """Over the full softmax."""
+        """The speed-up over the full softmax."""
         return self.full_ms / self.expected_ms
 
     def to_json(self) -> dict[str, Any]:
@@ -71,11 +71,11 @@ class SoftmaxProblem:
     """A vocabulary, a layer and a machine.
 
     Attributes:
-        curve: How often the words occur.
+        curve: Frequencies of the words.
         vocabulary: Words ``V``, the most frequent of the curve.
         batch: Rows ``B`` of hidden states at a time, above 0.
         hidden: Their width ``d``, at least 1.
-        table: What layers cost.
+        table: Times of layers.
 
     Raises:
         InputError: A size is out of range, or the curve has fewer words.
@@ -201,14 +201,14 @@ def word_loss(hidden: int, widths: ArrayLike) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """What each possible cluster of a problem adds, for ``N`` candidates and one div_value.
+    """Time and loss of each possible cluster, for ``N`` candidates and one div_value.
 
     Attributes:
         candidates: int64 ``(N,)``.
         head_ms: float64 ``(L, N)``, the head that ends at a candidate, with 1 to ``L`` tails.
         tail_ms: float64 ``(L, N, N + 1)``, tail ``l + 1`` from a candidate to another or to the end
             of the vocabulary (the last column); 0 where it does not end behind its start.
-        tail_loss: float64, likewise.
+        tail_loss: float64 ``(L, N, N + 1)``, nats a word that the same tails lose.
         possible: bool ``(N, N + 1)``, whether a tail ends behind its start.
     """
 
@@ -298,7 +298,7 @@ def optimum(
     neighbours until nothing lies below.
 
     Args:
-        problem: What is to be cut.
+        problem: The problem to cut.
         candidates: Places for cuts, int64, rising, between 1 and ``V - 1``.
         div_values: Divisors to choose among.
         tails: Numbers of tails to choose among, 1 to :data:`MOST_TAILS`.
@@ -369,7 +369,9 @@ def exhaustive(
     tails: Sequence[int] = range(1, MOST_TAILS + 1),
     loss_price: float = 0.0,
 ) -> Plan:
-    """What :func:`optimum` finds, by trying every plan: the plain reference.
+    """The plan of :func:`optimum`, found by trying every plan: the plain reference.
+
+    Arguments are those of :func:`optimum`.
 
     Raises:
         InputError: No plan is possible.

@@ -1,4 +1,4 @@
-"""The problems that episodes draw from, and what each possible cluster of them costs."""
+"""The problems that episodes draw from, and the cost of each of their possible clusters."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -39,7 +39,7 @@ def name_of(curve: str, words: int, batch: int, hidden: int) -> str:
 
 
 def places(vocabulary: int) -> NDArray[np.int64]:
-    """Where the vocabulary may be cut, int64 ``(PLACES,)``, rising."""
+    """The words at which the vocabulary may be cut, int64 ``(PLACES,)``, rising."""
     return np.geomspace(10, 0.8 * vocabulary, PLACES).round().astype(np.int64)
 
 
@@ -48,16 +48,16 @@ class Tables:
     """``C`` problems, ``D`` divisors, ``L`` tails at most, ``N`` places.
 
     Attributes:
-        names: Of the problems.
+        names: Names of the problems.
         rows: The numbers of each split's problems.
-        problems: Of the problems.
+        problems: The problems.
         places: int64 ``(C, N)``.
         covered: float64 ``(C, N)``, share of the text in the words before a place.
-        full_ms: float64 ``(C,)``.
+        full_ms: float64 ``(C,)``, time of the full softmax.
         head_ms: float64 ``(C, D, L, N)``; see :class:`envs.softmax.plan.Pieces`.
         tail_ms: float64 ``(C, D, L, N, N + 1)``; NaN where a tail would have no dimension.
-        tail_loss: float64, likewise.
-        levels: int64 ``(C, D)``, how many tails have a dimension.
+        tail_loss: float64 ``(C, D, L, N, N + 1)``; NaN where a tail would have no dimension.
+        levels: int64 ``(C, D)``, number of tails that have a dimension.
         best: float64 ``(C,)``, the largest possible return.
         coverage: float32 ``(C, CURVE_POINTS)``, observed.
         costs: float32 ``(C, *TABLE_POINTS)``, observed.

@@ -38,7 +38,7 @@ def measure(
         rows: Batch sizes, rising from 1.
         words: Numbers of classes, rising.
         kind: ``"training"`` or ``"forward"``.
-        device: Of torch.
+        device: Device of torch.
 
     Raises:
         InputError: An axis is empty, not rising or below 1, or the device cannot be used.
@@ -102,7 +102,7 @@ def layer(buffer: Tensor, rows: int, hidden: int, words: int, kind: str) -> Call
 
 
 def machine(device: str = "cpu") -> dict[str, str | int]:
-    """What the times of this process are times of."""
+    """The device, processor and torch that this process measures."""
     found: dict[str, str | int] = {"device": device, "torch": torch.__version__}
     if torch.device(device).type == "cuda":
         return {**found, "processor": torch.cuda.get_device_name(device)}

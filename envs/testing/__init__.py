@@ -7,7 +7,7 @@
     check("my_package:MyEnv-v0")          # an id, or any callable that makes the environment
     check(MyEnv, skip=["check_info_contract"])
 
-Each check takes an id or a factory, returns one line that says what it saw, and raises
+Each check takes an id or a factory, returns one line with what it saw, and raises
 ``AssertionError`` with a sentence that names the environment, what was expected and what was seen.
 """
 
@@ -62,7 +62,7 @@ def check(target: Target, skip: Collection[str] = ()) -> dict[str, str]:
         skip: Names of checks to leave out.
 
     Returns:
-        What each check saw, by name.
+        The line of each check, by name.
 
     Raises:
         AssertionError: One or more checks failed; the message has one sentence for each.

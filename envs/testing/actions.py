@@ -34,8 +34,8 @@ def check_masks(target: Target, steps: int = 300, seed: int = 0, illegal: int = 
     Args:
         target: An id or a factory.
         steps: Length of the rollout.
-        seed: Of the first reset and the actions.
-        illegal: In how many states a masked-out action is tried.
+        seed: Seed of the first reset and the actions.
+        illegal: Number of states in which a masked-out action is tried.
 
     Raises:
         AssertionError: One of these does not hold.
@@ -91,7 +91,7 @@ def _check_mask(
     require(
         np.array_equal(mask, method.ravel() != 0),
         name,
-        f"expected action_masks() to say what action_mask says, {mask}; saw {method}",
+        f"expected action_masks() to equal action_mask, {mask}; saw {method}",
     )
     nvec = space.nvec.ravel() if isinstance(space, gym.spaces.MultiDiscrete) else [mask.size]
     parts = np.split(mask, np.cumsum(nvec)[:-1])
@@ -126,11 +126,13 @@ def _check_masked_out(
 
 
 def _outcome(name: str, env: gym.Env[Any, Any], action: Any) -> tuple[Any, ...] | None:
-    """What an illegal action returned; ``None`` if it raised a clear error."""
+    """The results of an illegal action's step; ``None`` if it raised a clear error."""
     try:
         return env.step(action)
     except CLEAR_ERRORS as error:
-        require(str(error), name, f"expected illegal action {action} to say why; saw no message")
+        require(
+            str(error), name, f"expected illegal action {action} to give a reason; saw no message"
+        )
         return None
     except CRASHES as error:
         raise AssertionError(
@@ -190,7 +192,7 @@ def _outside(space: gym.Space[Any]) -> Iterator[Any]:
 
 
 def check_info_contract(target: Target, episodes: int = 2, seed: int = 0) -> str:
-    """Rewards can be recomputed and every episode says how it went.
+    """Rewards can be recomputed and every episode ends with its score and success.
 
     At each step ``info["reward"]`` is a dict of floats whose sum is the reward (within 1e-6 of
     its size); at the last one ``info["score"]`` is a finite float and ``info["is_success"]`` a
@@ -199,7 +201,7 @@ def check_info_contract(target: Target, episodes: int = 2, seed: int = 0) -> str
     Args:
         target: An id or a factory.
         episodes: Number of random episodes, each played to its end.
-        seed: Of the first reset and the actions.
+        seed: Seed of the first reset and the actions.
 
     Raises:
         AssertionError: One of these does not hold.

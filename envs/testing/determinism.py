@@ -34,7 +34,7 @@ def check_determinism_across_processes(
     Args:
         target: An id or a factory.
         steps: Length of the rollout.
-        seed: Of the first reset and the actions.
+        seed: Seed of the first reset and the actions.
         timeout_s: Seconds that the processes may take.
 
     Returns:
@@ -117,7 +117,7 @@ def check_pickle(target: Target, steps: int = 50, seed: int = 0) -> str:
 
 
 def check_returned_data(target: Target, steps: int = 50, seed: int = 0) -> str:
-    """What ``reset`` and ``step`` returned is the caller's: later steps do not change it.
+    """Data that ``reset`` and ``step`` return is the caller's: later steps do not change it.
 
     Raises:
         AssertionError: An observation or info changed after it had been returned.

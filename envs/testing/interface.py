@@ -1,4 +1,4 @@
-"""What Gymnasium asks of every environment, and what people read: specs, pictures, errors."""
+"""Gymnasium's own checks, and checks of what people read: specs, pictures, errors."""
 
 import inspect
 import warnings
@@ -21,7 +21,7 @@ ALLOWED_WARNINGS = (
 """Gymnasium's advice that a real quantity may have to ignore; any other warning fails."""
 
 CLEAR_ERRORS = (ValueError, AssertionError, gym.error.Error)
-"""Errors that say that the caller was wrong; any other type counts as a crash."""
+"""Errors that blame the caller; any other type counts as a crash."""
 
 
 def check_gymnasium(target: Target) -> str:
@@ -178,7 +178,7 @@ def _check_frame(name: str, mode: str, frame: Any) -> None:
 
 
 def check_bad_arguments(target: Target, free_text: Collection[str] = ()) -> str:
-    """Bad constructor arguments raise at construction and say what was wrong and what is allowed.
+    """Bad constructor arguments raise at construction, naming what was wrong and what is allowed.
 
     Tried are an unknown keyword, an unknown ``render_mode``, and an unknown value for each
     argument that is a string or a list of strings by default or in the spec.

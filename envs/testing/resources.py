@@ -1,4 +1,4 @@
-"""What an environment takes from the machine, and whether it gives it back."""
+"""Checks of resources: memory, processes, threads and files that an environment takes."""
 
 import gc
 import os
@@ -32,7 +32,7 @@ def check_long_rollout_memory(
         warm_up: Steps before, in which caches may fill.
         limit_mb: Allowed growth of resident memory, in units of 2**20 bytes.
         frames: Pictures rendered during the measured steps, where there is ``rgb_array``.
-        seed: Of the first reset and the actions.
+        seed: Seed of the first reset and the actions.
 
     Raises:
         AssertionError: Resident memory grew beyond the limit.
@@ -132,7 +132,7 @@ def _use(subject: Subject, steps: int, seed: int) -> tuple[gym.Env[Any, Any], di
 
 
 def _open_files() -> dict[str, str]:
-    """What each descriptor of this process points to."""
+    """The file that each descriptor of this process points to."""
     found = {}
     for entry in (PROC / "self/fd").iterdir():
         try:

@@ -1,4 +1,4 @@
-"""What is being checked, and random legal actions for it."""
+"""The environment under examination, and random legal actions for it."""
 
 import importlib
 import pickle
@@ -24,8 +24,8 @@ class Subject:
     """An environment under examination, made afresh as often as a check needs.
 
     Attributes:
-        target: What the caller gave.
-        name: How failures call it.
+        target: The target as given by the caller.
+        name: Its name in failures.
     """
 
     target: Target
@@ -69,7 +69,7 @@ class Subject:
         return found
 
     def to_bytes(self) -> bytes:
-        """What another process needs to make the same environment.
+        """The environment for another process, which makes it anew from these bytes.
 
         A module-qualified id travels as it is, so that the other process must find it by itself; a
         bare id travels as its specification, a factory by value.
@@ -108,7 +108,7 @@ def require(condition: object, name: str, sentence: str) -> None:
 
 
 def current_mask(env: gym.Env[Any, Any], observation: Any) -> NDArray[np.bool_] | None:
-    """Which actions are legal now, flat; ``None`` where every action of the space is.
+    """The legal actions, bool ``(n,)``, flat; ``None`` where every action of the space is.
 
     Reads ``observation["action_mask"]``, or else calls ``action_masks()``.
     """
@@ -135,7 +135,7 @@ def mask_size(space: gym.Space[Any]) -> int:
 
 
 def is_legal(space: gym.Space[Any], mask: NDArray[np.bool_], action: Any) -> bool:
-    """Whether a mask allows an action of the space."""
+    """True if a mask allows an action of the space."""
     if isinstance(space, gym.spaces.Discrete):
         return bool(mask[int(action) - int(space.start)])
     assert isinstance(space, gym.spaces.MultiDiscrete)

@@ -65,7 +65,7 @@ def _array(value: np.ndarray[Any, Any]) -> str:
 
 
 def reset_record(observation: Any, info: Mapping[str, Any]) -> Record:
-    """What a reset returned."""
+    """The record of a reset's results."""
     return dict((*leaves(observation, "observation"), *leaves(info, "info")))
 
 
@@ -76,7 +76,7 @@ def step_record(
     truncated: Any,
     info: Mapping[str, Any],
 ) -> Record:
-    """What a step returned."""
+    """The record of a step's results."""
     return {
         **reset_record(observation, info),
         "reward": repr(float(reward) + 0.0),
@@ -87,7 +87,7 @@ def step_record(
 
 @dataclasses.dataclass(frozen=True)
 class Moment:
-    """What a reset or step returned, and its record as it was then."""
+    """The results of a reset or step, and their record as it was then."""
 
     observation: Any
     info: dict[str, Any]

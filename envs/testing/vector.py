@@ -25,10 +25,10 @@ def check_vector_equals_single(
 
     Args:
         target: An id or a factory.
-        num_envs: Rows.
+        num_envs: Number of rows.
         episodes: Episodes that every row must finish.
-        seed: Of the first row.
-        max_steps: Steps within which they must.
+        seed: Seed of the first row.
+        max_steps: Most steps until they have.
 
     Raises:
         AssertionError: They differ, or an episode does not end in time.
@@ -51,7 +51,7 @@ def check_vector_equals_single(
 
 
 def _check_shape(name: str, vector: VectorEnv[Any, Any, Any], single: gym.Env[Any, Any]) -> None:
-    """Fails unless the class says NEXT_STEP and has the single environment's spaces."""
+    """Fails unless the class declares NEXT_STEP and has the single environment's spaces."""
     mode = vector.metadata.get("autoreset_mode")
     require(
         mode == AutoresetMode.NEXT_STEP,
@@ -71,7 +71,7 @@ def _check_seed_list(
 ) -> None:
     """Fails unless a list seeds the rows one by one."""
     seeds = [seed + 7 * i for i in range(len(singles))]
-    # Gymnasium's own vector classes take a list as well, though the base class does not say so.
+    # Gymnasium's own vector classes take a list as well, though the base class does not list it.
     reset: Callable[..., tuple[Any, dict[str, Any]]] = vector.reset
     try:
         observations, infos = reset(seed=list(seeds))

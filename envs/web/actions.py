@@ -1,4 +1,4 @@
-"""The factored discrete actions: which number means which act on which element."""
+"""The factored discrete actions: a number for each act on each element, and for each key."""
 
 from typing import Any, NamedTuple
 
@@ -23,11 +23,11 @@ ACTIONS = KEY + len(KEYS)
 TYPED = ("text", "password", "range")
 
 ACTS = [("click", np.int8), ("type", np.int8, MAX_FIELDS), ("grab", np.int8), ("drop", np.int8)]
-"""Fields of a structured dtype: which acts on one element are legal, 0 or 1."""
+"""Fields of a structured dtype: 1 for each legal act on one element, else 0."""
 
 
 class Action(NamedTuple):
-    """What an action number means.
+    """A decoded action.
 
     Attributes:
         verb: ``"click"``, ``"type"``, ``"grab"``, ``"drop"`` or ``"press"``.
@@ -107,7 +107,7 @@ def mask_parts(masks: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:
 
 
 def acts(row: Row, typable: bytes) -> bytes:
-    """Which acts on one element are legal, as bytes of ``ACTS``.
+    """The legal acts on one element, as bytes of ``ACTS``.
 
     A covered or disabled element cannot be acted on; a text is typed only into a control that takes
     it, a field into a select only where an option has its text. While something is held, the only
@@ -115,7 +115,7 @@ def acts(row: Row, typable: bytes) -> bytes:
 
     Args:
         row: The element.
-        typable: Which fields the element would take, ``MAX_FIELDS`` bytes of 0 or 1.
+        typable: ``MAX_FIELDS`` bytes: 1 for each field that the element would take, else 0.
     """
     free = not row.covered and not row.disabled
     typed = typable if free else bytes(MAX_FIELDS)

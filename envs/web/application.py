@@ -1,4 +1,4 @@
-"""What stands behind a page: applications that answer requests, and tasks that set them."""
+"""The server side of pages: applications that answer requests, and tasks that set them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,8 +30,8 @@ class Response(NamedTuple):
 
     Attributes:
         document: A page.
-        json: What a script asked for.
-        location: Where to go, relative to the application's root.
+        json: The data that a script asked for.
+        location: The page to go to, relative to the application's root.
         file: Bytes that are sent as they are.
         kind: Media type of the file.
         status: HTTP status.
@@ -56,7 +56,7 @@ class Recorder:
     """Passes requests on to an application and keeps them, in order.
 
     Attributes:
-        application: Who answers.
+        application: The application that answers.
         log: Every request of the episode so far. Rewards are computed from this and nothing else.
         document: The page that was sent last.
     """
@@ -77,7 +77,7 @@ class Recorder:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an episode came to.
+    """The result of an episode.
 
     Attributes:
         score: Agreement with the human's answer, 0 to 1.
@@ -95,9 +95,9 @@ class Instance:
     """One instruction to follow, with the application to do it on.
 
     Attributes:
-        instruction: What the agent is told, in a sentence or two.
+        instruction: The instruction, in a sentence or two.
         fields: ``(name, text)`` of what can be typed, at most ``MAX_FIELDS`` of observations.
-        application: Where to do it.
+        application: The application to do it on.
         answer: The pairs of the request that a person who follows the instruction ends with, as
             far as the instruction determines them.
         judge: From the log to the outcome, or ``None`` while the episode goes on.
@@ -115,7 +115,7 @@ class Instance:
 
 
 class Task(Protocol):
-    """Where instances come from; built from an id's settings by name.
+    """A source of instances; built from an id's settings by name.
 
     Attributes:
         size: Width and height of the viewport in CSS pixels.

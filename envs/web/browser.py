@@ -13,7 +13,7 @@ MOST_PAGES = 250
 
 
 class Tab(Protocol):
-    """What a browser knows of a page; :class:`envs.web.page.Page` is one.
+    """A page as its browser handles it; :class:`envs.web.page.Page` is one.
 
     Attributes:
         size: Width and height of the viewport in CSS pixels.
@@ -35,7 +35,7 @@ class Browser:
         name: Backend and version.
         pages: The open pages.
         spare: A page that is being made ready for the next to ask for one, or ``None``.
-        opened: How many pages it has opened so far.
+        opened: Number of pages opened so far.
 
     Raises:
         InputError: Chromium is not installed, does not start, or is too old.
@@ -51,13 +51,13 @@ class Browser:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs and has always answered."""
+        """True while it runs and has always answered."""
         ended = self.dead or self.process.popen.poll() is not None
         return not ended and not self.process.pipe.broken
 
     @property
     def worn(self) -> bool:
-        """Whether it should open no more pages."""
+        """True once it should open no more pages."""
         return self.opened >= MOST_PAGES and self.spare is None
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ def _end_browsers() -> None:
 
 
 def _end(which: Callable[[Browser], bool]) -> None:
-    """Ends those of this process's browsers of which something is true."""
+    """Ends those of this process's browsers that a condition picks."""
     for browser in list(_browsers):
         if browser.process.owner == os.getpid() and which(browser):
             _browsers.remove(browser)

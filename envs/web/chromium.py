@@ -80,7 +80,7 @@ def find_chromium(backend: str) -> tuple[str, str]:
         backend: ``"auto"``, ``"shell"`` (chromium-headless-shell) or ``"chromium"``.
 
     Raises:
-        InputError: It is not installed; the message says what to install.
+        InputError: It is not installed; the message names what to install.
     """
     choose("browser backend", backend, ["auto", *PROGRAMS])
     named = os.environ.get(VARIABLE)
@@ -138,8 +138,8 @@ def launch(backend: str, timeout_s: float = 30.0) -> Process:
     unless this process is root's, which Chromium does not sandbox.
 
     Args:
-        backend: As for :func:`find_chromium`.
-        timeout_s: How long to wait for an answer, then and later.
+        backend: ``"auto"``, ``"shell"`` or ``"chromium"``, see :func:`find_chromium`.
+        timeout_s: Seconds to wait for an answer, then and later.
 
     Raises:
         InputError: Chromium is not installed, does not start, or is too old.
@@ -151,9 +151,9 @@ def launch(backend: str, timeout_s: float = 30.0) -> Process:
     except (BrowserDiedError, CommandError) as error:
         lines = Path(process.folder, "stderr.txt").read_text(errors="replace").splitlines()
         process.close()
-        said = next((line.strip() for line in reversed(lines) if line.strip()), str(error))
+        reason = next((line.strip() for line in reversed(lines) if line.strip()), str(error))
         raise InputError(
-            f"{program} does not start as a browser ({said}); {_remedy(kind)}"
+            f"{program} does not start as a browser ({reason}); {_remedy(kind)}"
         ) from error
     version = process.product.partition("/")[2].partition(".")[0]
     if not version.isdigit() or int(version) < OLDEST:

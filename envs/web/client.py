@@ -32,7 +32,7 @@ class BrowserClient:
     """Hands and eyes on a page in a browser; see :class:`envs.web.snapshot.Client`.
 
     Args:
-        application: What a server on the loopback interface offers to the browser.
+        application: The application that a server on the loopback interface offers to the browser.
         size: Width and height of the viewport in CSS pixels.
         start_time_ms: Moment at which the page's clock begins, in ms since 1970.
         seed: Seeds the page's random numbers.
@@ -112,7 +112,7 @@ class BrowserClient:
         """Sends raw events of pointer and keyboard, in order.
 
         Args:
-            events: What to send.
+            events: The events to send.
             advance_ms: Page time to let pass then; a step's by default.
         """
         for event in events:
@@ -158,7 +158,7 @@ class BrowserClient:
         row = self.rows[ref] if 0 <= ref < len(self.rows) else None
         if row is None or row.covered:
             why = "is not displayed" if row is None else "is covered by another"
-            raise InputError(f"element {ref} {why}; the action mask says what can be acted on")
+            raise InputError(f"element {ref} {why}; the action mask marks what can be acted on")
         self.pointer = row.left + row.width // 2, row.top + row.height // 2
         return self.pointer
 
@@ -169,7 +169,7 @@ def open_page(
     """A blank page of a browser backend; see :class:`BrowserClient` for the arguments.
 
     Raises:
-        InputError: The browser is missing; the message says what to install.
+        InputError: The browser is missing; the message names what to install.
     """
     if backend == "selenium":
         return SeleniumPage(size, start_time_ms, first_script(seed))

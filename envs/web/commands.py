@@ -9,7 +9,7 @@ from envs.web.snapshot import KEYS, Client, Row, Snapshot
 from hardware_sim.errors import InputError, choose
 
 CHARSET = "".join(map(chr, range(32, 127)))
-"""What commands are written in: the printable ASCII characters."""
+"""Characters of commands: printable ASCII."""
 
 MAX_LENGTH = 256
 """Most characters of a command."""
@@ -31,7 +31,7 @@ select 5 "2 adults"   choose an option of combobox 5
 drag 3 7              pick element 3 up and drop it on element 7
 press Enter           press a key: {", ".join(KEYS)}
 A text stands in double quotes, as a JSON string: \\" for a quote, \\u00e9 for an accent."""
-"""What a language model has to know."""
+"""The commands explained to a language model."""
 
 _REF = r"(\d{1,4})"
 _QUOTED = r'(".*")'
@@ -46,12 +46,12 @@ _NUMBER = re.compile(r"-?\d{1,9}", re.ASCII)
 
 
 class Command(NamedTuple):
-    """What a text asks for.
+    """A parsed command.
 
     Attributes:
         verb: A key of ``EXAMPLES``.
         ref: The element, or -1 for keys.
-        target: Where it is dropped, or -1.
+        target: The element it is dropped on, or -1.
         text: What is typed, the option that is chosen, or the key.
     """
 
@@ -65,7 +65,7 @@ def parse(text: str) -> Command:
     """The command that a text gives; blanks around it are ignored.
 
     Raises:
-        InputError: It is none; the message says what one looks like.
+        InputError: It is none; the message shows an example.
     """
     verb, _, rest = text.strip(" ").partition(" ")
     if verb not in EXAMPLES:
@@ -97,7 +97,7 @@ def check(command: Command, snapshot: Snapshot) -> None:
     """Finds out whether a command can be carried out.
 
     Raises:
-        InputError: It cannot; the message says why.
+        InputError: It cannot; the message gives the reason.
     """
     if command.verb == "press":
         return

@@ -20,7 +20,7 @@ MONTHS = (
 )
 
 MONTH_NUMBERS = {name.lower(): number for number, name in enumerate(MONTHS, 1)}
-"""By the month's name in lower case."""
+"""Numbers of months, 1 to 12, by their names in lower case."""
 
 _BY_START = {name[:3]: number for name, number in MONTH_NUMBERS.items()}
 

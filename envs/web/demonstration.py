@@ -42,16 +42,16 @@ class Step:
         time: Page time in ms since the first step; it never decreases.
         type: One of :data:`TYPES`.
         state: The page before the step; ``changed`` is ``None``.
-        x: Pointer in page coordinates, CSS pixels; 0 where there is none.
-        y: Likewise.
+        x: Horizontal place of the pointer in page coordinates, CSS pixels; 0 where there is none.
+        y: Vertical place of the pointer in page coordinates, CSS pixels; 0 where there is none.
         button: ``MouseEvent.button``: 0 left, 1 middle, 2 right.
-        clicks: How many clicks in a row a press is (``MouseEvent.detail``); 0 for other events.
+        clicks: Number of a press among clicks in a row (``MouseEvent.detail``); 0 for other events.
         key: ``KeyboardEvent.key``; of ``insert`` the text, of ``load`` how the page was reached.
-        code: ``KeyboardEvent.code``, or a key code from recorders that knew no better.
+        code: ``KeyboardEvent.code``, or a key code from recorders that kept no other.
         modifiers: Sum of 1 (Alt), 2 (Control), 4 (Meta) and 8 (Shift).
         target: Row of the element the event was sent to, or -1.
         trusted: Whether a person's device caused it (``Event.isTrusted``).
-        action: What an ``act`` does; its ``field`` counts the demonstration's fields.
+        action: The action of an ``act``; its ``field`` counts the demonstration's fields.
     """
 
     time: int
@@ -75,20 +75,20 @@ class Demonstration:
 
     Attributes:
         env_id: The environment, such as ``"WoB-Login-v0"``; ``"miniwob/<task>"`` if imported.
-        seed: What its ``reset`` got, or ``None`` if imported.
-        options: Likewise.
-        instruction: What the person or agent was told.
+        seed: Seed of its ``reset``, or ``None`` if imported.
+        options: Options of its ``reset``; empty if imported.
+        instruction: The instruction that the person or agent follows.
         fields: ``(name, text)`` of what can be typed.
-        viewport: Width and height in CSS pixels; zeros where nobody noted them.
+        viewport: Width and height in CSS pixels; zeros where they were not recorded.
         source: ``"human"`` or ``"agent"``.
-        by: Who it was, as far as that is known.
-        steps: What they did, in order.
+        by: Name of the person or agent, as far as it is known.
+        steps: Events and actions, in order.
         sent: Pairs of the last POST, or ``None`` if there was none.
-        score: What the task's judge said, or ``None`` if the episode was not finished.
+        score: The score by the task's judge, or ``None`` if the episode was not finished.
         success: Whether everything agreed.
-        versions: Of the programs that took part, by name.
+        versions: Versions of the programs that took part, by name.
         date: UTC in ISO 8601, or empty.
-        notes: What else the recorder knew; JSON-serialisable.
+        notes: Further values from the recorder; JSON-serialisable.
     """
 
     env_id: str
@@ -109,7 +109,7 @@ class Demonstration:
 
     @property
     def foreign(self) -> bool:
-        """Whether it was recorded on pages that are not ours."""
+        """True if it was recorded on pages that are not ours."""
         return self.seed is None
 
 

@@ -1,4 +1,4 @@
-"""Demonstrations in files: JSON Lines that say when they have been cut or changed.
+"""Demonstrations in files: JSON Lines with checksums, so that cuts and changes are noticed.
 
 A file (``.jsonl``, or ``.jsonl.xz``) holds demonstrations one after the other, each a header line,
 one line a step, and an end line::
@@ -8,7 +8,7 @@ one line a step, and an end line::
     {"time": 812, "type": "mousedown", "x": 40, "y": 77, "clicks": 1, "target": 3, "hash": ...}
     {"end": 37}
 
-``state`` says what changed on the page since the line before: ``path``, ``title``, ``focus``,
+``state`` holds what changed on the page since the line before: ``path``, ``title``, ``focus``,
 ``held``, the number of rows (``count``) and rows by ref, with the columns of
 :class:`envs.web.snapshot.Row` or null; without changes it is left out. ``hash`` is
 :func:`envs.web.demonstration.state_hash` of the whole page. Values equal to a step's defaults are
@@ -42,7 +42,7 @@ SUFFIXES = (".jsonl", ".jsonl.xz")
 Line = dict[str, Any]
 
 _DEFAULTS = {each.name: each.default for each in fields(Step) if each.default is not MISSING}
-_SAID = tuple(name for name in _DEFAULTS if name != "action")
+_PLAIN = tuple(name for name in _DEFAULTS if name != "action")
 _OF_STATE = {"path": str, "title": str, "focus": int, "held": int}
 _CHECK = ', "check": "'
 
@@ -148,7 +148,7 @@ def _header(demonstration: Demonstration) -> Line:
 
 def _step_line(step: Step, before: Snapshot) -> Line:
     line: Line = {"time": step.time, "type": step.type}
-    line |= {name: value for name in _SAID if (value := getattr(step, name)) != _DEFAULTS[name]}
+    line |= {name: value for name in _PLAIN if (value := getattr(step, name)) != _DEFAULTS[name]}
     if step.action is not None:
         line["action"] = list(step.action)
     changes = _changes(before, step.state)
@@ -156,7 +156,7 @@ def _step_line(step: Step, before: Snapshot) -> Line:
 
 
 def _changes(before: Snapshot, state: Snapshot) -> Line:
-    """What turns one state into the next."""
+    """The changes from one state to the next."""
     changes: Line = {
         name: value
         for name in _OF_STATE
@@ -213,7 +213,7 @@ class _Reader:
         return body  # type: ignore[no-any-return]
 
     def _head(self, body: Any) -> None:
-        """Whether a demonstration begins here, and one that this version reads."""
+        """Raises unless a demonstration begins here, in a format that this version reads."""
         if not isinstance(body, dict) or body.get("gymworks") != "demonstration":
             self._refuse("a demonstration should begin here")
         if body.get("format") != FORMAT:
@@ -283,12 +283,14 @@ def checked_step(line: Line, time: int, state: Snapshot) -> Step:
         InputError: A value is of another type than a step's, or ``type`` is none of a step.
     """
     kind = choose("type of step", _typed(str, line.get("type"), "type"), TYPES)
-    said = {name: _typed(type(_DEFAULTS[name]), line[name], name) for name in _SAID if name in line}
+    values = {
+        name: _typed(type(_DEFAULTS[name]), line[name], name) for name in _PLAIN if name in line
+    }
     if "action" in line:
         verb, ref, place, key = _typed(list, line["action"], "action")
         numbers = _typed(int, ref, "ref"), _typed(int, place, "field")
-        said["action"] = Action(_typed(str, verb, "verb"), *numbers, _typed(str, key, "key"))
-    return Step(time, kind, state, **said)
+        values["action"] = Action(_typed(str, verb, "verb"), *numbers, _typed(str, key, "key"))
+    return Step(time, kind, state, **values)
 
 
 def _changed(before: Snapshot, changes: Line) -> Snapshot:

@@ -1,4 +1,4 @@
-"""What the screen showed at each step of a file of demonstrations: pictures in a ZIP beside it.
+"""The screen at each step of a file of demonstrations: pictures in a ZIP beside it.
 
 ``name.frames.zip`` belongs to ``name.jsonl`` or ``name.jsonl.xz``. The picture before step 12 of
 demonstration 0 is ``0/000012.webp``, without loss; where the screen did not change, there is none,
@@ -22,7 +22,7 @@ Frame = NDArray[np.uint8]
 
 
 def frames_path(path: str | Path) -> Path:
-    """Where the frames of a file of demonstrations are."""
+    """The path of the frames of a file of demonstrations."""
     path = Path(path)
     suffix = next((each for each in reversed(SUFFIXES) if path.name.endswith(each)), "")
     return path.with_name(path.name.removesuffix(suffix) + ".frames.zip")

@@ -25,19 +25,19 @@ class CommandError(RuntimeError):
 class Pipe:
     """A connection to one browser process.
 
-    Commands travel together as soon as somebody waits for an answer, or says that nobody will;
-    :meth:`wait` reads until the answers are there and hands events to the listeners of their
-    sessions on the way. Threads take turns. In a process that was forked off, the browser counts as
-    gone; once it did not answer, it is not asked again.
+    Commands are queued, and sent together as soon as an answer is waited for or given up
+    (:meth:`forget`); :meth:`wait` reads until the answers are there and hands events to the
+    listeners of their sessions on the way. Threads take turns. In a process that was forked off,
+    the browser counts as gone; once it did not answer, it is not asked again.
 
     Args:
         reading: File descriptor that the browser writes to.
         writing: File descriptor that the browser reads from.
-        timeout_s: How long to wait for an answer.
+        timeout_s: Seconds to wait for an answer.
 
     Attributes:
-        broken: Why nothing more can be had from the browser; empty as long as it answers.
-        turn: Who holds it has the browser for itself among this process's threads.
+        broken: Reason why the browser no longer answers; empty as long as it does.
+        turn: Lock of the browser: one of this process's threads has it at a time.
     """
 
     def __init__(self, reading: int, writing: int, timeout_s: float) -> None:
@@ -55,7 +55,7 @@ class Pipe:
         self._selector.register(reading, selectors.EVENT_READ)
 
     def send(self, method: str, session: str = "", **params: Any) -> int:
-        """Sends a command, or has it travel with the next; returns the number of its answer.
+        """Queues a command; returns the number of its answer.
 
         Raises:
             BrowserDiedError: The browser is gone.
@@ -101,7 +101,7 @@ class Pipe:
         return [_result(answer) for answer in answers]
 
     def answered(self, numbers: Sequence[int]) -> bool:
-        """Whether the results of commands are there."""
+        """True once the results of commands are there."""
         return all(number in self._answers for number in numbers)
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
@@ -120,7 +120,7 @@ class Pipe:
                 self._read()
 
     def listen(self, seconds: float) -> bool:
-        """Reads what arrives within a time; tells whether anything did."""
+        """Reads what arrives within a time; returns true if anything did."""
         with self.turn:
             self._write()
             heard = bool(self._selector.select(seconds))
@@ -139,7 +139,7 @@ class Pipe:
         return BrowserDiedError(why)
 
     def _write(self) -> None:
-        """Sends what has been waiting for company."""
+        """Sends the queued commands."""
         data, self._outgoing = self._outgoing, b""
         try:
             while data:
@@ -163,7 +163,7 @@ class Pipe:
             self._take(message)
 
     def _take(self, message: Message) -> None:
-        """Keeps an answer for who waits for it, or hands an event to its listener."""
+        """Keeps an answer until it is waited for, or hands an event to its listener."""
         number = message.get("id")
         if number is None:
             listener = self.listeners.get(message.get("sessionId", ""))

@@ -84,13 +84,13 @@ class Node:
 
     @property
     def listed(self) -> bool:
-        """Whether observations have a row for it: controls and texts, not containers."""
+        """True if observations have a row for it: controls and texts, not containers."""
         return self.tag not in CONTAINERS and self.type != "hidden"
 
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """What pages share whose nodes differ in nothing but words, values and what is hidden.
+    """The structure shared by pages whose nodes differ only in words, values and what is hidden.
 
     Attributes:
         parents: Index of each node's parent, or -1.
@@ -117,7 +117,7 @@ class Structure:
     corrected: tuple[int, ...]
 
     def within(self, index: int, other: int) -> bool:
-        """Whether a node is another or stands in it."""
+        """True if a node is another or stands in it."""
         while index >= 0:
             if index == other:
                 return True
@@ -135,7 +135,7 @@ class Structure:
 
     @cached_property
     def inside(self) -> NDArray[np.bool_]:
-        """``[i, j]``: whether node ``i`` is node ``j`` or stands in it."""
+        """``[i, j]`` is true if node ``i`` is node ``j`` or stands in it."""
         inside = np.eye(len(self.parents), dtype=np.bool_)
         for index, parent in enumerate(self.parents):
             if parent >= 0:
@@ -144,7 +144,7 @@ class Structure:
 
 
 _SHAPE = attrgetter("tag", "type", "id", "name", "parent", "box")
-"""What structures are told apart by."""
+"""The attributes of a node that are part of its page's structure."""
 
 
 @lru_cache(maxsize=1 << 12)
@@ -241,7 +241,7 @@ class Document:
 
     @property
     def structure(self) -> Structure:
-        """What the page shares with others; the same object for the same structure.
+        """The structure of the page; the same object for all pages of the same structure.
 
         Raises:
             InputError: As of :meth:`check`.

@@ -67,7 +67,7 @@ ELEMENT = np.dtype(
         *ACTS,
     ]
 )
-"""All that observations say of an element but for focus, what is held and ranks."""
+"""All columns of observations for an element but for focus, what is held and ranks."""
 
 Ranked = tuple[tuple[str, str, str], float]
 """Tag, type and classes of an element whose text begins with a number, and this number."""
@@ -123,7 +123,7 @@ def figure(text: str) -> float | None:
 
 
 class Facts(NamedTuple):
-    """What comparisons look at in a text.
+    """The parts of a text that comparisons use.
 
     Attributes:
         lowered: The text in lower case.
@@ -148,7 +148,7 @@ class Facts(NamedTuple):
 
 @lru_cache(maxsize=1 << 16)
 def facts(text: str) -> Facts:
-    """What comparisons look at in a text."""
+    """The parts of a text that comparisons use."""
     found = words(text)
     return Facts(
         lowered=text.lower(),
@@ -163,12 +163,12 @@ def facts(text: str) -> Facts:
 
 
 def match(text: str, value: str, field: str) -> tuple[int, ...]:
-    """How an element agrees with a field, one 0 or 1 for each of ``MATCH_FEATURES``."""
+    """Agreement of an element with a field: 0 or 1 for each of ``MATCH_FEATURES``."""
     return tuple(_agreement(facts(text), facts(value), facts(field)))
 
 
 def _agreement(mine: Facts, value: Facts, field: Facts) -> bytes:
-    """As of :func:`match`, from the facts of text, value and field."""
+    """Agreement as of :func:`match`, from the facts of text, value and field."""
     given, text = field.lowered, mine.lowered
     if not given:
         return bytes(len(MATCH_FEATURES))
@@ -197,7 +197,7 @@ def _agreement(mine: Facts, value: Facts, field: Facts) -> bytes:
 
 
 def _means(value: Facts, field: Facts) -> bool:
-    """Whether a value is what a field asks for, maybe in other words."""
+    """True if a value is what a field asks for, maybe in other words."""
     if field.lowered in value.lowered or (bool(value.words) and value.words <= field.words):
         return True
     return value.date is not None and value.date == field.date
@@ -209,7 +209,7 @@ def shown_number(text: Facts, value: Facts) -> float | None:
 
 
 class Look(NamedTuple):
-    """What of an element depends neither on its words nor on the instruction.
+    """The part of an element's encoding that depends neither on words nor on the instruction.
 
     Attributes:
         shown: Bytes of the columns of ``elements`` before the number.
@@ -242,10 +242,10 @@ class ElementEncoder(dict[Row | None, Encoded]):
         self.datable = [place for place, field in numbered if field.date is not None]
         self.numeric = [place for place, field in numbered if field.is_number]
         self.wordless = [place for place, field in numbered if not field.words]
-        self.saying: dict[str, list[int]] = {}
+        self.by_word: dict[str, list[int]] = {}
         for place, field in numbered:
             for word in field.words:
-                self.saying.setdefault(word, []).append(place)
+                self.by_word.setdefault(word, []).append(place)
         self.matches: dict[tuple[str, str], bytes] = {}
 
     def __missing__(self, row: Row) -> Encoded:
@@ -266,7 +266,7 @@ class ElementEncoder(dict[Row | None, Encoded]):
         return found
 
     def match(self, text: str, value: str) -> bytes:
-        """How an element agrees with each field, as bytes of ``(MAX_FIELDS, 10)`` flags."""
+        """Agreement of an element with each field, as bytes of ``(MAX_FIELDS, 10)`` flags."""
         found = self.matches.get((text, value))
         if found is None:
             found = _NO_MATCH
@@ -285,8 +285,8 @@ class ElementEncoder(dict[Row | None, Encoded]):
         """The fields that an element may agree with; most elements agree with few or none."""
         found: set[int] = set()
         for words in (text.words, value.words):
-            if not words.isdisjoint(self.saying):
-                found.update(*[self.saying[word] for word in words & self.saying.keys()])
+            if not words.isdisjoint(self.by_word):
+                found.update(*[self.by_word[word] for word in words & self.by_word.keys()])
         if text.month:
             found.update(self.dated)
         elif text.day:
@@ -304,7 +304,7 @@ class ElementEncoder(dict[Row | None, Encoded]):
         return found
 
     def typable(self, row: Row) -> bytes:
-        """Which fields an element would take, as ``MAX_FIELDS`` bytes of 0 or 1."""
+        """``MAX_FIELDS`` bytes: 1 for each field that an element would take, else 0."""
         if row.tag == "select":
             taken = [text in row.options for text in self.texts]
         elif row.type == "range":
@@ -320,12 +320,12 @@ _NOT_TYPABLE = bytes(MAX_FIELDS)
 
 @lru_cache(maxsize=1 << 15)
 def _look(tag: str, kind: str, rest: tuple[Any, ...], filled: bool, size: tuple[int, int]) -> Look:
-    """How an element looks.
+    """The look of an element, which many elements share.
 
     Args:
-        tag: Of its row.
-        kind: The row's type.
-        rest: What follows text and value in the row.
+        tag: Tag of its row.
+        kind: Type of its row.
+        rest: Columns of the row after text and value.
         filled: Whether it holds a value.
         size: Width and height of the viewport.
     """

@@ -58,7 +58,7 @@ class WebEnv(gym.Env[Observation, Any]):
 
     `actions="text"` takes commands such as `click 12` or `type 12 "New York"`, as `Text(1, 256)`
     of the printable ASCII characters; `envs.web.commands.USAGE` describes them. A text that is no
-    command, or asks for what cannot be done, is an illegal action and `info["error"]` says why.
+    command, or asks for what cannot be done, is an illegal action; `info["error"]` is the reason.
 
     ## Observation Space
 
@@ -83,7 +83,7 @@ class WebEnv(gym.Env[Observation, Any]):
     At the end, `agreement`: the weighted share of the keys that the instruction determines in which
     the agent's request agrees with a human's. `illegal`: -0.05 for an action that the mask rules
     out, which does nothing else. At the last step `info["score"]` is the agreement,
-    `info["is_success"]` says whether every key agrees exactly and `info["report"]` gives the
+    `info["is_success"]` is true if every key agrees exactly and `info["report"]` gives the
     agreement key by key.
 
     ## Starting State

@@ -1,7 +1,7 @@
 """Raw input, as in World of Bits: an action is a list of events of keyboard and pointer.
 
-A :class:`KeyEvent` presses a key; a :class:`PointerEvent` says where the pointer is and whether its
-button is down. Those of one frame are processed in order (Shi et al., World of Bits, ICML 2017).
+A :class:`KeyEvent` presses a key; a :class:`PointerEvent` holds the pointer's place and the state
+of its button. Those of one frame are processed in order (Shi et al., World of Bits, ICML 2017).
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from envs.web.keys import KEY_NAMES
 from hardware_sim.errors import InputError, choose
 
 MAX_EVENTS = 4
-"""Most events of a frame, unless an environment says otherwise."""
+"""Most events of a frame by default."""
 
 NONE, POINTER, KEY = range(3)
 """Kinds of event."""
@@ -48,7 +48,7 @@ class PointerEvent(NamedTuple):
 InputEvent = KeyEvent | PointerEvent
 
 AT_REST = PointerEvent(0, 0, False)
-"""Where the pointer is when an episode begins."""
+"""State of the pointer when an episode begins."""
 
 
 def space(size: tuple[int, int], max_events: int = MAX_EVENTS) -> MultiDiscrete:
@@ -106,7 +106,7 @@ def moved(pointer: PointerEvent, events: Iterable[InputEvent]) -> PointerEvent:
 
 
 def strokes(events: Iterable[InputEvent], pointer: PointerEvent) -> list[Event]:
-    """What a driver has to do for events, from the state of the pointer before them."""
+    """A driver's events that carry out raw events, from the state of the pointer before them."""
     done: list[Event] = []
     for event in events:
         if isinstance(event, KeyEvent):

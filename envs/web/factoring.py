@@ -20,7 +20,7 @@ TOGGLES = ("checkbox", "radio")
 
 
 class Decision(NamedTuple):
-    """What was done, at which step, and the page before it."""
+    """An action, with its step and the page before it."""
 
     step: int
     state: Snapshot
@@ -28,14 +28,14 @@ class Decision(NamedTuple):
 
 
 class Unmapped(NamedTuple):
-    """A step without a factored action, and why."""
+    """A step without a factored action, and the reason."""
 
     step: int
     why: str
 
 
 def to_actions(demonstration: Demonstration) -> tuple[list[Decision], list[Unmapped]]:
-    """What was done, as factored actions, and the steps that could not be said so.
+    """The factored actions of a demonstration, and the steps that have none.
 
     An agent's demonstration gives its own actions.
     """
@@ -152,7 +152,7 @@ class _Mapper:
         return end
 
     def _choosing(self, place: int, ref: int) -> int:
-        """Keys on a select or a range: one ``type`` if a field says so, or each arrow a press."""
+        """Keys on a select or a range: one ``type`` of a field's text, or each arrow a press."""
         end = self._run(place, ref, arrows=True)
         after = _row(self._at(end).state, ref)
         field = -1 if after is None else self._field(after.value)
@@ -192,5 +192,5 @@ def _is_arrow(step: Step) -> bool:
 
 
 def _leaves(step: Step) -> bool:
-    """Whether a key does more than change the control it is pressed in."""
+    """True if a key does more than change the control it is pressed in."""
     return step.type == "keydown" and step.key in KEYS

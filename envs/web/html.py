@@ -19,7 +19,7 @@ def content_policy(nonce: str, framed: bool = False) -> str:
     """The Content-Security-Policy of a page: nothing but our own server and our own script.
 
     Args:
-        nonce: What allows the page's own script.
+        nonce: Token that allows the page's own script.
         framed: Whether a page of our own server may show it in a frame.
     """
     ancestors = "'self'" if framed else "'none'"
@@ -33,9 +33,9 @@ def to_html(document: Document, base: str, nonce: str, script: str = "") -> str:
     """The page of a document.
 
     Args:
-        document: What to show.
+        document: The document to show.
         base: Path of the application's root on the server, with a slash at either end.
-        nonce: What allows the page's own script; see :func:`content_policy`.
+        nonce: Token that allows the page's own script; see :func:`content_policy`.
         script: Runs after the page's own.
     """
     children: dict[int, list[int]] = {}

@@ -1,4 +1,4 @@
-"""Trusted input: what a hand does to pointer and keyboard, and how the browser is told."""
+"""Trusted input: events of pointer and keyboard, and the browser's commands that send them."""
 
 from typing import Any, NamedTuple
 
@@ -80,12 +80,12 @@ def _letter(letter: str) -> list[Command]:
 
 
 def _key(event: KeyDown | KeyUp) -> dict[str, Any]:
-    """A key's event in the words of the DevTools protocol."""
+    """A key's event as parameters of the DevTools protocol."""
     key = KEYBOARD[event.key]
-    said: dict[str, Any] = {"key": key.key, "code": key.code, "windowsVirtualKeyCode": key.number}
-    said["modifiers"] = key.modifiers | event.modifiers
+    params: dict[str, Any] = {"key": key.key, "code": key.code, "windowsVirtualKeyCode": key.number}
+    params["modifiers"] = key.modifiers | event.modifiers
     if isinstance(event, KeyUp):
-        return {"type": "keyUp", **said}
-    if not key.text or said["modifiers"] & ~SHIFT:
-        return {"type": "rawKeyDown", **said}
-    return {"type": "keyDown", "text": key.text, **said}
+        return {"type": "keyUp", **params}
+    if not key.text or params["modifiers"] & ~SHIFT:
+        return {"type": "rawKeyDown", **params}
+    return {"type": "keyDown", "text": key.text, **params}

@@ -1,4 +1,4 @@
-"""The ways to act on a page: what an action looks like, and what it does."""
+"""The ways to act on a page: the space of actions, and how each is carried out."""
 
 from functools import partial
 from math import ceil
@@ -23,7 +23,7 @@ SECONDS_PER_ACT = 2
 
 
 class Interface(Protocol):
-    """How an agent's actions become deeds.
+    """Carries out an agent's actions on a page.
 
     Attributes:
         space: The action space.
@@ -39,7 +39,7 @@ class Interface(Protocol):
         """Sets the extras as they are when an episode begins."""
 
     def step(self, session: Session, action: Any) -> Step:
-        """Does what an action says; returns reward, terminated, truncated and info.
+        """Carries out an action; returns reward, terminated, truncated and info.
 
         Raises:
             InputError: There is no such action, or the episode has ended.
@@ -94,13 +94,13 @@ class EventInterface:
 
 
 def _pointer(session: Session) -> NDArray[np.int32]:
-    """Where a single environment, unlike many in a vector, keeps the pointer."""
+    """State of the pointer, int32 ``(3,)``, where a single environment keeps it."""
     pointer: NDArray[np.int32] = cast(Encoder, session.encoder).arrays["pointer"]
     return pointer
 
 
 class TextInterface:
-    """A command in words; see :mod:`envs.web.commands`."""
+    """A command as text; see :mod:`envs.web.commands`."""
 
     def __init__(self, max_acts: int) -> None:
         self.space: gym.Space[Any] = gym.spaces.Text(commands.MAX_LENGTH, charset=commands.CHARSET)
@@ -111,7 +111,7 @@ class TextInterface:
         """Does nothing: commands have no extras."""
 
     def step(self, session: Session, action: Any) -> Step:
-        """Does what a text says; what cannot be done is an illegal action that says why."""
+        """Carries out a command; one that cannot be carried out is an illegal action."""
         if not isinstance(action, str):
             raise InputError(f"action {action!r} is no text; commands: {commands.USAGE}")
         try:
@@ -132,7 +132,7 @@ def make_interface(name: str, task: Task, max_events: int, frame_rate: float) ->
 
     Args:
         name: One of ``INTERFACES``.
-        task: Whose pages.
+        task: The task that the pages belong to.
         max_events: Most raw events of a frame.
         frame_rate: Frames in a second of page time.
 

@@ -1,4 +1,4 @@
-"""The keys that can be pressed: what an event of each says in a browser, on a US keyboard."""
+"""The keys that can be pressed, each with its event's values in a browser, on a US keyboard."""
 
 from string import ascii_lowercase
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Where the nodes of a page are, worked out once for every structure and state that comes up."""
+"""The places of a page's nodes, computed once for every structure and state that comes up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Offsets = tuple[tuple[int, tuple[int, int]], ...]
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where nodes are; ``None`` where one is not displayed."""
+    """The places of nodes; ``None`` where one is not displayed."""
 
     places: tuple[Place | None, ...]
 
@@ -34,10 +34,10 @@ def lay_out(structure: Structure, hidden: bytes, popup: int, offsets: Offsets) -
     """Finds what is displayed, where, and what is covered by something above it.
 
     Args:
-        structure: Of the page.
+        structure: The page's structure.
         hidden: For each node, 1 if it is not displayed by itself.
         popup: The open popup's container, which stands above everything else, or -1.
-        offsets: What has moved.
+        offsets: The nodes that have moved.
     """
     boxes = np.array(structure.boxes, np.int64).reshape(-1, 4)
     for index, corner in offsets:

@@ -122,7 +122,7 @@ class LivePage:
             self.popup = self.opener = -1
 
     def displayed(self, index: int) -> bool:
-        """Whether neither the node nor anything it stands in is hidden."""
+        """True if neither the node nor anything it stands in is hidden."""
         while index >= 0:
             if self.hidden[index]:
                 return False
@@ -130,7 +130,7 @@ class LivePage:
         return True
 
     def focusable(self, index: int) -> bool:
-        """Whether a press of the pointer would focus the node."""
+        """True if a press of the pointer would focus the node."""
         node = self.nodes[index]
         if node.tag == "a":
             return bool(node.href)
@@ -160,7 +160,7 @@ class LivePage:
         return changed
 
     def _lay_out(self) -> None:
-        """Finds out where everything is now."""
+        """Computes the places of the nodes."""
         offsets = tuple(self.offsets.items())
         layout = lay_out(self.structure, bytes(self.hidden), self.popup, offsets)
         self.stale.update(moved(self.structure, self.layout, layout))
@@ -199,7 +199,7 @@ def plain(text: str) -> str:
 
 
 def _initial_value(node: Node) -> str:
-    """What a control holds when the page opens, as Chromium corrects it."""
+    """The value of a control when the page opens, corrected as Chromium does."""
     if node.tag == "select" and node.options:
         values = [value for value, _ in node.options]
         return node.value if node.value in values else values[0]

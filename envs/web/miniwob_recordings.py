@@ -19,7 +19,7 @@ from envs.web.snapshot import Row, Snapshot
 from hardware_sim.errors import InputError
 
 PREFIX = "miniwob/"
-"""What the ids of imported demonstrations begin with; the task's name follows."""
+"""First part of the ids of imported demonstrations; the task's name follows."""
 
 AFTER = 3
 """``timing`` of a state that was taken after its event."""
@@ -58,13 +58,14 @@ def from_miniwob(given: Json, task: str) -> Demonstration:
 
     Args:
         given: ``utterance``, ``rawReward`` and ``states``, as in the repository.
-        task: Name of the task, for those that do not say.
+        task: Name of the task.
 
     Raises:
-        LookupError: Something is missing; likewise TypeError, ValueError and AttributeError.
+        LookupError: A value is missing.
+        AttributeError: A value has the wrong type; TypeError and ValueError where that shows later.
     """
-    told = given["utterance"]
-    known = _fields(told) or _fields(given.get("fields", {}))
+    utterance = given["utterance"]
+    known = _fields(utterance) or _fields(given.get("fields", {}))
     reward = float(given["rawReward"])
     flattener, steps, time = _Flattener(), [], 0
     for state in given["states"]:
@@ -80,7 +81,7 @@ def from_miniwob(given: Json, task: str) -> Demonstration:
         env_id=PREFIX + task,
         seed=None,
         options={},
-        instruction=told if isinstance(told, str) else json.dumps(told),
+        instruction=utterance if isinstance(utterance, str) else json.dumps(utterance),
         fields=known,
         viewport=(0, 0),
         source="human",
@@ -92,11 +93,13 @@ def from_miniwob(given: Json, task: str) -> Demonstration:
     )
 
 
-def _fields(told: Any) -> tuple[tuple[str, str], ...]:
+def _fields(utterance: Any) -> tuple[tuple[str, str], ...]:
     """Names and texts of an utterance that is a JSON object, else nothing."""
-    if isinstance(told, str) and told.startswith("{"):
-        told = json.loads(told)
-    return tuple((name, str(text)) for name, text in told.items()) if isinstance(told, dict) else ()
+    if isinstance(utterance, str) and utterance.startswith("{"):
+        utterance = json.loads(utterance)
+    if not isinstance(utterance, dict):
+        return ()
+    return tuple((name, str(text)) for name, text in utterance.items())
 
 
 def _step(action: Json, time: int, state: Snapshot, target: int) -> Step:
@@ -119,7 +122,7 @@ def _step(action: Json, time: int, state: Snapshot, target: int) -> Step:
 class _Flattener:
     """Rows of one demonstration's pages; an element keeps its row as long as the demonstration.
 
-    Elements that the recorder numbered alike, as it does text nodes, are told apart by their order.
+    Elements that the recorder numbered alike, as it does text nodes, differ by their order.
     """
 
     def __init__(self) -> None:

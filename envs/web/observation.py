@@ -1,4 +1,4 @@
-"""From snapshots to arrays of fixed size; the same for the browser and its twin."""
+"""Turns snapshots into arrays of fixed size; the same for the browser and its twin."""
 
 import struct
 from collections.abc import Collection, Sequence
@@ -77,7 +77,7 @@ def _flags(*shape: int) -> spaces.Box:
 
 
 class Pages:
-    """What several environments show, one after the other in memory.
+    """The pages of several environments, one after the other in memory.
 
     Args:
         count: Number of environments.
@@ -111,7 +111,7 @@ class Pages:
         }
 
     def masks(self) -> NDArray[np.int8]:
-        """Which actions are legal in each environment, int8 ``(count, ACTIONS)``."""
+        """The legal actions in each environment, int8 ``(count, ACTIONS)`` of 0 or 1."""
         masks = np.ones((len(self.records), ACTIONS), np.int8)
         for act, part in mask_parts(masks).items():
             part[...] = self.records["rows"][act]
@@ -126,8 +126,8 @@ class PageEncoder:
     """Keeps what one environment shows up to date with its snapshots.
 
     Args:
-        pages: Where to write.
-        row: Which of the environments.
+        pages: The memory to write to.
+        row: Index of the environment.
         size: Width and height of the viewport.
 
     Attributes:
@@ -152,7 +152,7 @@ class PageEncoder:
         self.floats, self.integers = self.memory.cast("f"), self.memory.cast("i")
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is pickled: all but the views of memory."""
+        """The state to pickle: all but the views of memory."""
         views = ("memory", "floats", "integers")
         return {name: part for name, part in self.__dict__.items() if name not in views}
 
@@ -176,7 +176,7 @@ class PageEncoder:
         self.fresh = True
 
     def update(self, snapshot: Snapshot) -> None:
-        """Takes in a snapshot; where it says what has changed, only that is written."""
+        """Takes in a snapshot; where it lists the changed elements, only those are written."""
         if self.fresh or snapshot.changed is None:
             self._write_all(snapshot.rows)
         else:
@@ -208,7 +208,7 @@ class PageEncoder:
             self._rank()
 
     def allows(self, number: int) -> bool:
-        """Whether an action is legal now.
+        """True if an action is legal now.
 
         Raises:
             InputError: There is no such action.
@@ -254,7 +254,7 @@ class Encoder(PageEncoder):
     """Keeps one environment's arrays up to date with its snapshots.
 
     Args:
-        arrays: What to write into: one array for each key of :func:`space` but ``pixels``; others
+        arrays: The arrays to write into, one for each key of :func:`space` but ``pixels``; others
             are left alone.
         size: Width and height of the viewport.
     """
@@ -265,12 +265,12 @@ class Encoder(PageEncoder):
         super().__init__(Pages(1), 0, size)
 
     def begin(self, instruction: str, fields: tuple[tuple[str, str], ...]) -> None:
-        """As of :class:`PageEncoder`."""
+        """Starts an episode; see :class:`PageEncoder`."""
         super().begin(instruction, fields)
         self._unpack()
 
     def update(self, snapshot: Snapshot) -> None:
-        """As of :class:`PageEncoder`."""
+        """Takes in a snapshot; see :class:`PageEncoder`."""
         super().update(snapshot)
         self._unpack()
 
@@ -280,7 +280,7 @@ class Encoder(PageEncoder):
 
 
 def _places(whole: np.dtype[np.void]) -> dict[str, slice]:
-    """Which bytes the fields of a structured dtype take."""
+    """The bytes that each field of a structured dtype takes."""
     fields = {name: part[:2] for name, part in (whole.fields or {}).items()}
     return {name: slice(start, start + part.itemsize) for name, (part, start) in fields.items()}
 

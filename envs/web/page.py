@@ -22,7 +22,7 @@ FIRST_FRAMES = 10
 HOST = "127.0.0.1"
 PICTURE: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
 QUIET_S = 0.003
-"""How long a loading page may be silent before it gets a frame, for which it may be waiting."""
+"""Seconds that a loading page may be silent before it gets a frame, for which it may be waiting."""
 
 
 @lru_cache
@@ -31,7 +31,7 @@ def _first_script() -> str:
 
 
 def first_script(seed: int) -> str:
-    """What runs before a page's own scripts: seeds its randomness, keeps it in its window."""
+    """The script that runs before a page's own: seeds randomness, keeps the page in its window."""
     return _first_script().replace("SEED", str(seed))
 
 
@@ -182,8 +182,8 @@ class Page:
                 continue  # what answered may have been a page that had not loaded yet
             if "exceptionDetails" in answer:
                 details = answer["exceptionDetails"]
-                said = details.get("exception", {}).get("description", details["text"])
-                raise CommandError(f"the page's script raised: {said}")
+                raised = details.get("exception", {}).get("description", details["text"])
+                raise CommandError(f"the page's script raised: {raised}")
             return answer["result"].get("value")
 
     def advance(self, milliseconds: int) -> None:

@@ -1,9 +1,9 @@
-// Tells the recorder every event of a person, with the page as it was before the event.
+// Reports every event of a person to the recorder, with the page as it was before the event.
 (() => {
   "use strict";
   let known = "";
-  // Asked without letting go: told in order, and nothing is lost when the page leaves.
-  const tell = (step) => {
+  // Sent synchronously: in order, and nothing is lost when the page leaves.
+  const report = (step) => {
     const state = JSON.stringify(window.gymworks.snapshot());
     const request = new XMLHttpRequest();
     request.open("POST", new URL("~events", document.baseURI), false);
@@ -37,9 +37,9 @@
       if (window.gymworks.snapshot().leaving) {
         event.preventDefault();
         event.stopImmediatePropagation();
-      } else tell(read(event));
+      } else report(read(event));
     }, true);
   }
-  tell({ type: "load", time: since(performance.now()), trusted: true, target: -1,
+  report({ type: "load", time: since(performance.now()), trusted: true, target: -1,
     key: performance.getEntriesByType("navigation")[0].type });
 })();

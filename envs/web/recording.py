@@ -1,8 +1,8 @@
 """Records what a person does on a task's pages.
 
 The pages stand in a frame of their own size on a page that shows the instruction, so that they look
-and behave as for an agent, however large the person's window is. A script on them tells every event
-before the page reacts to it; the reward is computed from the application's log, as always.
+and behave as for an agent, however large the person's window is. A script on them reports every
+event before the page reacts to it; the reward is computed from the application's log, as always.
 """
 
 import json
@@ -32,7 +32,7 @@ from envs.web.snapshot import read_snapshot
 from hardware_sim.errors import InputError, choose
 
 PATIENCE_S = 5.0
-"""How long an answered episode waits for its last page to say that it has loaded."""
+"""Seconds that an answered episode waits for its last page to report that it has loaded."""
 
 OURS = "envs.web.env:WebEnv"
 """The environments whose pages are served here, and so recorded and played again."""
@@ -61,7 +61,7 @@ def web_spec(env_id: str) -> EnvSpec:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what the pages are made by."""
+    """Versions of the packages that make the pages, by name."""
     found = {}
     for name in ("gymworks", "gymnasium"):
         try:
@@ -78,15 +78,15 @@ class Recording:
         env_id: The environment; the episode is that of ``reset(seed=seed, options=options)``.
         seed: Its seed.
         options: Its options.
-        by: Who plays, in their own words.
+        by: Name of the person who plays, as they give it.
 
     Attributes:
         instance: The instruction and its application.
         recorder: The application's requests.
-        steps: What was told so far.
-        outcome: What the judge said, or ``None`` while the episode goes on.
-        answered: When the judge said so (``time.monotonic``).
-        finished: Whether nothing more is taken.
+        steps: The steps recorded so far.
+        outcome: The judge's outcome, or ``None`` while the episode goes on.
+        answered: Time of the request that brought the outcome about (``time.monotonic``, s).
+        finished: Whether nothing more is recorded.
 
     Raises:
         InputError: An unknown id, or options that its task refuses.
@@ -112,14 +112,14 @@ class Recording:
             self.outcome = self.instance.judge(self.recorder.log)
         return response
 
-    def take(self, told: dict[str, Any]) -> None:
-        """Takes in a step as ``record.js`` tells it.
+    def take(self, line: dict[str, Any]) -> None:
+        """Takes in a step as ``record.js`` sends it.
 
         Raises:
             InputError: It is none.
         """
         try:
-            moment, seen = float(told["time"]), told["state"]
+            moment, seen = float(line["time"]), line["state"]
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"no step of a recording: {error!r}") from None
         if not math.isfinite(moment):
@@ -127,7 +127,7 @@ class Recording:
         last = self.steps[-1] if self.steps else Step(0, "load", NO_STATE)
         began = self._began if self.steps else moment
         state = last.state if seen is None else read_snapshot(seen)
-        self.steps.append(checked_step(told, max(round(moment - began), last.time), state))
+        self.steps.append(checked_step(line, max(round(moment - began), last.time), state))
         self._began = began
 
     def demonstration(self) -> Demonstration:
@@ -153,18 +153,18 @@ class Recording:
 
 
 class Desk:
-    """Where a person sits: serves one episode after the other, under one address.
+    """Serves a person one episode after the other, under one address.
 
     It is both the application and its observer, see :class:`envs.web.server.Observer`. An episode
     begins when the page with the instruction is opened, and begins again if that is reloaded.
 
     Args:
         begin: Makes the recording of an episode by its number, from 0.
-        episodes: How many there are.
+        episodes: Number of episodes.
 
     Attributes:
         recording: The present episode.
-        done: How many are finished.
+        done: Number of finished episodes.
     """
 
     def __init__(self, begin: Callable[[int], Recording], episodes: int) -> None:
@@ -182,7 +182,7 @@ class Desk:
         return self.recording.respond(request)
 
     def answer(self, method: str, path: str, body: bytes) -> Answer:
-        """Answers the page with the instruction, and takes what the pages tell."""
+        """Answers the page with the instruction, and takes the steps that the pages send."""
         if (method, path) == ("GET", ""):
             return self._page()
         if (method, path) == ("GET", "state"):
@@ -201,7 +201,7 @@ class Desk:
                 self._finish_without_last_page()
 
     def _finish_without_last_page(self) -> None:
-        """The person may have closed the window as soon as the answer was sent."""
+        """Finishes an episode whose window was closed as soon as the answer was sent."""
         recording = self.recording
         if recording is None or recording.outcome is None:
             return
@@ -209,15 +209,15 @@ class Desk:
             self._finish(recording)
 
     def _take(self, body: bytes) -> None:
-        """Takes a step; what is told after the end is no part of the episode."""
+        """Takes a step; one that comes after the end is no part of the episode."""
         try:
-            told = json.loads(body)
+            line = json.loads(body)
         except ValueError as error:
             raise InputError(f"no step of a recording: {error}") from None
         recording = self.recording
         if recording is None or recording.finished:
             return
-        recording.take(told)
+        recording.take(line)
         if recording.outcome is not None and recording.steps[-1].type == "load":
             self._finish(recording)
 
@@ -231,9 +231,9 @@ class Desk:
     def _state(self) -> dict[str, Any]:
         recording = self.recording
         outcome = None if recording is None else recording.outcome
-        said = "" if outcome is None else f"Recorded. Score {outcome.score:.2f}."
+        result = "" if outcome is None else f"Recorded. Score {outcome.score:.2f}."
         over = recording is None or recording.finished
-        return {"outcome": said, "more": over and self.done < self.episodes}
+        return {"outcome": result, "more": over and self.done < self.episodes}
 
     def _page(self) -> Answer:
         """Begins an episode: the next one, or again the one that was not finished."""

@@ -18,7 +18,7 @@ ALONE = ("Shift", "Control", "Alt", "AltGraph", "Meta", "CapsLock")
 """Keys that by themselves change nothing."""
 
 COMPOSING = ("Process", "Dead", "Unidentified")
-"""What keys say whose text comes as an ``insert``."""
+"""``KeyboardEvent.key`` of keys whose text comes as an ``insert``."""
 
 
 class Drift(NamedTuple):
@@ -40,20 +40,20 @@ class Drift(NamedTuple):
 
 
 class Unsent(NamedTuple):
-    """A recorded event that cannot be sent again, and why."""
+    """A recorded event that cannot be sent again, and the reason."""
 
     step: int
     why: str
 
 
 class Replay(NamedTuple):
-    """What came of a replay.
+    """The result of a replay.
 
     Attributes:
-        drift: Where the pages first went another way, or ``None``.
+        drift: The first difference of the pages from those recorded, or ``None``.
         unsent: Events that were left out.
         sent: Pairs of the last POST, or ``None``.
-        outcome: What the judge says now.
+        outcome: The judge's outcome now.
         agrees: No drift, and POST and score are those recorded.
     """
 
@@ -83,8 +83,8 @@ def open_again(demonstration: Demonstration) -> WebEnv:
     if info["instruction"] != demonstration.instruction:
         env.close()
         raise InputError(
-            f"{spec.id} has changed: seed {demonstration.seed} now says {info['instruction']!r}, "
-            f"when it was recorded {demonstration.instruction!r}"
+            f"{spec.id} has changed: seed {demonstration.seed} now gives the instruction "
+            f"{info['instruction']!r}; recorded was {demonstration.instruction!r}"
         )
     return env
 
@@ -92,11 +92,11 @@ def open_again(demonstration: Demonstration) -> WebEnv:
 def replay(
     demonstration: Demonstration, on_step: Callable[[int, WebEnv], None] | None = None
 ) -> Replay:
-    """Sends what was recorded, at the recorded pace of page time.
+    """Sends the recorded events, at the recorded pace of page time.
 
     Args:
         demonstration: A recording, or the acts of an agent.
-        on_step: Told before each step, with its index and the environment, which can render.
+        on_step: Called before each step with its index and the environment, which can render.
 
     Raises:
         InputError: As :func:`open_again`.
@@ -117,7 +117,7 @@ def replay(
 
 
 def compared(index: int, recorded: Snapshot, shown: Snapshot) -> Drift | None:
-    """How two states differ, if they do."""
+    """The difference of two states, or ``None`` if they are equal."""
     rows = tuple(differing_rows(recorded.rows, shown.rows))
     names = ("path", "title", "focus", "held")
     parts = tuple(name for name in names if getattr(recorded, name) != getattr(shown, name))
@@ -171,7 +171,7 @@ class _Hand:
 
 
 def input_of(step: Step, following: Step | None, held: bool) -> list[Event] | str:
-    """What to send for a recorded event, or why nothing can be.
+    """The events to send for a recorded event, or the reason why none can be.
 
     Args:
         step: The event.

@@ -52,7 +52,7 @@ class SeleniumPage:
     Args:
         size: Width and height of the viewport in CSS pixels.
         start_time_ms: Moment at which the page's clock begins, in ms since 1970.
-        first_script: What runs before each page's own scripts; it seeds their randomness.
+        first_script: The script that runs before each page's own; it seeds their randomness.
         browser: One of ``BROWSERS``; empty for the variable's, or else ``"chrome"``.
 
     Attributes:
@@ -79,8 +79,8 @@ class SeleniumPage:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
         try:
-            said = self._driver.capabilities
-            self.name = f"selenium {said['browserName']} {said['browserVersion']}"
+            found = self._driver.capabilities
+            self.name = f"selenium {found['browserName']} {found['browserVersion']}"
             self._prepare(kind, size, start_time_ms, first_script)
         except BaseException:
             self.close()
@@ -186,7 +186,7 @@ def _points(event: Event) -> bool:
 
 
 def _strokes(event: Text | KeyDown | KeyUp) -> Iterator[tuple[str, str]]:
-    """What the keyboard does in an event: ``"key_down"`` or ``"key_up"``, and the key."""
+    """The keyboard's acts in an event: ``"key_down"`` or ``"key_up"``, and the key."""
     from selenium.webdriver.common.keys import Keys
 
     if isinstance(event, Text):
@@ -238,9 +238,9 @@ def _driver(kind: str, folder: str) -> Any:
     try:
         driver = makers[kind]()
     except (WebDriverException, OSError) as error:
-        said = str(error).strip().splitlines()[0]
+        reason = str(error).strip().splitlines()[0]
         raise InputError(
-            f"WebDriver cannot start {kind} ({said}); install the browser and its driver "
+            f"WebDriver cannot start {kind} ({reason}); install the browser and its driver "
             f"(Debian: apt-get install chromium chromium-driver) or name another in {VARIABLE}"
         ) from error
     driver.command_executor.client_config.timeout = TIMEOUT_S
@@ -277,7 +277,7 @@ def _firefox_options(options: Any) -> Any:
 
 @contextlib.contextmanager
 def _errors() -> Iterator[None]:
-    """Tells a script's failure from the end of the browser."""
+    """Raises CommandError for a script's failure, BrowserDiedError for the browser's end."""
     from selenium.common.exceptions import JavascriptException, WebDriverException
     from urllib3.exceptions import HTTPError
 

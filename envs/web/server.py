@@ -17,11 +17,11 @@ from hardware_sim.errors import InputError
 LARGEST_BODY = 1 << 16
 
 ASIDE = "~"
-"""What paths begin with that belong to an observer and not to the application."""
+"""First character of the paths that belong to an observer and not to the application."""
 
 
 class Answer(NamedTuple):
-    """What an observer answers; ``policy`` is the answer's Content-Security-Policy."""
+    """An observer's answer; ``policy`` is its Content-Security-Policy."""
 
     status: int = 204
     kind: str = "text/plain"
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
 
 class Observer(Protocol):
-    """Looks at an application from beside it; what it is told never reaches the application.
+    """Looks at an application from beside it; requests to it never reach the application.
 
     Attributes:
         script: Runs on every page of the application, after the page's own.

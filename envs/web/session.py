@@ -26,10 +26,10 @@ Step = tuple[float, bool, bool, dict[str, Any]]
 
 
 class Session:
-    """Runs episodes of a task and lets an encoder see what they look like.
+    """Runs episodes of a task and keeps an encoder up to date with their pages.
 
     Args:
-        task: Where instances come from.
+        task: The source of instances.
         make_client: Makes the hands and eyes of an episode, with a seed for the page's randomness.
         encoder: Takes in what the pages show.
         max_steps: Steps after which an episode is truncated, if not the task's.
@@ -92,8 +92,8 @@ class Session:
         """Does something on the page; returns as :meth:`act` does.
 
         Args:
-            deed: What to do, or ``None`` for an action that is ruled out.
-            error: Why it is, for ``info["error"]``; empty for no such entry.
+            deed: The deed, or ``None`` for an action that is ruled out.
+            error: The reason for that, for ``info["error"]``; empty for no such entry.
 
         Raises:
             InputError: The episode has ended.
@@ -101,15 +101,15 @@ class Session:
         if self.ended or self.client is None:
             raise InputError("the episode has ended; call reset() before step()")
         self.steps += 1
-        outcome, said = None, {"error": error} if error else {}
+        outcome, notes = None, {"error": error} if error else {}
         if deed is not None:
             try:
                 self.snapshot = deed(self.client)
                 self.encoder.update(self.snapshot)
                 outcome = self._judged()
             except BrowserDiedError as death:
-                said["lost"] = str(death)
-        return self._result(outcome, ILLEGAL if deed is None else 0.0, said)
+                notes["lost"] = str(death)
+        return self._result(outcome, ILLEGAL if deed is None else 0.0, notes)
 
     def _judged(self) -> Outcome | None:
         """The outcome, which only requests that nobody has judged yet can have brought about."""
@@ -119,12 +119,12 @@ class Session:
         self.judged = len(log)
         return self.instance.judge(log)
 
-    def _result(self, outcome: Outcome | None, illegal: float, said: dict[str, str]) -> Step:
+    def _result(self, outcome: Outcome | None, illegal: float, notes: dict[str, str]) -> Step:
         """The step's figures; an episode without an answer in time scores 0."""
         terminated = outcome is not None
-        truncated = not terminated and ("lost" in said or self.steps >= self.max_steps)
+        truncated = not terminated and ("lost" in notes or self.steps >= self.max_steps)
         agreement = 0.0 if outcome is None else outcome.score
-        info: dict[str, Any] = {"reward": {"agreement": agreement, "illegal": illegal}, **said}
+        info: dict[str, Any] = {"reward": {"agreement": agreement, "illegal": illegal}, **notes}
         self.ended = terminated or truncated
         if self.ended:
             info["score"] = agreement

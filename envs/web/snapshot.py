@@ -22,10 +22,10 @@ class Row(NamedTuple):
             ``"button"``; otherwise empty.
         text: Its own text with blanks collapsed, or its ``aria-label``.
         value: Present value of a control; of a select, the text of the chosen option.
-        left: Page coordinates of its box in CSS pixels, and so the rest.
-        top: Likewise.
-        width: Likewise.
-        height: Likewise.
+        left: Left edge of its box in page coordinates, CSS pixels.
+        top: Top edge of its box in page coordinates, CSS pixels.
+        width: Width of its box in CSS pixels.
+        height: Height of its box in CSS pixels.
         checked: A checked checkbox or radio button.
         disabled: A disabled control.
         readonly: A text input that takes no typing.
@@ -53,7 +53,7 @@ class Row(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """What can be seen of a page between two actions.
+    """The visible state of a page between two actions.
 
     Attributes:
         path: Path of the page, relative to the application's root, without query.
@@ -141,7 +141,7 @@ class Client(Protocol):
         """Presses and releases one of ``KEYS``."""
 
     def events(self, events: Sequence[Event]) -> Snapshot:
-        """Does what a driver's events say, in order; the twin raises InputError."""
+        """Carries out a driver's events, in order; the twin raises InputError."""
 
     def pixels(self) -> NDArray[np.uint8]:
         """The viewport as ``(height, width, 3)``; the twin has none and raises InputError."""

@@ -55,7 +55,7 @@ class AccessibilityText(
 
     It goes well with ``actions="text"``, whose commands name elements by the same numbers, and is
     the same in the browser and in its twin. Accents are dropped; any other character that ASCII
-    lacks becomes ``?``. A page that is too long loses its last lines, and a line says how many.
+    lacks becomes ``?``. A page that is too long loses its last lines; a line gives their number.
 
     Args:
         env: A :class:`WebEnv`, wrapped or not.

@@ -1,4 +1,4 @@
-"""What learners want of a demonstration: observations, actions and rewards."""
+"""A demonstration as transitions to learn from: observations, actions and rewards."""
 
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ class Transitions(NamedTuple):
         actions: int64 ``(steps,)``.
         rewards: float32 ``(steps,)``.
         terminated: Whether the episode ended with a judgement.
-        unmapped: What a person did and no action says.
+        unmapped: A person's steps that have no action.
     """
 
     observations: dict[str, NDArray[Any]]
@@ -34,7 +34,9 @@ class Transitions(NamedTuple):
 
 
 def transitions(demonstration: Demonstration) -> Transitions:
-    """Observations are those of the recorded states; a person's illegal actions are left out.
+    """The transitions of a demonstration; a person's illegal actions are left out.
+
+    Observations are those of the recorded states.
 
     Raises:
         InputError: The pages are foreign, or a page has more elements than an observation.

@@ -20,7 +20,7 @@ _BLANK = LivePage(Document("", (0, 0), []))
 
 
 class TwinClient:
-    """Acts on an application's pages as :class:`envs.web.snapshot.Client` says, at great speed.
+    """Acts on an application's pages as any :class:`envs.web.snapshot.Client`, at great speed.
 
     Args:
         recorder: Takes every request, as the server's would.
@@ -162,7 +162,7 @@ class TwinClient:
         return self.page.listed[ref]
 
     def _press_pointer(self, index: int) -> None:
-        """What a press of the pointer does: closes popups, moves the focus."""
+        """Presses the pointer: closes popups, moves the focus."""
         page = self.page
         self._leave_popup(index)
         if not page.disabled[index]:
@@ -184,7 +184,7 @@ class TwinClient:
             page.close_popup()
 
     def _activate(self, index: int) -> None:
-        """What a click does, once pressed and released."""
+        """Carries out a click, once pressed and released."""
         page, node = self.page, self.page.nodes[index]
         if page.disabled[index]:
             return
@@ -217,7 +217,7 @@ class TwinClient:
         self._changed(index)
 
     def _changed(self, index: int) -> None:
-        """Tells the widgets that follow controls."""
+        """Updates the widgets that follow controls."""
         self.page.stale.add(index)
         for handler in self.page.on_change:
             handler()
@@ -265,7 +265,7 @@ class TwinClient:
         self._focus(following)
 
     def _is_stop(self, index: int) -> bool:
-        """Whether Tab stops at a node: a displayed control.
+        """True if Tab stops at a node: a displayed control.
 
         Of a radio group, only the checked button is a stop, or all if none is checked.
         """
@@ -319,4 +319,4 @@ class TwinClient:
 
 
 def _refuse(ref: int, why: str) -> NoReturn:
-    raise InputError(f"element {ref} {why}; the action mask says what can be acted on")
+    raise InputError(f"element {ref} {why}; the action mask marks what can be acted on")

@@ -10,7 +10,7 @@ from envs.web.dates import MONTHS
 from envs.web.live_page import ClickHandler, LivePage
 
 Fetch = Callable[[str, tuple[tuple[str, str], ...]], Any]
-"""From a path and the pairs of a query to the JSON that the application answers."""
+"""Takes a path and the pairs of a query; returns the JSON that the application answers."""
 
 
 def attach(page: LivePage, fetch: Fetch) -> None:

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Discrete
-from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from envs.rows import generators, reseed, reset_rows
 from envs.web import observation
 from envs.web.actions import ACTIONS
 from envs.web.application import Recorder, Task
@@ -29,7 +29,7 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
 
     Args:
         num_envs: Number of rows.
-        task: As for the single environment.
+        task: Name of the task, ``"module:class"`` or ``"module:class:name"``.
         backend: Only ``"twin"``.
         actions: Only ``"elements"``; for others, ``gym.make_vec(..., vectorization_mode="sync")``
             makes single environments.
@@ -65,7 +65,7 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         self.sessions = [
             Session(loaded, _twin, PageEncoder(self.pages, i, loaded.size)) for i in range(num_envs)
         ]
-        self.randoms = [seeding.np_random(None)[0] for _ in range(num_envs)]
+        self.randoms = generators(num_envs)
         self.options: dict[str, Any] = {}
 
     def reset(
@@ -81,16 +81,8 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         Raises:
             InputError: An unknown option, or a mask of another shape.
         """
-        if seed is not None:
-            seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else seed
-            for i, value in enumerate(seeds):
-                if value is not None:
-                    self.randoms[i] = seeding.np_random(value)[0]
-        given = dict(options or {})
-        rows = np.asarray(given.pop("reset_mask", np.ones(self.num_envs, np.bool_)), np.bool_)
-        if rows.shape != (self.num_envs,):
-            raise InputError(f"reset_mask has shape {rows.shape}; expected ({self.num_envs},)")
-        self.options = given
+        rows, self.options = reset_rows(options, self.num_envs)
+        reseed(self.randoms, seed)
         begun = [(i, self._begin(i)) for i in np.flatnonzero(rows).tolist()]
         return self.arrays, joined(begun, self.num_envs)
 
@@ -119,7 +111,7 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         return self.arrays, rewards, terminated, truncated, joined(infos, self.num_envs)
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Which actions are legal in each row, bool ``(num_envs, 1445)``."""
+        """The legal actions of each row, bool ``(num_envs, 1445)``."""
         return self.pages.masks().astype(np.bool_)
 
     def _begin(self, row: int) -> dict[str, Any]:
@@ -127,7 +119,7 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
 
     @property
     def arrays(self) -> Observation:
-        """What every row shows now, in new arrays."""
+        """The present observations of all rows, in new arrays."""
         return self.pages.observation()
 
 

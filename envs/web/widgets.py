@@ -27,7 +27,7 @@ def autocomplete(control: str, code: str, popup: str, items: Sequence[str], url:
         code: Id of the hidden input that takes the chosen value.
         popup: Id of the container of the items, hidden at first.
         items: Ids of buttons inside the popup.
-        url: Where suggestions come from, relative to the application's root.
+        url: Path of the suggestions, relative to the application's root.
     """
     return {
         "type": "autocomplete",
@@ -62,7 +62,7 @@ def calendar(
 
     Args:
         controls: ``(input id, hidden code id)`` of each date.
-        popup: Id of the container, hidden at first, whose box says where it shows.
+        popup: Id of the container, hidden at first, which shows at its own box.
         title: Id of the node with the month's name.
         previous: Id of the button to the month before.
         following: Id of the button to the month after.

@@ -1,9 +1,9 @@
-"""What a person runs of compact networks."""
+"""Commands for compact networks."""
 
 VERBS = {
     "compact": (
         "experiments.compact.shrink:command",
-        "Re-configures a trained network to compact feature maps and says what it gains.",
+        "Re-configure a trained network to compact feature maps and show what it gains.",
     ),
 }
 """Verbs of the command line; see :mod:`experiments.verbs`."""

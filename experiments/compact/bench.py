@@ -74,7 +74,7 @@ class Method:
     """A way to a smaller network.
 
     Attributes:
-        label: In words.
+        label: Name for people.
         kept: Channels of the maps, or those of the network that multiplies as often.
         kind: ``circulant``, ``narrow``, ``pruned`` or ``low-rank``.
     """
@@ -134,7 +134,7 @@ def load(folder: Path, method: str, seed: int) -> nn.Module:
 def start(
     method: Method, original: nn.Module, pictures: Splits, seed: int, epochs: Epochs, device: str
 ) -> nn.Module:
-    """What a method makes of the original before the tuning that all methods get."""
+    """The network of a method, made from the original, before the tuning that all methods get."""
     kept = layers(method.kept)
     if method.kind == "circulant":
         return compact(original, kept, pictures.train.inputs[:CALIBRATION], seed).model
@@ -315,7 +315,7 @@ def show(result: Row, console: Console) -> None:
 
 
 def targets(result: Row) -> list[Row]:
-    """What was aimed at and what was reached."""
+    """The targets and the figures reached."""
     rows = []
     for method in ("circulant-large", "circulant"):
         label = METHODS[method].label

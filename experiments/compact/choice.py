@@ -19,7 +19,7 @@ def chosen(speed_up: float, batch: int, whole: bool, table: ReplayTable | None =
     Args:
         speed_up: Required of the compressed layers, those that make or read a compact map.
         batch: Pictures at once, one of the table's.
-        whole: Whether every map must be compact, so that all layers count.
+        whole: Every map must be compact, so that all layers count.
         table: Instead of the shipped one.
 
     Returns:

@@ -36,13 +36,13 @@ def command(
     ] = None,
     tune: Annotated[
         float,
-        typer.Option(min=0.0, help="Passes over the inputs to train it to say what it said."),
+        typer.Option(min=0.0, help="Passes over the inputs to train it on the original's scores."),
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of projections and of training.")] = 0,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Re-configures a trained network to compact feature maps and says what it gains.
+    """Re-configure a trained network to compact feature maps and show what it gains.
 
     Its outputs are kept as well as the least squares can. For a classifier of pictures, --tune
     trains the rest of the way without labels, by the scores that the original gives; with labels,
@@ -74,7 +74,7 @@ def command(
         name: _costs(each, (channels, height, width), seconds[i])
         for i, (name, each) in enumerate((("original", model), ("compact", result.model)))
     }
-    console.print(_gains(costs["original"], costs["compact"]))
+    console.print(_gains(costs["original"], costs["compact"]), soft_wrap=False)
     for name, residual in result.residual.items():
         console.print(f"{name}: {100 * residual:.1f} % of its variance is lost")
     if output is not None:

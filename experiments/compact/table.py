@@ -2,8 +2,8 @@
 
 Times of every block of the network for every pair of choices, at each batch size, on one core;
 and the validation accuracy of a designed part of all choices after compaction and a short tuning,
-to which a surrogate is fitted. A fifth of the designs is held out and tells the surrogate's error.
-The test pictures are never looked at. A killed run continues from its run folder.
+to which a surrogate is fitted. A fifth of the designs is held out to measure its error. The test
+pictures are never looked at. A killed run continues from its run folder.
 """
 
 import json

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.convolution.kernel_layers import MEC, NETWORKS, VOLUMES
-from experiments.convolution.tuning_rate import NAMES, rates, say
+from experiments.convolution.tuning_rate import NAMES, describe, rates
 from hardware_sim.files import write_json
 from hardware_sim.host import this_machine
 from hardware_sim.kernels import (
@@ -210,7 +210,7 @@ def main(
     limit_s: Annotated[float, typer.Option(help="Seconds for each pair")] = 0.5,
     out: Annotated[Path | None, typer.Option(help="Also write the figures here, as JSON")] = None,
 ) -> None:
-    """Prints a table for each suite, and with all of them how fast tuning is."""
+    """Prints a table for each suite, and with all of them the rate of tuning."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     console, machine = Console(), this_machine()
@@ -236,7 +236,7 @@ def main(
     if not suite and not layer:
         report["tuning"] = []
         for row in rates([*NAMES], machine):
-            console.print(say(row))
+            console.print(describe(row))
             report["tuning"].append(row)
     if out:
         write_json(out, report)

@@ -3,7 +3,7 @@
 Each kind of kernel is cross-compiled for 64-bit ARM into a small program, which QEMU runs; its
 results are compared with the float64 definition as anywhere else. The buffers end at pages that
 cannot be touched. It needs two Debian packages: ``gcc-aarch64-linux-gnu`` and ``qemu-user``.
-Nothing is timed: an emulator's times say nothing.
+Nothing is timed: an emulator's times mean nothing.
 """
 
 import shutil
@@ -110,7 +110,7 @@ def emulated(
 
 
 def _run(plan: Plan, program: list[str], folder: Path) -> Outcome | None:
-    """What went wrong with the program, or None."""
+    """Runs the program; a failure, or None if it ended well."""
     for name in ("weight", "bias", "add", *INPUTS):
         np.load(folder / f"{name}.npy").tofile(folder / name)
     for name in INPUTS:

@@ -1,4 +1,4 @@
-"""How well models order measured variants: ``python -m experiments.convolution.model``.
+"""Compares models' predictions with measurements: ``python -m experiments.convolution.model``.
 
 For each layer Spearman's rank correlation between a model's log speed-ups and the measured ones,
 over all different variants, and the share of the greatest measured log speed-up that the model's
@@ -14,23 +14,28 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table as Printed
 
-from agents.convolution import cost_model as critic
+from agents.convolution import cost_model
 from envs.convolution.tables import Table, measured_on, replay
 from hardware_sim.kernels import roofline, space
 from hardware_sim.kernels.layers import find
 
-MODELS = {"roofline": roofline.predict, "cost model": critic.predict}
+MODELS = {"roofline": roofline.predict, "cost model": cost_model.predict}
 
 
-def compared(table: Table, words: NDArray[np.float64]) -> tuple[float, float]:
-    """Rank correlation with the measurements, and the share of the gain of the first choice."""
+def compared(table: Table, predictions: NDArray[np.float64]) -> tuple[float, float]:
+    """Rank correlation with the measurements, and the share of the gain of the first choice.
+
+    Args:
+        table: Measurements of a layer.
+        predictions: Log speed-ups of all choices, float64 ``space.SIZES``.
+    """
     different = space.choices(find(table.name).problem, measured_on())
     firsts = [choices[0] for choices in different.values()]
     index = tuple(np.array(firsts).T)
-    truth, said = np.log(np.maximum(table.speedup[index], 1e-3)), words[index]
+    truth, predicted = np.log(np.maximum(table.speedup[index], 1e-3)), predictions[index]
     best = truth.max()
-    share = float(max(truth[said.argmax()], 0.0) / best) if best > 0 else 1.0
-    return float(np.corrcoef(ranks(truth), ranks(said))[0, 1]), share
+    share = float(max(truth[predicted.argmax()], 0.0) / best) if best > 0 else 1.0
+    return float(np.corrcoef(ranks(truth), ranks(predicted))[0, 1]), share
 
 
 def ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ thread, in turn, by processor time; what it computes is compared with the float6
 table is written after each layer, so a run that was stopped goes on where it was; layers on which a
 check ran out of time are measured anew. ``--again`` measures the fastest of each layer once more,
 all in turn with one another, for longer; run that on a machine that does nothing else. It prints
-how many variants a minute were measured.
+the variants measured a minute.
 """
 
 import json
@@ -85,7 +85,7 @@ def _method(
     choices: dict[Variant, list[Choice]],
     found: dict[Variant, Measurement],
 ) -> Row:
-    """Speed-ups, scratch memory and compile times of a method, and what it does by default."""
+    """Speed-ups, scratch memory and compile times of a method, and its work by default."""
     shape = space.SIZES[1:]
     speedup, scratch = np.full(shape, np.nan), np.zeros(shape, np.int64)
     compile_s = np.zeros(shape[-1])
@@ -109,7 +109,7 @@ def _flat(values: np.ndarray[Any, Any]) -> list[float | None]:
 
 
 def was_stopped(row: Row) -> bool:
-    """Whether a check ran out of time, as happens on a machine that is too busy."""
+    """True if a check ran out of time, as happens on a machine that is too busy."""
     return any(reason.startswith("hung") for reason in row["failures"].values())
 
 

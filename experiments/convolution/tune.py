@@ -104,7 +104,7 @@ def load_model(name: str, shape: str | None) -> "tuple[nn.Module, tuple[Tensor, 
     if shape is not None:
         example = torch.randn(sizes(shape, "input"))
     if example is None:
-        raise InputError(f"{name} returns no example input; say its shape: --input 1x3x224x224")
+        raise InputError(f"{name} returns no example input; give its shape: --input 1x3x224x224")
     return model, example if isinstance(example, tuple) else (example,)
 
 
@@ -137,7 +137,7 @@ def resumed(path: Path, plan: "NetworkPlan", console: Console) -> "NetworkPlan":
 
 
 def rows(plan: "NetworkPlan") -> list[dict[str, Any]]:
-    """What was found for each convolution, JSON-serialisable; times in seconds, None if unknown."""
+    """Results for each convolution, JSON-serialisable; times in seconds, None if unknown."""
     found = []
     for entry in plan.entries.values():
         best = entry.best
@@ -158,7 +158,7 @@ def rows(plan: "NetworkPlan") -> list[dict[str, Any]]:
 
 
 def table(plan: "NetworkPlan") -> Table:
-    """What was found, one line a convolution."""
+    """Results for people, one line a convolution."""
     result = Table(box=SIMPLE)
     for heading in ("convolution", "layers", "torch ms", "kernel ms", "speed-up", "use", "error"):
         is_text = heading in ("convolution", "use")
@@ -218,7 +218,7 @@ def command(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Finds the fastest kernel for each convolution of a network on this machine.
+    """Find the fastest kernel for each convolution of a network on this machine.
 
     The fastest kernels are measured again at the end, so that none wins by luck.
 
@@ -243,7 +243,7 @@ def command(
     left = len(pending(plan)) + len(unconfirmed(plan))
     if as_json:
         print_json(_document(plan, output, left, outcome))
-    console.print(table(plan))
+    console.print(table(plan), soft_wrap=False)
     if not outcome:
         console.print(
             f"[red]Nothing could be measured: {outcome.status}: {outcome.detail}. "
@@ -295,7 +295,7 @@ def _measured(
 
 
 def _document(plan: "NetworkPlan", output: Path, left: int, outcome: "Outcome") -> dict[str, Any]:
-    """What was found, for scripts."""
+    """The results, JSON-serialisable, for scripts."""
     torch_s, plan_s = totals(plan)
     return {
         "plan": str(output),
@@ -322,7 +322,7 @@ def totals(plan: "NetworkPlan") -> tuple[float, float]:
 
 
 def saving(plan: "NetworkPlan") -> str:
-    """What the plan gains over the layers, in words."""
+    """Describes the time that the plan saves over all its convolutions."""
     before, after = totals(plan)
     if not before:
         return "nothing was measured"

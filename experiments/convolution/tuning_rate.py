@@ -1,4 +1,4 @@
-"""Tells how fast tuning is: ``python -m experiments.convolution.tuning_rate``.
+"""Measures the rate of tuning: ``python -m experiments.convolution.tuning_rate``.
 
 Two ways to tune, each from an empty cache of compiled kernels. ``gymworks tune`` compiles each
 variant, checks it in a child process on the problem itself, and times it. The tables of
@@ -93,8 +93,8 @@ def _row(
     }
 
 
-def say(row: Row) -> str:
-    """A row in words."""
+def describe(row: Row) -> str:
+    """A row as a sentence."""
     return (
         f"{row['variants']} variants of {', '.join(row['layers'])} {row['way']}: "
         f"{row['variants_per_minute']:.0f} a minute, "
@@ -123,7 +123,7 @@ def main(
     """Prints a line for each way to tune."""
     rows, machine = [], this_machine()
     for row in rates(layer or [*NAMES], machine):
-        typer.echo(say(row))
+        typer.echo(describe(row))
         rows.append(row)
     if out:
         write_json(out, {"machine": machine.to_json(), "torch": torch.__version__, "rates": rows})

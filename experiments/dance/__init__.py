@@ -1,9 +1,9 @@
-"""What a person runs of dance charts."""
+"""Commands for dance charts."""
 
 VERBS = {
     "dance": (
         "experiments.dance.verbs:app",
-        "Dance charts: gymworks dance SONG writes some; judge, play, show any; fetch human ones.",
+        "Dance charts: gymworks dance SONG writes them; judge, play or draw any; fetch human ones.",
     ),
 }
 """Verbs of the command line; see :mod:`experiments.verbs`."""

@@ -1,4 +1,4 @@
-"""How fast the dance environments are: ``python -m experiments.dance.bench``.
+"""Measures the speed of the dance environments: ``python -m experiments.dance.bench``.
 
 The native vector class beside as many single environments, both with random legal actions and the
 shipped critics, in processor time of one core; the best of several runs counts.

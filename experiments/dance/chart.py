@@ -44,7 +44,7 @@ def command(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Writes step charts for a song."""
+    """Write step charts for a song."""
     from envs.dance.chart import DIFFICULTIES
 
     levels = DIFFICULTIES if difficulties == "all" else tuple(difficulties.split(","))
@@ -123,7 +123,7 @@ def write(
 
 
 def _document(place: Path, found: "list[Tempo]", made: "tuple[Chart, ...]") -> dict[str, Any]:
-    """What was found and written, for scripts."""
+    """The beat found and the charts written, JSON-serialisable, for scripts."""
     return {
         "file": str(place),
         "bpm": float(found[0].bpm),
@@ -138,11 +138,11 @@ def _document(place: Path, found: "list[Tempo]", made: "tuple[Chart, ...]") -> d
 
 
 def _described(found: "list[Tempo]", made: "tuple[Chart, ...]", bpm: float | None) -> list[str]:
-    """What was found and written, in lines."""
+    """The beat found and the charts written, in lines for people."""
     lines = [f"{found[0].bpm:.2f} beats a minute, the first at {found[0].offset_s:.3f} s"]
     others = ", ".join(f"{each.bpm:.2f}" for each in found[1:MOST_SHOWN])
     if bpm is None and others:
-        lines.append(f"if that is wrong, say --bpm; also possible: {others}")
+        lines.append(f"if that is wrong, give --bpm; also possible: {others}")
     if not found[0].is_steady:
         lines.append(
             f"the tempo seems to vary (steadiness {found[0].steadiness:.2f} of 1): arrows will "

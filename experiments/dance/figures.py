@@ -1,4 +1,4 @@
-"""What human charts are like: quantiles of their rates by level, and what meters go by.
+"""Computes quantiles of human charts' rates by level, and the model of their meters.
 
 ``gymworks dance quantiles`` makes ``envs/dance/quantiles.json`` anew from the corpora.
 """
@@ -45,7 +45,7 @@ def command(
         Path | None, typer.Option("--output", "-o", help="JSON file; by default the shipped one.")
     ] = None,
 ) -> None:
-    """Makes the quantiles of human charts and the meter model from the corpora."""
+    """Compute the quantiles of human charts and the meter model from the corpora."""
     from envs.dance import feet
     from envs.dance.corpus import corpus, split
     from hardware_sim.files import write_json

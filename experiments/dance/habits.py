@@ -1,7 +1,7 @@
-"""What human charts of each level keep to: ``python -m experiments.dance.habits``.
+"""Measures the habits of human charts by level: ``python -m experiments.dance.habits``.
 
 Prints the figures behind ``agents.dance.charting.HABITS``: steps a second, kinds of notes,
-and how near two steps come, over the charts of a corpus with at least 20 steps.
+and least gaps between steps, over the charts of a corpus with at least 20 steps.
 """
 
 from pathlib import Path

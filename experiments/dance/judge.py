@@ -1,4 +1,4 @@
-"""``gymworks dance judge``: whether charts are playable, how hard they are, and in sync.
+"""``gymworks dance judge``: playability, difficulty and sync of charts.
 
 Playability is measured against human charts of the level, the meter by a model of In The Groove's,
 sync by the onsets of the song's audio, if it is there.
@@ -29,19 +29,19 @@ IN_SYNC_S = 0.02
 
 
 COLOURS = ((90, "green"), (75, "yellow"), (0, "red"))
-"""How playability is coloured, from which value on."""
+"""Least playability of each colour."""
 
 
 @dataclass(frozen=True)
 class Sync:
-    """How a chart's steps meet the onsets of its song.
+    """Lag and drift of a chart's steps against the onsets of its song.
 
     Attributes:
-        lag_s: How late the chart is (negative: early), from -0.1 to 0.1.
-        drift_s: How much later its last third is than its first.
+        lag_s: Seconds by which the chart is late (negative: early), from -0.1 to 0.1.
+        drift_s: Seconds by which its last third is later than its first.
         strength: Mean strength of the onsets at the steps once the lag is taken off, in standard
             deviations; about 0 for a chart of another song.
-        verdict: In words.
+        verdict: The conclusion, for people.
     """
 
     lag_s: float
@@ -52,19 +52,19 @@ class Sync:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What there is to say about a chart.
+    """The figures by which a chart is judged, and the reasons.
 
     Attributes:
         difficulty: Its level.
-        author: Who wrote it.
+        author: Its author's name.
         measured_by: The level whose human charts it was measured by.
         steps: Rows on which a foot steps.
-        meter: What its author says.
-        estimated_meter: What an author of In The Groove would say.
+        meter: Its author's meter.
+        estimated_meter: The meter estimated for it, on In The Groove's scale.
         playability: From 0 to 100, see :func:`envs.dance.playability.score`.
         rates: See :func:`envs.dance.feet.rates`.
-        findings: What few human charts of the level have.
-        sync: How it meets the audio; ``None`` without audio.
+        findings: Traits that few human charts of the level have.
+        sync: Its sync with the audio; ``None`` without audio.
     """
 
     difficulty: str
@@ -108,7 +108,7 @@ def judge(chart: Chart, song: Song, curve: NDArray[np.float64] | None = None) ->
 
 
 def synced(times: NDArray[np.float64], curve: NDArray[np.float64], offset_s: float) -> Sync:
-    """How steps at times (N,) meet the onsets of a curve; ``offset_s`` is the file's."""
+    """Sync of steps at times (N,) with the onsets of a curve; ``offset_s`` is the file's."""
     from envs.dance.tempo import CURVE_RATE, lag
 
     def strength(shift_s: float) -> float:
@@ -145,7 +145,7 @@ def command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judges the charts of a song: playability, difficulty, sync, each with reasons."""
+    """Judge the charts of a song: playability, difficulty, sync, each with reasons."""
     from envs.dance import simfiles
 
     song = simfiles.read(file)
@@ -161,14 +161,14 @@ def command(
     judged = [judge(chart, song, curve) for chart in fit]
     short = [chart.difficulty for chart in song.charts if len(chart.rows) < FEWEST_STEPS]
     if as_json:
-        told: dict[str, Any] = {
+        document: dict[str, Any] = {
             "title": song.title,
             "artist": song.artist,
             "audio": str(music) if music else None,
             "too_short": short,
             "charts": [asdict(each) for each in judged],
         }
-        print_json(told)
+        print_json(document)
         return
     _print(console, song, judged)
     if short:
@@ -219,7 +219,7 @@ def _reasons(each: Judgement) -> list[str]:
     error = meter_model()["mean_absolute_error"]["test"][0]
     if abs(each.estimated_meter - each.meter) > 4 * error:
         side = "harder" if each.estimated_meter > each.meter else "easier"
-        lines.append(f"Meter: {side} than its {each.meter} says, about {each.estimated_meter:.1f}.")
+        lines.append(f"Meter: {side} than its {each.meter}, about {each.estimated_meter:.1f}.")
     for finding in each.findings:
         unit = "" if finding.rate in PACES else " per 100 steps"
         where = ", ".join(f"{1 + beat / 4:.2f}" for beat in finding.beats)

@@ -1,4 +1,4 @@
-"""Step placement on songs never trained on: ``python -m experiments.dance.onset_report RUN``.
+"""Onsets found in songs never trained on: ``python -m experiments.dance.onset_report RUN``.
 
 Scores what ``python -m agents.dance.recipes.onsets folds RUN`` found, in any number of runs that
 differ in their seed. For every model, level and song: average precision (the area under precision

@@ -19,7 +19,7 @@ def command(
         str, typer.Option(help="Which chart; by default the hardest of the file.")
     ] = "",
 ) -> None:
-    """Draws a chart: arrows coloured by note type, holds, mines, feet and techniques."""
+    """Draw a chart: arrows coloured by note type, holds, mines, feet and techniques."""
     from PIL import Image
 
     from envs.dance import simfiles

@@ -27,7 +27,7 @@ def command(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Writes one HTML page that plays the song with scrolling arrows, feet and waveform."""
+    """Write one HTML page that plays the song with scrolling arrows, feet and waveform."""
     page = output or chart_file.with_suffix(".html")
     with aside(quiet).status("reading the song and finding the feet"):
         write(chart_file, page, music)
@@ -46,7 +46,7 @@ def write(chart_file: Path, page: Path, music: Path | None = None) -> None:
     song = simfiles.read(chart_file)
     path = music or chart_file.parent / song.music
     if not song.music and music is None:
-        raise InputError(f"{chart_file} names no music; say which with --music")
+        raise InputError(f"{chart_file} names no music; give it by --music")
     samples, rate = audio.load(path)
     charts = sorted((c for c in song.charts if len(c.rows)), key=lambda c: (c.level, c.meter))
     if not charts:

@@ -36,7 +36,7 @@ MEDIAN = 4
 
 
 def written(env: gym.Env[Any, Any], name: str, song: str, level: str, seed: int) -> dict[str, Any]:
-    """What an agent's chart of a song comes to: the episode's figures, the judge's, the feet's."""
+    """Figures of an agent's chart of a song: the episode's, the judge's, the feet's."""
     agent = load_agent(name, env, deterministic=False)
     info = ending(env, agent, seed, options={"song": song, "level": level}).info
     dance = env.unwrapped

@@ -1,9 +1,9 @@
-"""How well networks foretell the rows of dance charts, beside the paper's table 3.
+"""Scores networks' predictions of the rows of dance charts, beside the paper's table 3.
 
 ``python -m experiments.dance.selection_report measure WEIGHTS`` judges weights that
 ``agents.dance.recipes.selection`` wrote to a folder, each named after its recipe (``ours-1`` is
 the second seed), on the songs of the split test, and writes their lines to the JSON file beside
-this module; ``... critic`` adds how well the shipped critic tells human charts from spoiled ones;
+this module; ``... critic`` adds the shipped critic's areas under the curve, human against spoiled;
 ``... table`` prints the table; ``... bench`` compares cached sampling with reading everything again
 for every row.
 """
@@ -24,7 +24,7 @@ from rich.table import Table
 from torch import Tensor
 
 from agents.dance import critic as dance
-from agents.dance import selection as dance_selection
+from agents.dance import selection
 from agents.dance.batches import (
     Batch,
     Steps,
@@ -106,13 +106,13 @@ def summary(
 
 
 def judged(log_probabilities: Callable[[Batch], Tensor], songs: Songs) -> dict[str, Any]:
-    """What a model does on songs."""
+    """Perplexity and accuracy of a model's predictions on songs."""
     found = score(log_probabilities, songs.charts)
     return summary(found.nats.double().numpy(), found.hits.numpy(), songs.song)
 
 
 def ngram_judged(songs: Songs) -> dict[str, Any]:
-    """What the n-gram does, fitted to the charts of the split train and their mirror images."""
+    """As :func:`judged`, of the n-gram of the charts of the split train and their mirror images."""
     train = [chart.rows for chart in human_charts(CORPUS, "train")]
     model = KneserNey([mirror[rows] for rows in train for mirror in MIRRORED], ORDER)
     nats, hits = [], []
@@ -123,11 +123,11 @@ def ngram_judged(songs: Songs) -> dict[str, Any]:
     return summary(np.concatenate(nats), np.concatenate(hits), songs.song)
 
 
-def within_holds(words: Tensor, batch: Batch) -> Tensor:
-    """Log-probabilities with those of rows that holds forbid shared out among the others."""
+def within_holds(log_probabilities: Tensor, batch: Batch) -> Tensor:
+    """Log-probabilities (B, N, 256), those of rows that holds forbid shared among the others."""
     legal = np.stack([legal_rows(held_before(rows)) for rows in batch.rows.numpy()])
     legal[..., 0] = False
-    return torch.log_softmax(words.masked_fill(~torch.from_numpy(legal), -1e9), -1)
+    return torch.log_softmax(log_probabilities.masked_fill(~torch.from_numpy(legal), -1e9), -1)
 
 
 def lines(weights: Path, names: Sequence[str], songs: Songs) -> dict[str, dict[str, Any]]:
@@ -142,24 +142,26 @@ def lines(weights: Path, names: Sequence[str], songs: Songs) -> dict[str, dict[s
     networks = {}
     for name in names:
         networks[name], about = _loaded(name, weights / f"{name}.safetensors")
-        found[name] = {**judged(_words([networks[name]]), songs), **about}
+        found[name] = {**judged(_predictions([networks[name]]), songs), **about}
     if MASKED in networks:
-        plain = _words([networks[MASKED]])
+        plain = _predictions([networks[MASKED]])
         found[f"{MASKED}, within holds"] = judged(lambda b: within_holds(plain(b), b), songs)
     if OURS in networks:
         ours = [networks[OURS]]
-        found[f"{OURS}, mean over mirrors"] = judged(_words(ours, range(4)), songs)
+        found[f"{OURS}, mean over mirrors"] = judged(_predictions(ours, range(4)), songs)
         second = weights / f"{OURS}-1.safetensors"
         if second.exists():
             other = _loaded(OURS, second)[0]
-            found[f"{OURS}, second seed"] = judged(_words([other]), songs)
-            pair = _words([*ours, other], range(4))
+            found[f"{OURS}, second seed"] = judged(_predictions([other]), songs)
+            pair = _predictions([*ours, other], range(4))
             found["two networks, mean over mirrors"] = judged(pair, songs)
     return found
 
 
-def _words(networks: Sequence[Any], mirrors: Sequence[int] = (0,)) -> Callable[[Batch], Tensor]:
-    return lambda batch: dance_selection.log_probabilities(networks, batch, mirrors)
+def _predictions(
+    networks: Sequence[Any], mirrors: Sequence[int] = (0,)
+) -> Callable[[Batch], Tensor]:
+    return lambda batch: selection.log_probabilities(networks, batch, mirrors)
 
 
 def _loaded(name: str, path: Path) -> tuple[Any, dict[str, Any]]:
@@ -205,7 +207,7 @@ def critic(
     """Judges the shipped critic: human charts of test songs against spoiled ones."""
     torch.set_num_threads(1)
     charts = chart_steps(human_charts(CORPUS, "test"), CORPUS)
-    network, shipped = dance_selection.shipped(), dance.shipped()
+    network, shipped = selection.shipped(), dance.shipped()
     scores = {
         name: dance.chart_scores(shipped, dance.windows(network, group))
         for name, group in spoiled(charts, seed).items()
@@ -252,7 +254,7 @@ def bench(
 ) -> None:
     """Compares cached sampling with reading all rows again for every row of one chart."""
     torch.set_num_threads(1)
-    network = dance_selection.shipped()
+    network = selection.shipped()
     ticks = np.cumsum(np.random.default_rng(0).choice([12, 24, 24, 48], rows))
     given = [steps(ticks, ticks / 96, seed % 5) for seed in range(charts)]
     started = time.perf_counter()

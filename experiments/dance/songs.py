@@ -2,7 +2,7 @@
 
 ``GYMWORKS_DANCE_DATA=FOLDER python -m experiments.dance.songs`` cuts excerpts out of four songs of
 Frets on Fire whose licence allows it, and writes their human charts as slots of the beat grid and
-the onset critic's chances of a step beside them.
+the onset critic's probabilities of a step beside them.
 """
 
 import json

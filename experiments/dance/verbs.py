@@ -10,22 +10,22 @@ from experiments.options import Quiet, aside, printer
 from experiments.verbs import Table, Verbs
 
 VERBS: Table = {
-    "chart": ("experiments.dance.chart:command", "Writes step charts for a song."),
+    "chart": ("experiments.dance.chart:command", "Write step charts for a song."),
     "preview": (
         "experiments.dance.preview:command",
-        "Writes one HTML page that plays the song with scrolling arrows, feet and waveform.",
+        "Write one HTML page that plays the song with scrolling arrows, feet and waveform.",
     ),
     "judge": (
         "experiments.dance.judge:command",
-        "Judges the charts of a song: playability, difficulty, sync, each with reasons.",
+        "Judge the charts of a song: playability, difficulty, sync, each with reasons.",
     ),
     "picture": (
         "experiments.dance.picture:command",
-        "Draws a chart: arrows coloured by note type, holds, mines, feet and techniques.",
+        "Draw a chart: arrows coloured by note type, holds, mines, feet and techniques.",
     ),
     "quantiles": (
         "experiments.dance.figures:command",
-        "Makes the quantiles of human charts and the meter model from the corpora.",
+        "Compute the quantiles of human charts and the meter model from the corpora.",
     ),
 }
 
@@ -46,7 +46,7 @@ app = typer.Typer(cls=SongFirst, no_args_is_help=True)
 
 @app.callback()
 def _group() -> None:
-    """Dance charts: gymworks dance SONG writes some; judge, play, show any; fetch human ones."""
+    """Dance charts: gymworks dance SONG writes them; judge, play or draw any; fetch human ones."""
 
 
 @app.command("data")
@@ -63,7 +63,7 @@ def data(
     ] = "",
     quiet: Quiet = False,
 ) -> None:
-    """Fetches human charts from their public sources, and says under which licences they are."""
+    """Fetch human charts from their public sources, and print their licences."""
     from envs.dance import fetching
     from envs.dance.corpus import data_folder
     from hardware_sim.errors import choose

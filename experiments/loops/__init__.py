@@ -1,1 +1,1 @@
-"""What a person runs of loop scheduling."""
+"""Commands for loop scheduling."""

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from agents.loops import search as loops_search
+from agents.loops import search
 from envs.loops.batch import LoopBatch
 from envs.loops.compiled import Kernel, algorithm, halide, sample
 from envs.loops.measured import Stopwatch
@@ -55,7 +55,7 @@ def random_nests(start: Nest, hand: Nest, count: int, seed: int) -> list[Nest]:
 
 
 def correlation_row(problem: Problem, model: LoopBatch, clock: Stopwatch, count: int) -> Row:
-    """How well the model orders random nests of a problem, and how far off it is."""
+    """Rank correlation and error of the model on random nests of a problem."""
     start = Nest.unscheduled(problem)
     nests = random_nests(start, _by_hand(start, model), count, seed=0)
     modelled = np.array([model.seconds(nest) for nest in nests])
@@ -78,12 +78,12 @@ def rank_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 def _by_hand(start: Nest, model: LoopBatch) -> Nest:
     return _after(
         start,
-        loops_search.hand(start, model.processor.vector_registers, model.processor.lanes),
+        search.hand(start, model.processor.vector_registers, model.processor.lanes),
     )
 
 
-def _after(nest: Nest, edits: list[loops_search.Edit]) -> Nest:
-    for action in loops_search.actions_of(nest, edits):
+def _after(nest: Nest, edits: list[search.Edit]) -> Nest:
+    for action in search.actions_of(nest, edits):
         nest = nest.after(action)
     return nest
 
@@ -91,8 +91,8 @@ def _after(nest: Nest, edits: list[loops_search.Edit]) -> Nest:
 def speed_row(problem: Problem, model: LoopBatch, clock: Stopwatch) -> Row:
     """Measured GFLOP/s of schedules that need no measurement to be found, and of autoschedulers."""
     start = Nest.unscheduled(problem)
-    greedy = loops_search.greedy(start, model.seconds)
-    annealed = loops_search.annealing(start, model.seconds, ANNEALING_EVALUATIONS, seed=0)
+    greedy = search.greedy(start, model.seconds)
+    annealed = search.annealing(start, model.seconds, ANNEALING_EVALUATIONS, seed=0)
     nests = {
         "unscheduled": start,
         "greedy": _after(start, greedy.edits),
@@ -140,7 +140,7 @@ def command(
         Path | None, typer.Option("--output", "-o", help="JSON file for the figures.")
     ] = None,
 ) -> None:
-    """Measures nests on this machine and says how well the model knows their order."""
+    """Measures nests on this machine and compares their order with the model's."""
     os.environ["HL_NUM_THREADS"] = "1"  # so that autoschedulers' threads are this one
     console = Console()
     console.print(hardware())

@@ -1,13 +1,13 @@
-"""What a person runs of device placement."""
+"""Commands for device placement."""
 
 VERBS = {
     "place": (
         "experiments.placement.place:command",
-        "Places a network's ops on devices and says what it gains.",
+        "Place a network's ops on devices and show what it gains.",
     ),
     "demo": (
         "experiments.placement.demo:command",
-        "Trains an agent to place Inception-V3, and compares it with every baseline.",
+        "Train an agent to place Inception-V3, and compare it with every baseline.",
     ),
 }
 """Verbs of the command line; see :mod:`experiments.verbs`."""

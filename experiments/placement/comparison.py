@@ -41,12 +41,12 @@ class Row:
 
     Attributes:
         name: The method.
-        placement: int64 ``(G,)``, what it proposes; None for the bound.
+        placement: int64 ``(G,)``, the device of each group; None for the bound.
         makespan_s: Seconds of one step.
         evaluations: Simulator calls it spent.
         peak_bytes: int64 ``(D,)``; None for the bound.
-        fits: Whether it fits in memory.
-        note: What else to know.
+        fits: True if it fits in memory.
+        note: A remark, or empty.
     """
 
     name: str
@@ -188,13 +188,13 @@ def _bound_row(problem: PlacementProblem) -> Row:
 
 
 def verdict(rows: list[Row]) -> str:
-    """Who beats the best that PPO found, in words."""
+    """Names the baselines that PPO's best placement beats, and those that are ahead of it."""
     ours = min(row.makespan_s for row in rows if row.name.startswith("PPO"))
     others = [row for row in rows if row.placement is not None and not row.name.startswith("PPO")]
     better = [row.name for row in others if row.makespan_s < ours]
     worse = [row.name for row in others if row.makespan_s >= ours]
-    said = f"PPO beats {_enumerate(worse)}." if worse else "PPO beats no baseline."
-    return f"{said} Ahead of PPO: {_enumerate(better)}." if better else said
+    text = f"PPO beats {_enumerate(worse)}." if worse else "PPO beats no baseline."
+    return f"{text} Ahead of PPO: {_enumerate(better)}." if better else text
 
 
 def _enumerate(names: list[str]) -> str:

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments.options import AsJson, Quiet, aside, print_json, printer
+from experiments.options import Quiet, aside, printer
 from hardware_sim.files import write_json
 
 if TYPE_CHECKING:
@@ -28,25 +28,19 @@ def command(
         Path | None, typer.Option(help="Run folder; a new one under runs/ by default.")
     ] = None,
     quiet: Quiet = False,
-    as_json: AsJson = False,
 ) -> None:
-    """Trains an agent to place Inception-V3, and compares it with every baseline."""
+    """Train an agent to place Inception-V3, and compare it with every baseline."""
     from experiments.evaluate import evaluate, parse_seeds
-    from experiments.placement.comparison import as_json as comparison
-    from experiments.placement.comparison import compare, write_comparison
+    from experiments.placement.comparison import as_json, compare, write_comparison
     from experiments.train import configure, train
 
     config = configure(ENV_ID, steps=steps, seed=seed)
     run = train(config, run_dir or _new_folder(), quiet=quiet)
     with aside(quiet).status("every baseline with as many simulations"):
         problem, rows = compare(ENV_ID, run)
-    compared = {"env_id": ENV_ID, **comparison(problem, rows)}
-    write_json(run.folder / "comparison.json", compared)
+    write_json(run.folder / "comparison.json", {"env_id": ENV_ID, **as_json(problem, rows)})
     run.save_result(evaluate(ENV_ID, str(run.folder), parse_seeds(ENV_ID, "test"), episodes=1))
     report = write_comparison(TITLE, problem, rows, run)
-    if as_json:
-        print_json({"run": str(run.folder), "report": str(report), **compared})
-        return
     console = printer(silent=quiet)
     _print(console, problem, rows)
     console.print(f"Run folder: {run.folder}. Report: {report}")
@@ -78,5 +72,5 @@ def _print(console: Console, problem: "PlacementProblem", rows: list["Row"]) -> 
         peaks = [] if row.peak_bytes is None else (row.peak_bytes / 2**30).tolist()
         memory = " ".join(f"{peak:.1f}" for peak in peaks)
         table.add_row(*line[:fixed], memory, style=style)
-    console.print(table)
+    console.print(table, soft_wrap=False)
     console.print(verdict(rows))

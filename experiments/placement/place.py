@@ -1,4 +1,4 @@
-"""``gymworks place``: where to run the parts of a network, without any learning."""
+"""``gymworks place``: places the parts of a network on devices, without any learning."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,9 +49,9 @@ def command(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Places a network's ops on devices and says what it gains."""
+    """Place a network's ops on devices and show what it gains."""
     console = printer(silent=quiet or as_json)
-    if shipped or graph == "list":  # the word is older than the option
+    if shipped or graph == "list":  # the argument is older than the option
         found = {"graphs": library.names(), "clusters": devices.names()}
         for kind, names in found.items():
             console.print(f"{kind}: {', '.join(names)}")
@@ -71,7 +71,8 @@ def command(
         "makespan_s": schedule.makespan_s,
     }
     gains = _gains(problem, schedule)
-    console.print(_table(f"{plan['graph']} on {plan['cluster']}, {method}", gains["devices"]))
+    title = f"{plan['graph']} on {plan['cluster']}, {method}"
+    console.print(_table(title, gains["devices"]), soft_wrap=False)
     console.print(_verdict(schedule.makespan_s, gains))
     if not gains["fits"]:
         console.print("[red]This placement does not fit in memory.[/red]")

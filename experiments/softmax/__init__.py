@@ -1,9 +1,9 @@
-"""What a person runs of the adaptive softmax."""
+"""Commands for the adaptive softmax."""
 
 VERBS = {
     "softmax": (
         "experiments.softmax.cut:command",
-        "Measures this machine and says where to cut a vocabulary, and what that gains.",
+        "Measure this machine and show where to cut a vocabulary, and what that gains.",
     ),
 }
 """Verbs of the command line; see :mod:`experiments.verbs`."""

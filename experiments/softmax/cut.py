@@ -1,4 +1,4 @@
-"""``gymworks softmax``: where to cut a vocabulary for an adaptive softmax on this machine."""
+"""``gymworks softmax``: cuts a vocabulary for an adaptive softmax on this machine."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,7 +37,7 @@ def command(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measures this machine and says where to cut a vocabulary, and what that gains."""
+    """Measure this machine and show where to cut a vocabulary, and what that gains."""
     from envs.softmax.frequencies import FrequencyCurve, read_counts
     from envs.softmax.module import AdaptiveSoftmax
     from envs.softmax.plan import LOSS_PRICE
@@ -64,7 +64,7 @@ def command(
     console = printer(silent=quiet)
     title = f"{counts.name}: {plan.vocabulary:,} words, batch {batch}, on {device}"
     curve = FrequencyCurve.of_counts("counts", found[:vocabulary])
-    console.print(_table(title, plan, curve, hidden))
+    console.print(_table(title, plan, curve, hidden), soft_wrap=False)
     console.print(
         f"expected {plan.expected_ms:.3g} ms, full softmax {plan.full_ms:.3g} ms: "
         f"speed-up {plan.speed_up:.1f}; estimated loss of quality {plan.loss:.3f} nats a word"

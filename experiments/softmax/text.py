@@ -162,7 +162,7 @@ class FullSoftmax(nn.Module):
 
 @dataclass(frozen=True)
 class Training:
-    """How a training went.
+    """The result of a training.
 
     Attributes:
         perplexity: On the held-out part, after the last step.

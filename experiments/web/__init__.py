@@ -1,4 +1,4 @@
-"""What a person runs of the web."""
+"""Commands for the web."""
 
 VERBS = {
     "web": (

@@ -38,7 +38,7 @@ TASKS = (
     ("book-flight", False),
     ("book-flight", True),
 )
-"""Tasks, and whether every episode of ours gets a fresh page."""
+"""Tasks, and True where every episode of ours gets a fresh page."""
 
 CLICKS = 5
 IN_A_ROW = 5
@@ -101,7 +101,7 @@ class Peer:
 
 
 def peer_command() -> list[str]:
-    """What starts MiniWoB++; its environment is made in the cache folder if it is not there."""
+    """The command of MiniWoB++; its environment is made in the cache folder if it is not there."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "gymworks" / "-".join(PACKAGES).replace("==", "-")
     python = folder / "bin" / "python"
@@ -208,7 +208,7 @@ def proportional_mb(processes: list[psutil.Process]) -> float:
 
 
 def launch_seconds(env_id: str) -> float:
-    """From no browser to the first observation."""
+    """Seconds from no browser to the first observation."""
     release_browsers()
     began = time.perf_counter()
     env = gym.make(env_id, disable_env_checker=True)
@@ -252,7 +252,7 @@ def peer_mb(peer: Peer) -> float:
 
 
 def verdicts(result: Row) -> list[Row]:
-    """What was aimed at and what was reached; the worst task counts."""
+    """The targets and the figures reached; the worst task counts."""
     rows = []
     for (kind, act), least in TARGETS.items():
         reached = min(

@@ -152,7 +152,7 @@ def _buffer(number: int, demonstration: Demonstration, steps: Transitions) -> An
 
 @contextmanager
 def _staged(path: Path) -> Iterator[str]:
-    """Where Minari writes, beside the path; what is written whole is moved to the path."""
+    """A folder beside the path, for Minari to write to; a whole data set is moved to the path."""
     name, before = path.name, os.environ.get("MINARI_DATASETS_PATH")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

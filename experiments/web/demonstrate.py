@@ -73,8 +73,8 @@ def demonstrate(
 
     Args:
         env: A web environment.
-        agent: Who acts.
-        name: What the agent is called.
+        agent: The agent that acts.
+        name: Its name.
         seed: Seed of the episode.
         options: Options of ``reset``.
 

@@ -66,14 +66,14 @@ def command(
             {"output": str(output), **kept, "left_out": counts["left out"], "unmapped": reasons}
         )
     else:
-        _tell(printer(silent=quiet), output, counts, reasons)
+        _print(printer(silent=quiet), output, counts, reasons)
 
 
-def _tell(console: Console, output: Path, counts: Counter[str], reasons: Counter[str]) -> None:
-    said = f"{counts['episodes']} episodes, {counts['steps']} steps in {output}"
+def _print(console: Console, output: Path, counts: Counter[str], reasons: Counter[str]) -> None:
+    text = f"{counts['episodes']} episodes, {counts['steps']} steps in {output}"
     if counts["left out"]:
-        said += f"; {counts['left out']} without success left out"
-    console.print(said, markup=False)
+        text += f"; {counts['left out']} without success left out"
+    console.print(text, markup=False)
     if reasons:
         console.print(f"{reasons.total()} events have no action:", markup=False)
         for why, count in reasons.most_common(MOST_REASONS):

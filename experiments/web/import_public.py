@@ -41,7 +41,7 @@ def command(
     if as_json:
         print_json({"output": str(output), "tasks": found})
     else:
-        printer(silent=quiet).print(_table(found))
+        printer(silent=quiet).print(_table(found), soft_wrap=False)
 
 
 def _counted(file: Path, counts: Counter[str]) -> Iterator[Demonstration]:

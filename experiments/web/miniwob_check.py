@@ -21,7 +21,7 @@ from envs.web.miniwob.package import reloaded, tasks
 from hardware_sim.errors import InputError, choose
 
 LEVELS = 2
-"""Most by which a pixel may differ, of 255."""
+"""Greatest difference that a pixel may have, of 255."""
 
 Moment = tuple[Record, NDArray[np.uint8]]
 
@@ -83,7 +83,7 @@ def check_task(task: str, steps: int, fresh_page: bool | None = None) -> dict[st
 
 
 def compare(once: list[Moment], again: list[Moment]) -> str:
-    """Where two episodes differ, or nothing."""
+    """The first difference of two episodes; empty if there is none."""
     for step, (first, second) in enumerate(zip(once, again, strict=False)):
         found = difference(first[0], second[0])
         if found:
@@ -101,7 +101,7 @@ def command(
         bool, typer.Option(help="Restart in the open page even where a task needs a fresh one.")
     ] = False,
 ) -> None:
-    """Plays every task and says what went wrong."""
+    """Plays every task and prints its fault, if it has one."""
     console = Console()
     chosen = [task for task in tasks() if only in task]
     if not chosen:

@@ -22,7 +22,7 @@ from hardware_sim.errors import InputError
 
 DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 MARGIN = (420, 160)
-"""What a window needs beside the pages, in CSS pixels."""
+"""Width and height of a window beside the pages, in CSS pixels."""
 
 
 def command(
@@ -35,7 +35,7 @@ def command(
     options: Annotated[
         str, typer.Option(help='Options of reset as JSON, such as {"split": "test"}.')
     ] = "{}",
-    by: Annotated[str, typer.Option(help="Who plays, as the file will say.")] = "",
+    by: Annotated[str, typer.Option(help="The player's name, for the file.")] = "",
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     browser: Annotated[
         bool, typer.Option("--browser", help="Open a window of Chromium for it.")
@@ -103,8 +103,8 @@ def _save(console: Console, file: Path, recording: Recording, force: bool) -> No
     demonstration = recording.demonstration()
     write_demonstrations(file, [demonstration], force)
     score = demonstration.score
-    said = "unfinished" if score is None else f"score {score:.6g}"
-    console.print(f"{said}, {len(demonstration.steps)} steps in {file}", markup=False)
+    outcome = "unfinished" if score is None else f"score {score:.6g}"
+    console.print(f"{outcome}, {len(demonstration.steps)} steps in {file}", markup=False)
 
 
 @contextmanager

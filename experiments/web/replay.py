@@ -112,7 +112,7 @@ def _screen(env: WebEnv) -> NDArray[np.uint8]:
 
 
 def described(demonstration: Demonstration, seen: Replay) -> list[str]:
-    """A replay in words, one line a finding."""
+    """A replay for people, one line a finding."""
     steps = len(demonstration.steps)
     lines = [f"{demonstration.env_id}, seed {demonstration.seed}, {steps} steps: "]
     lines[0] += "no drift" if seen.drift is None else f"drift at step {seen.drift.step}"
@@ -136,7 +136,7 @@ def _plain(value: object) -> str:
 
 
 def _differences(drift: Drift) -> list[str]:
-    """Which parts and rows of a page differ, and how."""
+    """The parts and rows of a page that differ, one line each."""
     lines = [
         f"{part}: {getattr(drift.recorded, part)!r}, now {getattr(drift.shown, part)!r}"
         for part in drift.parts
@@ -151,8 +151,8 @@ def _differences(drift: Drift) -> list[str]:
             lines.append(f"row {ref}: {shown}: {then or now}")
             continue
         changed = [name for name in then._fields if getattr(then, name) != getattr(now, name)]
-        said = [f"{name} {getattr(then, name)!r}, now {getattr(now, name)!r}" for name in changed]
-        lines.append(f"row {ref}: {'; '.join(said)}")
+        parts = [f"{name} {getattr(then, name)!r}, now {getattr(now, name)!r}" for name in changed]
+        lines.append(f"row {ref}: {'; '.join(parts)}")
     if len(drift.rows) > MOST_ROWS:
         lines.append(f"and {len(drift.rows) - MOST_ROWS} rows more")
     return lines

@@ -35,7 +35,7 @@ SMALL = tuple(f"WoB-{name}-v0" for name in TASKS if name != "QA")
 SITES = ("WoB-United-v0", "WoB-Alaska-v0", "WoB-AA-v0", "WoB-JetBlue-v0")
 UNSEEN_SITES = ("WoB-Generic-v0", "WoB-Meridian-v0")
 LEARNED = {"pretrained": ("web", "dom"), "pixels": ("web-pixels", "pixels")}
-"""Shipped weights and what they see, by the name of an agent with several training seeds."""
+"""Shipped weights and their inputs, by the name of an agent with several training seeds."""
 
 PAPER = (
     "Success means that every key that the instruction determines agrees with the human's answer. "
@@ -71,12 +71,12 @@ class Job(NamedTuple):
 
     @property
     def title(self) -> str:
-        """Id and where the instructions come from."""
+        """Id and source of the instructions."""
         return f"{self.env_id} {' '.join(self.options.values())}"
 
 
 class Result(NamedTuple):
-    """What became of a job's episodes: success and agreement of each, and how many were lost."""
+    """Outcomes of a job's episodes: success and agreement of each, and the number of lost ones."""
 
     successes: list[bool]
     agreement: list[float]

@@ -41,12 +41,12 @@ class Memory:
 
 @dataclass
 class Soak:
-    """What a long run came to.
+    """The result of a long run.
 
     Attributes:
         resets: Episodes begun.
         steps: Steps taken.
-        lost: What was said of each lost episode.
+        lost: The error of each lost episode.
         left: Processes that outlived the environment.
         memory: Samples at even distances.
     """
@@ -65,7 +65,7 @@ class Soak:
         return statistics.median(late) / statistics.median(early) - 1
 
     def problems(self) -> list[str]:
-        """What should not be; empty if all is well."""
+        """Faults found; empty if all is well."""
         found = [f"{name} is left" for name in self.left]
         found += [f"an episode was lost: {why}" for why in self.lost]
         for name in ("browser_private", "python_private"):

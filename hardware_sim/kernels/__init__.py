@@ -15,7 +15,7 @@ estimates for another processor can be made anywhere; compiling and running happ
 
 Input and output are channels-last (as oneDNN prefers them) and are neither copied nor re-ordered;
 weights are transformed and packed once, in :func:`build`. :mod:`hardware_sim.kernels.opponents`
-has what PyTorch offers, and :func:`interleaved` times one against the other.
+has PyTorch's own convolutions, and :func:`interleaved` times one against the other.
 
 :mod:`hardware_sim.kernels.tuning` chooses the kernels of a network, and
 :mod:`hardware_sim.kernels.accelerate` runs it with them.

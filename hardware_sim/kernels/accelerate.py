@@ -34,11 +34,11 @@ def accelerate(model: nn.Module, plan: NetworkPlan | str | Path) -> nn.Module:
     Outputs agree with the model's within the kernels' tolerances (:func:`variant.tolerance`); NaN
     and infinity go where they went. The first call packs the weights. Inputs of other shapes than
     tuned for, layers that no kernel computes and those where none is faster are left to PyTorch;
-    :func:`summary` says which. A tensor that wants a gradient raises :class:`InputError`.
+    :func:`summary` lists them. A tensor that wants a gradient raises :class:`InputError`.
 
     Args:
         model: Any model on the CPU; it is not changed.
-        plan: What ``gymworks tune`` wrote, or its path.
+        plan: A plan that ``gymworks tune`` wrote, or its path.
 
     Raises:
         InputError: The plan cannot be read or comes from another machine.
@@ -64,10 +64,10 @@ def accelerate(model: nn.Module, plan: NetworkPlan | str | Path) -> nn.Module:
 
 
 def summary(model: nn.Module) -> str:
-    """What runs each convolution of an accelerated model, in words; complete after a first call.
+    """Lists what runs each convolution of an accelerated model; complete after a first call.
 
     Args:
-        model: What :func:`accelerate` returned.
+        model: A model that :func:`accelerate` returned.
     """
     lines = []
     if reason := getattr(model, "untraced", ""):
@@ -76,8 +76,8 @@ def summary(model: nn.Module) -> str:
         if isinstance(layer, AcceleratedConvolution):
             fused = f" + {' + '.join(layer.fused)}" if layer.fused else ""
             runs = layer.runs or {(): "not called yet"}
-            for shape, said in runs.items():
-                lines.append(f"{layer.name}{fused} {'x'.join(map(str, shape))}: {said}")
+            for shape, label in runs.items():
+                lines.append(f"{layer.name}{fused} {'x'.join(map(str, shape))}: {label}")
         elif isinstance(layer, Convolution):
             lines.append(f"{name}: torch: {unsupported(layer) or 'called in an unusual way'}")
     return "\n".join(lines) or "the model has no convolution layers"
@@ -168,7 +168,7 @@ def _is_plain(node: fx.Node) -> bool:
 
 
 def _is_call(node: fx.Node, targets: tuple[Any, ...]) -> bool:
-    """Whether a node calls one of some functions, or methods where a target is a string."""
+    """True if a node calls one of some functions, or methods where a target is a string."""
     return node.op in ("call_function", "call_method") and node.target in targets
 
 
@@ -192,7 +192,7 @@ def _sum(node: fx.Node) -> tuple[fx.Node | None, fx.Node | None]:
 
 
 def _disturbed(start: fx.Node, end: fx.Node) -> bool:
-    """Whether anything between two nodes may change tensors in place."""
+    """True if anything between two nodes may change tensors in place."""
     node = start.next
     while node is not end:
         if _mutates(node):

@@ -30,7 +30,7 @@ class AcceleratedConvolution(nn.Module):
     Attributes:
         name: Of the layer that it stands for.
         fused: What was fused into it: some of ``batch norm``, ``add`` and ``relu``.
-        runs: What runs, in words, by shape of the input.
+        runs: A description of what runs, by shape of the input.
     """
 
     weight: torch.Tensor
@@ -91,14 +91,14 @@ class AcceleratedConvolution(nn.Module):
         try:
             problem = self._problem(shape)
         except InputError as error:  # no images, or too many numbers; PyTorch may know better
-            run, said, output = self._torch, f"torch: {error}", ()
+            run, label, output = self._torch, f"torch: {error}", ()
         else:
             output = problem.output_shape
-            run, said = self._kernel(problem)
+            run, label = self._kernel(problem)
             if run is None:
                 run, name = self._library(problem)
-                said = f"{name}: {said}"
-        self.runs[tuple(shape)] = said
+                label = f"{name}: {label}"
+        self.runs[tuple(shape)] = label
         self._prepared[tuple(shape)] = run, output
         return self._prepared[tuple(shape)]
 
@@ -118,7 +118,7 @@ class AcceleratedConvolution(nn.Module):
         if entry is None:
             warnings.warn(
                 f"the plan has no kernel for every input of batch {problem.batch}; PyTorch's run "
-                "there (summary() says where); tune with such an input for more",
+                "there (summary() lists where); tune with such an input for more",
                 stacklevel=4,
             )
             return None, "this shape is not in the plan"
@@ -141,7 +141,7 @@ class AcceleratedConvolution(nn.Module):
         return self._torch, "torch"
 
     def _packed(self, problem: Problem) -> Run:
-        """Packs weights for oneDNN, whose epilogue is fused likewise."""
+        """Packs weights for oneDNN; sum and ReLU are fused into its epilogue."""
         stride, padding, dilation, groups = self._sizes
         library: Any = torch.ops.mkldnn
         weight = library._reorder_convolution_weight(
@@ -175,10 +175,10 @@ class AcceleratedConvolution(nn.Module):
         return y.relu() if self._relu else y
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is copied or pickled: all but what was prepared, which is prepared anew."""
+        """The state to copy or pickle: all but what was prepared, which is prepared anew."""
         return {**self.__dict__, "_prepared": {}}
 
     def extra_repr(self) -> str:
-        """What is shown by ``print(model)``."""
+        """Name, shape of the weights and fused parts, as ``print(model)`` shows them."""
         kept = math.prod(self.weight.shape)
         return f"{self.name}, weights={kept}, fused={'+'.join(self.fused) or 'nothing'}"

@@ -64,7 +64,7 @@ def verify(
 
 
 def _record(library: Path, plan: Plan) -> Path:
-    """Where it is written down that a library passed with these arguments."""
+    """Path of the record that a library passed with these arguments."""
     allowed = tolerance(plan.problem, plan.variant)
     identity = json.dumps([CHECK, plan.arguments().tolist(), allowed])
     digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
@@ -120,7 +120,7 @@ def judged(plan: Plan, run: Callable[[Path], Outcome | None]) -> Outcome:
         run: Runs the kernel on what a folder holds: ``random.npy`` and ``adverse.npy``, inputs;
             ``add.npy``; ``weight.npy`` and ``bias.npy``, packed. Images are in channels-last order.
             It leaves ``random-result.npy`` there, and ``random-fused.npy`` with the sum and ReLU,
-            and the same for the other input; or it says what went wrong.
+            and the same for the other input; or it returns a failure.
     """
     problem = plan.problem
     random = np.random.default_rng(0)
@@ -165,7 +165,7 @@ def _adverse_input(problem: Problem, random: np.random.Generator) -> NDArray[np.
 
 
 INPUTS = {"random": _random_input, "adverse": _adverse_input}
-"""What a kernel is checked on."""
+"""Makers of the inputs that a kernel is checked on, by name."""
 
 
 def _channels_first(problem: Problem, flat: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -180,7 +180,7 @@ def relative_error(result: NDArray[np.floating], exact: NDArray[np.float64]) -> 
 
 
 def _run_child(folder: Path, limit_s: float, environment: Mapping[str, str]) -> Outcome | None:
-    """What went wrong in the child process, or None."""
+    """Runs the child process; a failure, or None if it ended well."""
     # Run as a file, alone: as a part of the package it would import PyTorch, which takes seconds.
     command = [sys.executable, "-P", trial.__file__, str(folder)]
     try:

@@ -25,11 +25,11 @@ FLAGS = ("-O2", "-std=gnu11", "-ffp-contract=fast", "-fopenmp", "-fPIC", "-share
 LIMIT_S = 120.0
 """Longest compilation."""
 POLL_S = 0.005
-"""How often to look whether a compiler has ended."""
+"""Seconds between looks at whether a compiler has ended."""
 
 
 def cache_folder() -> Path:
-    """Where libraries are kept: ``GYMWORKS_KERNEL_CACHE``, or a folder in the user's cache."""
+    """The folder of libraries: ``GYMWORKS_KERNEL_CACHE``, or a folder in the user's cache."""
     chosen = os.environ.get("GYMWORKS_KERNEL_CACHE")
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(chosen) if chosen else user / "gymworks" / "kernels"
@@ -52,9 +52,9 @@ def compiler_path() -> str:
 
 @cache
 def _version(path: str, modified: int) -> str:
-    """What the compiler says of itself, ``modified`` (ns) being the date of its file."""
-    said = _run([path, "--version"], 10.0).said
-    return f"{path} {modified} {said.partition(chr(10))[0]}"
+    """Path of a compiler, date of its file (``modified``, ns), first line of its ``--version``."""
+    version = _run([path, "--version"], 10.0).output
+    return f"{path} {modified} {version.partition(chr(10))[0]}"
 
 
 def compiler_version() -> str:
@@ -99,7 +99,7 @@ def seconds(path: Path) -> float:
 
 
 def is_intact(path: Path) -> bool:
-    """Whether the library is there and is what was stored."""
+    """True if the library is there and is what was stored."""
     try:
         stored = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         return bool(stored["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest())
@@ -116,8 +116,8 @@ def _build(path: Path, source: str, flags: tuple[str, ...], limit_s: float) -> N
             limit_s,
         )
         if done.status or not made.is_file():
-            said = done.said.strip()[-2000:] or f"status {done.status} and no library"
-            raise KernelError(Outcome("compile failed", said))
+            detail = done.output.strip()[-2000:] or f"status {done.status} and no library"
+            raise KernelError(Outcome("compile failed", detail))
         digest = hashlib.sha256(made.read_bytes()).hexdigest()
         made.replace(path)
     note = {"sha256": digest, "compiler": compiler_version(), "seconds": done.seconds}
@@ -125,10 +125,10 @@ def _build(path: Path, source: str, flags: tuple[str, ...], limit_s: float) -> N
 
 
 class _Done(NamedTuple):
-    """How a program ended, what it said, and the processor time that it took."""
+    """Exit status of a program, its output, and the processor time in seconds that it took."""
 
     status: int
-    said: str
+    output: str
     seconds: float
 
 
@@ -165,5 +165,5 @@ def _run(command: list[str], limit_s: float) -> _Done:
                 Outcome("compile timed out", f"{command[0]} took more than {limit_s} s")
             )
         output.seek(0)
-        said = output.read().decode(errors="replace")
-    return _Done(process.returncode, said, usage.ru_utime + usage.ru_stime)
+        text = output.read().decode(errors="replace")
+    return _Done(process.returncode, text, usage.ru_utime + usage.ru_stime)

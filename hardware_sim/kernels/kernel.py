@@ -31,8 +31,8 @@ class Kernel:
     so NaN and infinity go where the definition sends them.
 
     Attributes:
-        problem: What it computes.
-        variant: How.
+        problem: The convolution that it computes.
+        variant: The way that it computes it.
         relu: Whether the result is cut off below zero.
         scratch_bytes: Scratch memory, kept between calls.
     """
@@ -60,12 +60,13 @@ class Kernel:
         self._lock = threading.Lock()
 
     def __call__(self, x: torch.Tensor, add: torch.Tensor | None = None) -> torch.Tensor:
-        """Convolves, adds, and cuts off below zero if ``relu`` says so.
+        """Convolves, adds, and cuts off below zero if ``relu`` is set.
 
         Args:
             x: float32 ``(N, C, *size)`` on the CPU. Channels-last memory is read as it is; any
                 other layout is copied first.
-            add: float32 ``(N, K, *output)``, likewise, which is added to the convolution; or None.
+            add: float32 ``(N, K, *output)`` on the CPU in any layout, added to the convolution; or
+                None.
 
         Returns:
             float32 ``(N, K, *output)`` in channels-last memory.

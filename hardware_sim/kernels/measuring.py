@@ -31,7 +31,7 @@ Family = tuple[str, tuple[int, ...], str]
 
 @dataclass(frozen=True)
 class Measurement:
-    """What came of measuring a variant.
+    """The result of measuring a variant.
 
     Attributes:
         outcome: ``ok``, or why there are no times.

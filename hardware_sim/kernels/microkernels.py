@@ -51,7 +51,7 @@ static inline vec finish(vec value, const float *add, int64_t at, int64_t relu) 
   return relu ? (vec)((bits)value & ~(value < 0)) : value;
 }}
 
-/* Whether a sum of values times zero says that one of them was no finite number. */
+/* 1 if a sum of values times zero shows that one of them was no finite number. */
 static inline int is_tainted(vec sum) {{
   for (int i = 0; i < V; i++)
     if (sum[i] != 0) return 1;

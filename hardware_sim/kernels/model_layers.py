@@ -14,7 +14,7 @@ Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
 
 @dataclass
 class Layers:
-    """What a model convolves with one input.
+    """The convolutions that a model computes for one input.
 
     Attributes:
         names: Names of the layers that have a problem, in the order of their calls.
@@ -26,7 +26,7 @@ class Layers:
 
 
 def unsupported(layer: Convolution) -> str:
-    """Why no kernel computes a layer; empty if some may."""
+    """The reason why no kernel computes a layer; empty if some may."""
     if layer.padding_mode != "zeros":
         return f"padding mode {layer.padding_mode!r}; kernels pad with zeros"
     if layer.weight.dtype != torch.float32 or layer.weight.device.type != "cpu":

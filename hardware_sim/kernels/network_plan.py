@@ -1,4 +1,4 @@
-"""Which kernel runs which convolution: a file that tuning writes and acceleration reads."""
+"""Plans: files of the kernels that run a network's convolutions, which tuning writes."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -53,7 +53,7 @@ class Measurement:
 
 @dataclass
 class Entry:
-    """A problem and what is known of it.
+    """A problem and its measurements.
 
     Attributes:
         problem: A convolution.
@@ -109,7 +109,7 @@ class NetworkPlan:
         return replace(self, entries={**old.entries, **self.entries})
 
     def stale(self, threads: int, here: Machine) -> str:
-        """Why its times say nothing here and now; empty if they do.
+        """The reason why its times do not hold here and now; empty if they do.
 
         Args:
             threads: Threads wanted.
@@ -124,7 +124,7 @@ class NetworkPlan:
         return ""
 
     def foreign(self, here: Machine) -> str:
-        """How the machine that it was measured on differs from one; empty if it does not."""
+        """The difference of the machine that it was measured on from ``here``; empty if none."""
         difference = self.machine.difference(here)
         return f"it was measured on another machine: {difference}" if difference else ""
 
@@ -133,7 +133,7 @@ class NetworkPlan:
         return write_json(path, self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """What :meth:`load` reads."""
+        """The plan in the form that :meth:`load` reads."""
         convolutions = []
         for entry in self.entries.values():
             best = entry.best

@@ -1,4 +1,4 @@
-"""What PyTorch offers for a convolution: eager, and oneDNN with weights packed beforehand."""
+"""PyTorch's own convolutions, to compare with: eager, and oneDNN with weights packed beforehand."""
 
 from collections.abc import Callable
 
@@ -40,7 +40,7 @@ def packed(problem: Problem, weight: torch.Tensor, bias: torch.Tensor | None = N
 
 
 def eager(problem: Problem, weight: torch.Tensor, bias: torch.Tensor | None = None) -> Run:
-    """What a user's ``torch.nn.Conv2d`` (1d, 3d) runs."""
+    """Runs PyTorch as a user's ``torch.nn.Conv2d`` (1d, 3d) does."""
     convolution = CONVOLUTIONS[len(problem.size)]
 
     def run(x: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What becomes of a try to build a kernel, as a value."""
+"""Outcomes of building or running a kernel, as values."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -19,7 +19,7 @@ Status = Literal[
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a try ended.
+    """The end of a try to build or run a kernel.
 
     Attributes:
         status: ``ok``, or what went wrong; ``masked`` means that the variant does not apply.
@@ -33,24 +33,24 @@ class Outcome:
     error: float | None = None
 
     def __bool__(self) -> bool:
-        """Whether all went well."""
+        """True if all went well."""
         return self.status == "ok"
 
 
-def ended(status: int, said: str) -> Outcome:
+def ended(status: int, output: str) -> Outcome:
     """The outcome of a child process that ended before its work was done.
 
     Args:
         status: Of its exit; a signal's number, negative, if one ended it.
-        said: What it wrote on its standard error.
+        output: What it wrote on its standard error.
     """
     if status < 0:
         return Outcome("crashed", f"it ended by signal {-status}")
-    return Outcome("crashed", said.strip()[:2000])
+    return Outcome("crashed", output.strip()[:2000])
 
 
 class KernelError(RuntimeError):
-    """No kernel, and why.
+    """There is no kernel; the outcome has the reason.
 
     Attributes:
         outcome: What went wrong.

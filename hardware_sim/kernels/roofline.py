@@ -1,4 +1,4 @@
-"""How long a variant should take, by counting its operations and the bytes it moves between caches.
+"""Estimates a variant's time from its operations and the bytes that it moves between caches.
 
 After the roofline (Williams, Waterman and Patterson 2009; for convolutions Zlateski, Jia, Li and
 Durand 2018, arXiv 1809.07851), but times of arithmetic and of traffic are added, as they overlap
@@ -27,19 +27,19 @@ BANDWIDTH = (2.4e11, 6e10, 2e10)
 LIBRARY_EFFICIENCY = 0.95
 """Share of the peak that oneDNN reaches where a layer has enough channels."""
 CALL_S = 5e-6
-"""What a call costs without any work."""
+"""Seconds of a call without any work."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a variant does on a problem.
+    """Operations and bytes of a variant on a problem.
 
     Attributes:
         products: Floating-point operations of its matrix products, padding included.
         transforms: Of its transforms, or of gathering (an operation a float).
         weight_bytes: Packed weights.
         weight_traffic: Bytes of weights that are read in all.
-        block_bytes: What a block keeps in cache while weights stream by.
+        block_bytes: Bytes that a block keeps in cache while weights stream by.
         block_traffic: Bytes of it that are read again and again.
         scratch_bytes: Scratch memory.
     """
@@ -54,7 +54,7 @@ class Work:
 
 
 def work(problem: Problem, variant: Variant, machine: Machine) -> Work:
-    """Counts what a variant does, as it is fitted to a machine."""
+    """Counts the operations and bytes of a variant, as it is fitted to a machine."""
     plan = Plan(problem, variant, machine)
     width, items = plan.isa.width, -(-plan.tiles // plan.block)
     if variant.is_transformed:
@@ -129,7 +129,7 @@ def _bandwidth(held: float, machine: Machine) -> float:
 
 
 def by_default(problem: Problem, method: int, machine: Machine) -> tuple[Work, float]:
-    """What a method of the space does as it is by default, and its speed-up over oneDNN."""
+    """Work of a method of the space as it is by default, and its estimated speed-up over oneDNN."""
     usual = space.variant(problem, (method, *space.DEFAULT[1:]), machine)
     speedup = library_s(problem) / seconds(problem, usual, machine)
     return work(problem, usual, machine), speedup

@@ -111,7 +111,7 @@ def variant(problem: Problem, choice: Choice, machine: Machine, threads: int = 1
 
 
 def is_offered(problem: Problem, method: int, machine: Machine) -> bool:
-    """Whether a method is open for a problem on a machine.
+    """True if a method is open for a problem on a machine.
 
     It must be applicable, its transformed weights must not exceed :data:`LARGEST_WEIGHTS`, and its
     tiles must not be so large that half of one would do for the whole image. In two dimensions
@@ -140,7 +140,7 @@ def weight_bytes(problem: Problem, method: int, machine: Machine) -> int:
 
 
 def masks(problem: Problem, machine: Machine) -> list[NDArray[np.bool_]]:
-    """What is open in each dimension of the space on a machine; all combinations of it are."""
+    """The open choices in each dimension of the space on a machine; all their combinations are."""
     open_methods = [is_offered(problem, method, machine) for method in range(len(METHODS))]
     open_widths = [width < len(widths(machine)) for width in range(len(WIDTHS))]
     return [
@@ -166,9 +166,9 @@ def choices(problem: Problem, machine: Machine) -> dict[Variant, list[Choice]]:
 
 
 def label(choice: Choice) -> str:
-    """A choice in words, such as ``"Winograd 4, block x2, panels fitting, widest"``."""
+    """A choice for people, such as ``"Winograd 4, block x2, fitting panels, widest vectors"``."""
     method, block, panels, width = choice
-    words = f"{METHODS[method].name}, block x{BLOCKS[block]:g}"
+    text = f"{METHODS[method].name}, block x{BLOCKS[block]:g}"
     if METHODS[method].size:
-        words += f", {PANELS[panels]} panel{'' if panels == 0 else 's'}"
-    return f"{words}, {WIDTHS[width]} vectors"
+        text += f", {PANELS[panels]} panel{'' if panels == 0 else 's'}"
+    return f"{text}, {WIDTHS[width]} vectors"

@@ -81,7 +81,7 @@ def _fold_columns(lines: Lines, matrix: Matrix, values: list[str]) -> tuple[Matr
 
 
 def _worth_folding(a: tuple[Fraction, ...], b: tuple[Fraction, ...]) -> bool:
-    """Whether the columns agree up to signs, and both the sum and the difference are used."""
+    """True if the columns agree up to signs, and both the sum and the difference are used."""
     alike = [x == y for x, y in zip(a, b, strict=True) if x]
     return [abs(x) for x in a] == [abs(y) for y in b] and any(alike) and not all(alike)
 

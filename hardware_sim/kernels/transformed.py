@@ -224,7 +224,7 @@ class Transform:
         return packed.reshape(*size[:4], self.parts * rows, panel)
 
     def _matrices(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What takes weights to the spectrum: real and imaginary part, ``(positions, taps)``."""
+        """Maps from weights to the spectrum: real and imaginary part, ``(positions, taps)``."""
         if self.kind == "winograd":
             g0, g1, g2 = (
                 np.array(filtering(m, r).kernel, np.float64)
@@ -251,7 +251,7 @@ class Transform:
 
 @dataclass(frozen=True)
 class _Grid:
-    """Where an array of positions lies: name, distance of positions, sizes, distance of parts."""
+    """Place of an array of positions: name, distance of positions, sizes, distance of parts."""
 
     name: str
     step: str

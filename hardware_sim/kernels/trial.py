@@ -37,7 +37,7 @@ class Guarded:
 
     @property
     def address(self) -> int:
-        """Where the array begins."""
+        """Address of the array's first byte."""
         return self.array.ctypes.data
 
     def fill(self, values: NDArray[np.float32]) -> None:
@@ -51,7 +51,7 @@ class Guarded:
         return np.concatenate([words[: self._start], words[end:]])
 
     def is_intact(self) -> bool:
-        """Whether the guard zones, and what the array was filled with, are as they were."""
+        """True if the guard zones, and what the array was filled with, are as they were."""
         same = self._kept is None or np.array_equal(self.array.view(np.uint32), self._kept)
         return bool(same and (self._guards() == self._pattern).all())
 

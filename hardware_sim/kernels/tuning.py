@@ -95,7 +95,7 @@ def measure(
 
 
 def pending(plan: NetworkPlan) -> list[tuple[Entry, Variant]]:
-    """What is not measured yet, in the order to measure it.
+    """Variants that are not measured yet, in the order to measure them.
 
     Every problem gets its most promising variant first, those with most work in the lead, so that
     whenever time is up, what matters most is known.

@@ -1,4 +1,4 @@
-"""Ways to compute a convolution: which exist, when they apply, and what memory they take."""
+"""Ways to compute a convolution: their parameters, when they apply, and the memory they take."""
 
 import math
 from collections.abc import Iterator
@@ -68,18 +68,18 @@ class Variant:
 
     @property
     def is_transformed(self) -> bool:
-        """Whether it multiplies in a transformed domain."""
+        """True if it multiplies in a transformed domain."""
         return self.algorithm in ("winograd", "fft")
 
 
 def applicable(problem: Problem, variant: Variant, machine: Machine) -> Outcome:
-    """Whether the variant computes the problem there: ``ok``, or ``masked`` with the reason."""
+    """``ok`` if the variant computes the problem there, or ``masked`` with the reason."""
     reason = next(_reasons(problem, variant, machine), "")
     return Outcome("masked", reason) if reason else Outcome("ok")
 
 
 def _reasons(problem: Problem, variant: Variant, machine: Machine) -> Iterator[str]:
-    """Why the variant does not apply."""
+    """Reasons why the variant does not apply."""
     isa = machine.isa(variant.isa)
     if isa not in machine.instruction_sets:
         yield f"{machine.processor} has no {isa.name}"
@@ -268,7 +268,7 @@ class Plan:
         )
 
     def arguments(self, relu: bool = False) -> NDArray[np.int64]:
-        """What the C function reads, in the order of :data:`microkernels.FIELDS`.
+        """Arguments of the C function, int64, in the order of :data:`microkernels.FIELDS`.
 
         Args:
             relu: Whether the result is cut off below zero.

@@ -72,28 +72,28 @@ class _Child:
     def __init__(self, module: str, environment: Mapping[str, str]) -> None:
         path = os.pathsep.join(each or os.getcwd() for each in sys.path)
         self.connection, theirs = Pipe()
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", module, str(theirs.fileno())],
                 env=os.environ | {"PYTHONPATH": path} | dict(environment),
                 stdin=subprocess.DEVNULL,
-                stdout=self._said,
+                stdout=self._output,
                 stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # an interrupt from the keyboard is for this process
             )
-        self.end = weakref.finalize(self, _end, self.process, self.connection, self._said)
+        self.end = weakref.finalize(self, _end, self.process, self.connection, self._output)
 
     def wait(self) -> tuple[int, str]:
         """Exit status of the process, which is ending by itself, and what it wrote."""
         status = self.process.wait()
-        self._said.seek(0)
-        return status, self._said.read().decode(errors="replace")
+        self._output.seek(0)
+        return status, self._output.read().decode(errors="replace")
 
 
-def _end(process: subprocess.Popen[bytes], connection: Connection, said: IO[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], connection: Connection, output: IO[bytes]) -> None:
     process.kill()
     process.wait()
     connection.close()
-    said.close()
+    output.close()

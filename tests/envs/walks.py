@@ -206,7 +206,7 @@ class CrashesOnItsSurface(Walk):
         super().__init__(surface, render_mode)
 
 
-class MaskTellsLies(Walk):
+class MasksDiffer(Walk):
     def observe(self) -> dict[str, Any]:
         return {**super().observe(), "action_mask": np.ones(3, np.int8)}
 
@@ -234,7 +234,7 @@ class MaskWithoutMethod(Walk):
 
 
 class IgnoresTheMask(Walk):
-    """A masked-out action does nothing and says nothing."""
+    """A masked-out action does nothing, without a penalty or an error."""
 
     def step(self, action: Any) -> Any:
         if action in self.action_space and not self.action_masks()[action]:
@@ -351,7 +351,7 @@ class HasNoMasks(WalkVector):
     action_masks = None
 
 
-class SaysNoMode(WalkVector):
+class DeclaresNoMode(WalkVector):
     metadata: ClassVar[dict[str, Any]] = {}
 
 
@@ -380,6 +380,6 @@ GOOD = register("Walk", Walk, WalkVector)
 
 BROKEN_VECTORS = {
     vector: register(vector.__name__, Walk, vector)
-    for vector in (RewardsAutoreset, SeedsAllAlike, HasNoMasks, SaysNoMode, StepsBeyondTheEnd)
+    for vector in (RewardsAutoreset, SeedsAllAlike, HasNoMasks, DeclaresNoMode, StepsBeyondTheEnd)
 }
 gym.register("WalkByLambda-v0", lambda **kwargs: Walk(**kwargs))

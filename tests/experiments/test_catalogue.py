@@ -57,7 +57,7 @@ def test_a_missing_library_does_not_hide_the_others(monkeypatch: pytest.MonkeyPa
     assert rows[0]["needs"] == ""
 
 
-def test_spaces_in_words() -> None:
+def test_spaces_as_text() -> None:
     assert describe(spaces.Box(0, 1, (3,), np.float32)) == "float32 (3,)"
     assert describe(spaces.MultiDiscrete([2, 3])) == "MultiDiscrete([2, 3])"
     assert describe(spaces.Dict({"a": spaces.Discrete(2)})) == {"a": "Discrete(2)"}

@@ -36,15 +36,15 @@ def test_help_names_every_verb(tmp_path):
 HEAVY = ("torch", "matplotlib", "scipy", "numba", "pandas", "ray", "selenium", "stable_baselines3")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["web", "--help"], ["dance"]])
-def test_help_and_version_load_nothing_heavy(words, tmp_path):
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["web", "--help"], ["dance"]])
+def test_help_and_version_load_nothing_heavy(arguments, tmp_path):
     code = (
         "import atexit, json, sys; from experiments.cli import main;"
         f"atexit.register(lambda: print(json.dumps([m for m in {HEAVY} if m in sys.modules])));"
         "main()"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True
     )
     assert json.loads(done.stdout.splitlines()[-1]) == [], done.stderr
 
@@ -95,7 +95,7 @@ def test_hidden_verbs_and_verbs_of_verbs():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "part"),
     [
         (["train", "DevicePlacement-Incepton-v0"], "DevicePlacement-InceptionV3-v0"),
         (["train", "DevicePlacement-BERT24-v0", "--algo", "ppp"], "ppo"),
@@ -107,12 +107,12 @@ def test_hidden_verbs_and_verbs_of_verbs():
         (["benchmark", "chess", "--agents", "random"], "placement"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(arguments, says, tmp_path):
+def test_bad_input_is_one_line_and_status_2(arguments, part, tmp_path):
     done = gymworks(*arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("gymworks: ")
     assert len(done.stderr.strip().splitlines()) == 1
-    assert says in done.stderr
+    assert part in done.stderr
     assert not any(tmp_path.iterdir())
 
 

@@ -1,4 +1,4 @@
-"""The doctor sees what is there and says what to do about what is not."""
+"""The doctor finds what is there, and has a remedy for what is not."""
 
 import json
 import os
@@ -107,9 +107,9 @@ def test_a_compiler_that_does_not_compile_is_a_warning(tmp_path: Path) -> None:
     assert "does not work" in seen["C compiler"]["seen"]
 
 
-def script(folder: Path, name: str, says: str) -> None:
+def script(folder: Path, name: str, output: str) -> None:
     path = folder / name
-    path.write_text(f"#!/bin/sh\necho '{says}'\n")
+    path.write_text(f"#!/bin/sh\necho '{output}'\n")
     path.chmod(0o755)
 
 

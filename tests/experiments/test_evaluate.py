@@ -235,7 +235,7 @@ def test_a_run_keeps_its_result_in_its_folder(tmp_path: Path) -> None:
     assert [path.name for path in folder.glob(".*")] == []
 
 
-def test_the_json_is_what_the_result_file_says(
+def test_the_json_is_that_of_the_result_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -245,10 +245,10 @@ def test_the_json_is_what_the_result_file_says(
     assert shown == {name: result[name] for name in ("env_id", "agent", "aggregate", "digest")}
 
 
-def test_every_episode_is_told() -> None:
-    told: list[int] = []
-    evaluate(BERT, "heft", [2, 1], 2, on_episode=lambda episode: told.append(episode["seed"]))
-    assert told == [2, 2, 1, 1]
+def test_every_episode_is_reported() -> None:
+    seeds: list[int] = []
+    evaluate(BERT, "heft", [2, 1], 2, on_episode=lambda episode: seeds.append(episode["seed"]))
+    assert seeds == [2, 2, 1, 1]
 
 
 @pytest.mark.parametrize(

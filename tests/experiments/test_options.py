@@ -12,12 +12,15 @@ from experiments.verbs import paths
 
 SCRIPTED = {
     "list", "train", "evaluate", "sweep", "benchmark", "verify", "place", "softmax", "compact",
-    "tune", "demo", "doctor", "web replay", "web import", "web export", "web demonstrate",
+    "tune", "doctor", "web replay", "web import", "web export", "web demonstrate",
     "dance chart", "dance judge",
 }  # fmt: skip
 """Verbs whose findings a script would read."""
 
-QUIET = (SCRIPTED | {"report", "watch", "dance preview", "dance data"}) - {"list", "dance judge"}
+QUIET = (SCRIPTED | {"report", "watch", "demo", "dance preview", "dance data"}) - {
+    "list",
+    "dance judge",
+}
 """Verbs that have more to show than what was asked for."""
 
 

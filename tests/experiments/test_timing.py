@@ -1,4 +1,4 @@
-"""What benches share measures what it says; its figures are not judged here."""
+"""Timing that benches share: what it counts and how often; its figures are not judged here."""
 
 from experiments import timing
 

@@ -50,7 +50,7 @@ def python(code: str, *arguments: str) -> "subprocess.Popen[str]":
     )
 
 
-def test_trains_into_the_default_folder_and_says_what_next(
+def test_trains_into_the_default_folder_and_prints_the_next_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -65,7 +65,7 @@ def test_trains_into_the_default_folder_and_says_what_next(
     assert run.metrics()[-1]["step"] == 256
 
 
-def test_the_json_says_what_was_trained(tmp_path: Path) -> None:
+def test_the_json_holds_what_was_trained(tmp_path: Path) -> None:
     done = invoke("--steps", "64", "--quiet", "--json", "--run-dir", str(tmp_path / "run"))
     assert (done.exit_code, done.stderr) == (0, "")
     found = json.loads(done.stdout)
@@ -76,7 +76,7 @@ def test_the_json_says_what_was_trained(tmp_path: Path) -> None:
     assert (found["step"], found["seconds"]) == (last["step"], last["seconds"])
 
 
-def test_quiet_says_nothing(tmp_path: Path) -> None:
+def test_quiet_prints_nothing(tmp_path: Path) -> None:
     done = invoke("--steps", "64", "--quiet", "--run-dir", str(tmp_path / "run"))
     assert done.exit_code == 0
     assert done.output == ""
@@ -166,7 +166,9 @@ def test_killed_training_resumes_from_its_last_checkpoint(tmp_path: Path) -> Non
     config = TrainConfig.from_json(run.config)
     steps: list[int] = []
     longer = replace(config, steps=reached + 1000)
-    train(longer, folder, resume=True, quiet=True, report=lambda told: steps.append(told.step))
+    train(
+        longer, folder, resume=True, quiet=True, report=lambda progress: steps.append(progress.step)
+    )
     rows = Run(folder).metrics()
     assert min(steps) > reached
     assert rows[-1]["step"] == steps[-1] >= reached + 1000
@@ -249,7 +251,7 @@ def test_settings_are_json_or_text() -> None:
     }
 
 
-def test_progress_in_words() -> None:
+def test_progress_for_people() -> None:
     progress = Progress(2000, 10_000, 812.4, {"best_score": 0.19249})
     assert describe(progress, "s") == "812/s, best 0.1925 s, 0:00:10 left"
     assert describe(Progress(0, 10, 0.0, {})) == "0/s"

@@ -54,7 +54,7 @@ def test_what_was_played_holds(honest: str, tmp_path: Path) -> None:
     assert (quiet.exit_code, quiet.output) == (0, "")
 
 
-def test_the_json_says_whether_it_holds(honest: str, tmp_path: Path) -> None:
+def test_the_json_holds_the_verdict(honest: str, tmp_path: Path) -> None:
     path = changed(honest, tmp_path / "result.json", lambda result: None)
     done = CliRunner().invoke(app, [str(path), "--json"])
     assert done.exit_code == 0
@@ -198,7 +198,7 @@ def test_ids_say_of_themselves_whether_they_repeat(env_id: str) -> None:
         ("WoB-Login-v0", {"backend": "selenium"}),
     ],
 )
-def test_what_measures_says_so(env_id: str, kwargs: dict[str, Any]) -> None:
+def test_what_measures_is_not_deterministic(env_id: str, kwargs: dict[str, Any]) -> None:
     env = gym.make(f"envs:{env_id}", **kwargs)
     assert not env.get_wrapper_attr("deterministic")
     env.close()

@@ -28,7 +28,7 @@ app.command()(verb.command)
 
 
 class Stripe(gym.Env[int, int]):
-    """As many steps as it is told; the frame says which step it is by its grey."""
+    """An episode of as many steps as given; the grey of a frame is the number of its step."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 25}
     observation_space = gym.spaces.Discrete(2)
@@ -117,7 +117,7 @@ def test_names_are_text_in_the_page(tmp_path: Path) -> None:
 def test_the_page_plays_in_a_browser(tmp_path: Path, chromium: Any) -> None:
     path = tmp_path / "episode.html"
     frames = [np.full((4 + i, 8, 3), 60 * i, np.uint8) for i in range(4)]
-    verb.write_player(path, frames, [0, 5, 10, 12], 50.0, "title", "said")
+    verb.write_player(path, frames, [0, 5, 10, 12], 50.0, "title", "caption")
     chromium.get(path.as_uri())
     button, place, step, picture = (
         chromium.find_element("id", name) for name in ("play", "place", "step", "picture")

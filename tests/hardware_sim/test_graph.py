@@ -97,7 +97,7 @@ def test_repeated_edges_are_merged_and_the_larger_wins() -> None:
     assert graph.edge_bytes.tolist() == [9]
 
 
-def test_edges_carry_the_whole_output_unless_told() -> None:
+def test_edges_carry_the_whole_output_by_default() -> None:
     graph = OpGraph.build("g", ["a", "b"], [("a", "b")], output_bytes=[7, 1])
     assert graph.edge_bytes.tolist() == [7]
 

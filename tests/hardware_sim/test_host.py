@@ -64,7 +64,7 @@ def imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def questions(tree: ast.Module) -> set[str]:
-    """What a module may ask of the host: functions, by their full names, and files."""
+    """Functions, by their full names, and files by which a module may ask the host."""
     names = dict(imported(tree))
     asked = {f"{module}.{name}" for module, all_ in QUESTIONS.items() for name in all_}
     found = asked & set(names.values())

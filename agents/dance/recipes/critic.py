@@ -1,4 +1,4 @@
-"""How the critic of dance charts is trained.
+"""Trains the critic of dance charts.
 
 ``python -m agents.dance.recipes.critic dance-critic.safetensors`` fits it to charts that the
 selection network has not learned from, one in five arcade charts of the split train and all In The
@@ -16,7 +16,7 @@ import typer
 from torch import Tensor
 from torch.nn import functional
 
-from agents.dance import selection as dance_selection
+from agents.dance import selection
 from agents.dance.batches import Steps, chart_steps, human_charts, with_looks
 from agents.dance.corruption import CORRUPTIONS
 from agents.dance.critic import LEVELS, Critic, nats, windows
@@ -38,10 +38,10 @@ def spoiled(charts: Sequence[Steps], seed: int) -> dict[str, list[Steps]]:
 
 
 def samples(charts: Sequence[Steps], seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Features (W, F) of all windows, whether (W,) a human wrote them, and of which chart (W,)."""
+    """Features (W, F) of all windows, 1 (W,) where a human wrote them, and their charts (W,)."""
     features, human, numbers = [], [], []
     for name, group in spoiled(charts, seed).items():
-        found = windows(dance_selection.shipped(), group)
+        found = windows(selection.shipped(), group)
         features.append(found.features)
         numbers.append(found.charts)
         human.append(np.full(len(found.charts), name == "human", np.float32))
@@ -85,8 +85,8 @@ def fit(x: Tensor, y: Tensor, number: Tensor, seed: int) -> tuple[Critic, float]
 
 
 def usual(charts: Sequence[Steps]) -> Tensor:
-    """Nats a row (LEVELS,) that human charts of each level cost."""
-    costs = nats(dance_selection.shipped(), with_looks(charts))
+    """Mean negative log-likelihood (LEVELS,) of a row of human charts of each level, in nats."""
+    costs = nats(selection.shipped(), with_looks(charts))
     by_level = [
         [cost for cost, chart in zip(costs, charts, strict=True) if chart.level == level]
         for level in range(LEVELS)

@@ -1,4 +1,4 @@
-"""How step placement is learned: ``python -m agents.dance.recipes.onsets COMMAND``.
+"""Trains the networks that find onsets: ``python -m agents.dance.recipes.onsets COMMAND``.
 
 ``folds`` trains every model on all songs but one and keeps what it finds in the one left out;
 ``experiments/dance/onset_report.py`` scores it. ``final`` trains the shipped network on all
@@ -32,7 +32,14 @@ from envs.dance.frame_networks import (
     network,
 )
 from envs.dance.grid import SLOTS, Grid, grid
-from envs.dance.onset_network import HIDDEN, STYLES, BeatNetwork, Heard, Placer, hear
+from envs.dance.onset_network import (
+    HIDDEN,
+    STYLES,
+    BeatNetwork,
+    Heard,
+    OnsetModel,
+    hear,
+)
 from envs.dance.recordings import Recording, recordings
 from envs.weights import save_weights
 from hardware_sim.errors import choose
@@ -55,7 +62,7 @@ MODELS = (
     "beat-spectra",
     "beat-authors",
 )
-"""In the order of training; ``authors-grid`` is the authors' network told the beat grid."""
+"""In the order of training; ``authors-grid`` is the authors' network given the beat grid."""
 
 EPOCHS = 15
 UPDATES = {"logreg": 2000, "mlp": 250, "cnn": 350, "c-lstm": 120}
@@ -73,10 +80,10 @@ _NEIGHBOURS = 2
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 Candidates = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
-"""Of each level, where steps may be: ascending times in seconds, and heights."""
+"""Times of each level at which steps may be, ascending in seconds, and their heights."""
 
 Find = Callable[["Example"], Candidates]
-"""What a trained model does."""
+"""A trained model as a function that finds candidates in a song."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +93,10 @@ class Example:
     Attributes:
         recording: The song.
         grid: Its slots.
-        heard: What our networks take.
-        features: What the paper's networks take, float32 ``(T + 14, 80, 3)``.
-        frames: Targets of frames, float32 ``(5, T)``, NaN where nothing is asked.
-        slots: Targets of slots, ``(5, S)``, likewise.
+        heard: Inputs of our networks.
+        features: Inputs of the paper's networks, float32 ``(T + 14, 80, 3)``.
+        frames: Targets of frames, float32 ``(5, T)``, NaN where none is given.
+        slots: Targets of slots, float32 ``(5, S)``, NaN where none is given.
     """
 
     recording: Recording
@@ -227,8 +234,8 @@ def stretch(heard: Heard, start: int, end: int) -> Heard:
 def varied(heard: Heard, random: np.random.Generator) -> Heard:
     """The same music otherwise recorded: shifted by some ms, of other loudness and tone, noisy.
 
-    A band of up to 15 neighbouring mel bands falls silent, and of what the authors' network says a
-    tenth is left out.
+    A band of up to 15 neighbouring mel bands falls silent, and a tenth of the features of the
+    authors' network is left out.
     """
     count = len(heard.sounds)
     loudness = 0.15 * torch.randn(1)
@@ -237,14 +244,14 @@ def varied(heard: Heard, random: np.random.Generator) -> Heard:
     spectra = spectra + 0.15 * torch.randn_like(spectra)
     lowest, width = int(random.integers(70)), int(random.integers(16))
     spectra[:, lowest : lowest + width] = 0
-    said = heard.sounds[:, :HIDDEN]
-    said = functional.dropout(said + 0.05 * torch.randn_like(said), 0.1)
-    sounds = torch.cat([said, spectra.flatten(1)], dim=1)
+    hidden = heard.sounds[:, :HIDDEN]
+    hidden = functional.dropout(hidden + 0.05 * torch.randn_like(hidden), 0.1)
+    sounds = torch.cat([hidden, spectra.flatten(1)], dim=1)
     return Heard(sounds, heard.places + 0.4 * float(random.normal()), heard.beat, heard.slot)
 
 
 def trained(name: str, songs: list[Example], seed: int, folder: str | Path | None) -> Find:
-    """A model trained on songs, as what finds candidates in others."""
+    """Trains a model on songs; returns a function that finds candidates in others."""
     if name in BEAT_MODELS:
         beats = train_beats(BEAT_MODELS[name], songs, seed)
         return lambda song: slot_candidates(beats, song)
@@ -358,7 +365,7 @@ def final(
 ) -> None:
     """Trains the shipped model on all songs."""
     torch.set_num_threads(1)
-    model = Placer()
+    model = OnsetModel()
     model.authors = authors_network(data_folder(data) / AUTHORS)
     model.beats = train_beats(model.beats.ears, examples(data), seed)
     save_weights(model, output)

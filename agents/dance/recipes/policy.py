@@ -1,4 +1,4 @@
-"""How the shipped policy of the dance environments is made.
+"""Trains the shipped policy of the dance environments.
 
 ``python -m agents.dance.recipes.policy dance-policy.safetensors`` fine-tunes the supervised policy
 by masked PPO on the training songs. The critics' log-probabilities are part of the reward, and so
@@ -45,7 +45,7 @@ def main(
             hyperparameters=HYPERPARAMETERS,
         )
         run = Run.create(Path(folder, "run"), config.to_json())
-        sb3.train(config, run, _tell)
+        sb3.train(config, run, _report)
         _, content = run.read_best(sb3.read)
     network = DanceNetwork()
     learned = content["parameters"]["policy"]
@@ -53,7 +53,7 @@ def main(
     save_weights(network, output)
 
 
-def _tell(progress: Progress) -> None:
+def _report(progress: Progress) -> None:
     score = progress.metrics.get("mean_score")
     if score is not None:
         typer.echo(f"{progress.step} of {progress.total} steps, {score:.3f} nats a time")

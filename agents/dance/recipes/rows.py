@@ -1,4 +1,4 @@
-"""How the row critic of the dance environments is made.
+"""Trains the row critic of the dance environments.
 
 ``python -m agents.dance.recipes.rows dance-rows.safetensors`` fits it to the human charts of the
 split train of a corpus, whose files it needs (``gymworks dance data itg``), and stops when the
@@ -28,16 +28,16 @@ EPOCHS = 14
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 0.02
 DROPPED = 0.1
-"""Share of what is seen that is hidden in training."""
+"""Share of the inputs that is hidden in training."""
 
 app = typer.Typer(add_completion=False)
 
 Samples = tuple[Tensor, Tensor, Tensor]
-"""What is seen, what is held and the row that came."""
+"""The critic's inputs (N, I), panels that are held (N,), a bit each, and the row that came (N,)."""
 
 
 def samples(charts: list[Chart]) -> Samples:
-    """Each row of the charts with what the critic sees before it."""
+    """Each row of the charts with the critic's inputs before it."""
     parts = [_of_chart(chart) for chart in charts]
     joined = [np.concatenate(each) for each in zip(*parts, strict=True)]
     looked_up, held, row = (torch.from_numpy(each.astype(np.int64)) for each in joined)

@@ -1,4 +1,4 @@
-"""How networks that choose the rows of dance charts are trained.
+"""Trains networks that choose the rows of dance charts.
 
 ``python -m agents.dance.recipes.selection lstm64+dt lstm64.safetensors`` trains one row of the
 paper's table, ``... ours dance-selection.safetensors`` ours, and ``... judge
@@ -39,11 +39,11 @@ from hardware_sim.timing import check_device
 
 
 class Recipe(NamedTuple):
-    """How a network is trained.
+    """A network and the settings of its training.
 
     Attributes:
         network: Makes it.
-        corpora: What it learns from; the first one's songs of the split valid decide.
+        corpora: Corpora to learn from; the first one's songs of the split valid decide.
         updates: Gradient steps.
         places: Of a batch, padding included.
         rate: Highest learning rate; it rises over the first hundredth and falls as a cosine.
@@ -74,11 +74,11 @@ RECIPES = {
 
 
 class Score(NamedTuple):
-    """How well a network foretells rows.
+    """The quality of a network's predictions of rows.
 
     Attributes:
         nats: Negative log-likelihood (N,) of every row, in nats.
-        hits: Whether (N,) the likeliest row was right.
+        hits: (N,) bool, true where the likeliest row was right.
     """
 
     nats: Tensor
@@ -86,26 +86,32 @@ class Score(NamedTuple):
 
     @property
     def perplexity(self) -> float:
-        """The exponential of the mean."""
+        """The exponential of the mean negative log-likelihood."""
         return math.exp(self.nats.mean().item())
 
     @property
     def accuracy(self) -> float:
-        """Share of the rows."""
+        """Share of the rows whose prediction was right."""
         return self.hits.float().mean().item()
 
 
 def score(
     log_probabilities: Callable[[Batch], Tensor], charts: Sequence[Steps], places: int = 8192
 ) -> Score:
-    """Teacher-forced, every chart as a whole, rows in the order of the charts given."""
+    """Scores predictions, teacher-forced, every chart as a whole, in the order of the charts.
+
+    Args:
+        log_probabilities: Of all rows at all places, (B, N, 256) of a batch.
+        charts: Charts to predict.
+        places: Of a batch, at most.
+    """
     found: dict[int, Score] = {}
     numbers = {id(chart): i for i, chart in enumerate(charts)}
     for group in batches(charts, places):
         batch = collate(group)
-        words = log_probabilities(batch)
-        nats = -words.gather(-1, batch.rows[..., None])[..., 0]
-        hits = words.argmax(-1) == batch.rows
+        predictions = log_probabilities(batch)
+        nats = -predictions.gather(-1, batch.rows[..., None])[..., 0]
+        hits = predictions.argmax(-1) == batch.rows
         for i, chart in enumerate(group):
             found[numbers[id(chart)]] = Score(nats[i, : len(chart)], hits[i, : len(chart)])
     ordered = [found[i] for i in range(len(charts))]
@@ -116,7 +122,7 @@ class Training:
     """A network in training, with all that a checkpoint needs.
 
     Args:
-        recipe: How.
+        recipe: Network and settings.
         seed: Of parameters, order, mirrors and dropout.
         train: Charts to learn from.
         valid: Charts that decide which state is kept.
@@ -165,8 +171,13 @@ class Training:
         self.done += 1
         return loss.item()
 
-    def run(self, checkpoint: Path, tell: Callable[[str], None]) -> None:
-        """Trains to the end and leaves the network in its best state."""
+    def run(self, checkpoint: Path, report: Callable[[str], None]) -> None:
+        """Trains to the end and leaves the network in its best state.
+
+        Args:
+            checkpoint: File of the state so far, written at every check.
+            report: Called with a line at every check.
+        """
         started, last = time.process_time() - self.cpu_s, self.done
         every = max(1, self.recipe.updates // self.recipe.checks)
         losses: list[float] = []
@@ -175,7 +186,7 @@ class Training:
             self.cpu_s = time.process_time() - started
             if self.done % every == 0 or self.done == self.recipe.updates:
                 found = score(self.log_probabilities, self.valid)
-                tell(
+                report(
                     f"{self.done} of {self.recipe.updates} updates, {self.cpu_s:.0f} CPU s: "
                     f"perplexity {math.exp(float(np.mean(losses))):.3f} in training, "
                     f"{found.perplexity:.3f} on valid, accuracy {found.accuracy:.4f}"
@@ -192,7 +203,7 @@ class Training:
         self.network.eval()
 
     def log_probabilities(self, batch: Batch) -> Tensor:
-        """Of all rows at all places (B, N, 256), without dropout."""
+        """Log-probabilities of all rows at all places (B, N, 256), without dropout."""
         self.network.eval()
         with torch.no_grad():
             return torch.log_softmax(self.network(batch.to(self.device)), -1).cpu()

@@ -10,7 +10,8 @@ from envs.web.client import BrowserClient
 from envs.web.devtools import BrowserDiedError
 from envs.web.inputs import Event, PointerMove, PointerUp
 from envs.web.miniwob.fields import fields
-from envs.web.miniwob.package import Folder, html_folder
+from envs.web.miniwob.folder import Folder
+from envs.web.miniwob.package import html_folder
 from envs.web.snapshot import Snapshot, read_row
 
 SIZE = (160, 210)
@@ -28,7 +29,7 @@ LOOK = "globalThis.gymworks ? JSON.stringify(gymworks.look()) : null"
 
 
 class Verdict(NamedTuple):
-    """What MiniWoB's own code says about an episode.
+    """The verdict of MiniWoB's own code on an episode.
 
     Attributes:
         done: Whether it has ended.
@@ -42,11 +43,11 @@ class Verdict(NamedTuple):
 
 
 class Start(NamedTuple):
-    """How an episode begins.
+    """The beginning of an episode.
 
     Attributes:
         snapshot: The page.
-        instruction: What to do.
+        instruction: The instruction.
         fields: ``(name, text)`` of what can be typed.
     """
 
@@ -65,7 +66,7 @@ class MiniWoBClient(BrowserClient):
         draws: Whether pixels will be asked for after every act.
 
     Attributes:
-        verdict: What the page said at the last look.
+        verdict: The page's verdict at the last look.
     """
 
     def __init__(self, task: str, backend: str, fresh_page: bool, draws: bool) -> None:
@@ -94,11 +95,11 @@ class MiniWoBClient(BrowserClient):
             self._load(away)
             away = []
         self.page.act(away)
-        told = self.page.evaluate(f"gymworks.start({seed}, {split!r})")
+        problem = self.page.evaluate(f"gymworks.start({seed}, {split!r})")
         snapshot = self._look([])
-        given = tuple((name, text) for name, text in told["fields"])
-        found = given[:MAX_FIELDS] or fields(told["utterance"], told["marked"])
-        return Start(snapshot, told["utterance"], found)
+        given = tuple((name, text) for name, text in problem["fields"])
+        found = given[:MAX_FIELDS] or fields(problem["utterance"], problem["marked"])
+        return Start(snapshot, problem["utterance"], found)
 
     def _load(self, away: Sequence[Event]) -> None:
         """Opens a fresh page, with the pointer out of the way as it would stay where it is."""

@@ -66,7 +66,7 @@ class MiniWoBEnv(gym.Env[Observation, np.int64]):
 
     Terminates when MiniWoB ends the episode, be it that its time limit of 7 to 60 s has passed on
     the page's clock (raw reward -1). Truncates after `max_steps` steps, or when the browser is
-    lost, which `info["lost"]` tells; both without reward.
+    lost, which `info["lost"]` explains; both without reward.
 
     ## Arguments
 
@@ -74,7 +74,6 @@ class MiniWoBEnv(gym.Env[Observation, np.int64]):
     - `backend`: `"shell"` (chromium-headless-shell) or `"chromium"`.
     - `pixels`: whether observations have the screen.
     - `max_steps`: steps after which an episode is truncated.
-
     - `fresh_page`: whether every episode gets a fresh page, which takes ten times as long as a
       restart in the open one; by default only where the task needs it.
 
@@ -195,7 +194,7 @@ class MiniWoBEnv(gym.Env[Observation, np.int64]):
         return raw + illegal, terminated, truncated, info
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Which actions are legal now, bool ``(1445,)``."""
+        """The legal actions, bool ``(1445,)``."""
         return self.arrays["action_mask"].astype(np.bool_)
 
     def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]

@@ -70,7 +70,7 @@ def _candidates(utterance: str, marked: Sequence[str]) -> Iterable[_Found]:
 
 
 def _inside(found: _Found, kept: list[_Found]) -> bool:
-    """Whether a text overlaps one that has been found, or repeats it."""
+    """True if a text overlaps one that has been found, or repeats it."""
     end = found.start + len(found.text)
     return any(
         found.text == other.text

@@ -193,11 +193,12 @@
       core.setDataMode(split);
       core.startEpisodeReal();
       startTabAtTop();
-      const said = core.getUtterance(), told = typeof said === "string" ? { utterance: said } : said;
+      const given = core.getUtterance();
+      const problem = typeof given === "string" ? { utterance: given } : given;
       const marked = [...document.querySelectorAll("#query b, #query .bold")];
       return {
-        utterance: told.utterance,
-        fields: Object.entries(told.fields ?? {}).map(([name, text]) => [name, String(text)]),
+        utterance: problem.utterance,
+        fields: Object.entries(problem.fields ?? {}).map(([name, text]) => [name, String(text)]),
         marked: marked.map((each) => tidy(each.textContent)),
       };
     },

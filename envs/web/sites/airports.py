@@ -1,4 +1,4 @@
-"""Airports, their cities, and which of them a text means."""
+"""Airports, their cities, and the airports that a text means."""
 
 import json
 import re

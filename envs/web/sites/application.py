@@ -25,8 +25,8 @@ class FlightApplication:
     Every page carries what was entered before in hidden inputs, as sites without a session do.
 
     Attributes:
-        site: Which site.
-        token: What the site's hidden token holds; forms without it are refused.
+        site: The site.
+        token: Value of the site's hidden token; forms without it are refused.
         profile: Values of fields about the passenger that are already filled in, by key.
     """
 
@@ -89,7 +89,7 @@ class FlightApplication:
         return offer(start, end, str(read_date(values[self.site.key("depart")])))
 
     def _search_errors(self, values: dict[str, str]) -> list[str]:
-        """What is wrong with a search, in a person's words; at most three."""
+        """The errors of a search, as a page shows them; at most three."""
         site = self.site
         errors = [
             f"{site.field(concept).label}: choose an airport from the list."
@@ -243,7 +243,7 @@ def _search_page(
 
 @lru_cache(maxsize=1 << 8)
 def _about(site: Site, title: str) -> Document:
-    """A page that says nothing but its title."""
+    """A page with nothing but its title."""
     form = Form(site, "search", {})
     form.nodes[-1].text = title
     form.nodes.append(Node("a", Box(MARGIN, form.top, 200, 18), text="Book a trip", href="./"))
@@ -276,7 +276,7 @@ def _carry(form: Form, values: dict[str, str], but: set[str]) -> None:
 
 
 def untouched(site: Site, profile: Pairs) -> dict[str, str]:
-    """What the fields send that nobody changes, by key."""
+    """Values that fields send if nobody changes them, by key."""
     return {field.name: field.default for field in site.fields if field.options} | dict(profile)
 
 

@@ -24,7 +24,7 @@ CONCEPTS = (
     "last name",
     "email",
 )
-"""What an instruction may determine; sites ask for each under names and words of their own."""
+"""Values that an instruction may determine; sites ask for each in names and words of their own."""
 
 WIDGETS = (
     "airport",
@@ -76,7 +76,7 @@ class Site:
         name: Name of the JSON file.
         airline: Invented brand.
         skin: Section of the style sheet.
-        date_format: As of :func:`envs.web.widgets.calendar`.
+        date_format: Format of dates, see :func:`envs.web.widgets.calendar`.
         week_start: Day of a calendar's first column, Monday 0 to Sunday 6.
         airport_text: How suggestions show an airport, with ``{code}``, ``{city}``, ``{state}`` and
             ``{place}``.
@@ -131,7 +131,7 @@ class Site:
         return self.flight_name if concept == "flight" else self.field(concept).name
 
     def kinds(self) -> dict[str, str]:
-        """How the values of keys compare; see :func:`envs.web.sites.reward.agreement`."""
+        """Kinds of the values of keys; see :func:`envs.web.sites.reward.agreement`."""
         kinds = {self.key(concept): "airport" for concept in ("from", "to")}
         return kinds | {self.key(concept): "date" for concept in ("depart", "return")}
 

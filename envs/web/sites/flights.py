@@ -11,14 +11,14 @@ from hardware_sim.errors import choose
 
 OFFERS = 5
 PREFERENCES = ("cheapest", "earliest", "latest", "nonstop")
-"""Which flight an instruction may ask for; each names exactly one of an offer."""
+"""Flights that an instruction may ask for; each names exactly one of an offer."""
 
 
 class Flight(NamedTuple):
     """A flight on offer.
 
     Attributes:
-        number: As ``"GW 1204"``; unique in an offer.
+        number: Number, as ``"GW 1204"``; unique in an offer.
         departs: Minutes after midnight; unique in an offer.
         minutes: Duration.
         stops: Stops on the way; one flight of an offer has none.
@@ -37,9 +37,9 @@ def offer(origin: str, destination: str, day: str) -> tuple[Flight, ...]:
     """The flights of a route and a day, in the order of their departure, the same at any time.
 
     Args:
-        origin: As the form sent it.
-        destination: Likewise.
-        day: Likewise.
+        origin: Codes of the airports of departure, joined by commas.
+        destination: Codes of the airports of arrival, joined by commas.
+        day: Day of departure, ``YYYY-MM-DD``.
     """
     random = np.random.default_rng(crc32(f"{origin}>{destination}@{day}".encode()))
     numbers = random.choice(np.arange(100, 2000), OFFERS, replace=False)

@@ -25,7 +25,7 @@ class Form:
     """A page of a site in the making.
 
     Args:
-        site: Whose page it is.
+        site: The site that the page belongs to.
         page: ``"search"``, ``"results"``, ``"passenger"`` or ``"review"``.
         values: Present values by key.
     """
@@ -317,9 +317,9 @@ def _list(
     """A popup of buttons, one below the other.
 
     Args:
-        name: What ids begin with.
+        name: First part of the ids.
         corner: Left and top of the popup.
-        width: Of the popup.
+        width: Width of the popup.
         items: Values and texts.
         holder: Index of the popup's container.
     """

@@ -27,7 +27,7 @@ UNSEEN_PAIRS, HELD_OUT = 10, 5
 
 
 class Wish(NamedTuple):
-    """What an instruction determines.
+    """An instruction, and the values that it determines.
 
     Attributes:
         text: The instruction.
@@ -82,22 +82,22 @@ def _draw(random: np.random.Generator) -> Wish:
     start, end = _ends(random)
     first = date.fromisoformat(FIRST_DAY) + timedelta(int(random.integers(DEPARTURES)))
     back = first + timedelta(int(random.integers(1, STAYS)))
-    said = {"from": start[1], "to": end[1], "depart": written(first)}
+    named = {"from": start[1], "to": end[1], "depart": written(first)}
     meaning = {"from": start[0], "to": end[0], "depart": first.isoformat()}
-    said["trip"] = "round trip" if random.random() < 0.6 else "one way"
-    if said["trip"] == "round trip":
-        said["return"], meaning["return"] = written(back), back.isoformat()
+    named["trip"] = "round trip" if random.random() < 0.6 else "one way"
+    if named["trip"] == "round trip":
+        named["return"], meaning["return"] = written(back), back.isoformat()
     if random.random() < 0.6:
-        said["travellers"] = str(random.integers(1, 5))
+        named["travellers"] = str(random.integers(1, 5))
     if random.random() < 0.6:
-        said["cabin"] = CABINS[random.integers(3)]
+        named["cabin"] = CABINS[random.integers(3)]
     if random.random() < 0.6:
-        said["flight"] = PREFERENCES[random.integers(len(PREFERENCES))]
+        named["flight"] = PREFERENCES[random.integers(len(PREFERENCES))]
     if random.random() < 0.6:
         for name in ("first", "last"):
-            said[f"{name} name"] = NAMES[name][random.integers(len(NAMES[name]))]
-        said["email"] = f"{said['first name']}.{said['last name']}@example.com".lower()
-    return Wish(_sentence(random, said), tuple(said.items()), {**said, **meaning})
+            named[f"{name} name"] = NAMES[name][random.integers(len(NAMES[name]))]
+        named["email"] = f"{named['first name']}.{named['last name']}@example.com".lower()
+    return Wish(_sentence(random, named), tuple(named.items()), {**named, **meaning})
 
 
 def _ends(random: np.random.Generator) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -109,21 +109,21 @@ def _ends(random: np.random.Generator) -> tuple[tuple[str, str], tuple[str, str]
             return start, end
 
 
-def _sentence(random: np.random.Generator, said: dict[str, str]) -> str:
-    """One of several ways to say it."""
-    cabin = f" in {said['cabin']}" if "cabin" in said else ""
-    count = said.get("travellers", "")
+def _sentence(random: np.random.Generator, named: dict[str, str]) -> str:
+    """An instruction that names all values, in one of several wordings."""
+    cabin = f" in {named['cabin']}" if "cabin" in named else ""
+    count = named.get("travellers", "")
     people = f" for {count} {'person' if count == '1' else 'people'}" if count else ""
-    back = f", back on {said['return']}" if "return" in said else ""
+    back = f", back on {named['return']}" if "return" in named else ""
     text = (
         "Book a {trip} flight from {from} to {to} on {depart}{back}{cabin}{people}.",
         "I need a {trip} from {from} to {to}{cabin}{people}: leave on {depart}{back}.",
         "Find a {trip} to {to} from {from}, leaving {depart}{back}{people}{cabin}.",
-    )[random.integers(3)].format(**{**said, "back": back, "cabin": cabin, "people": people})
-    if "flight" in said:
-        text += f" Take the {said['flight']} flight."
-    if "first name" in said:
-        text += " The passenger is {first name} {last name}, {email}.".format(**said)
+    )[random.integers(3)].format(**{**named, "back": back, "cabin": cabin, "people": people})
+    if "flight" in named:
+        text += f" Take the {named['flight']} flight."
+    if "first name" in named:
+        text += " The passenger is {first name} {last name}, {email}.".format(**named)
     return text
 
 
@@ -147,19 +147,19 @@ def _recorded_split(name: str) -> str:
     return "train" if crc32(name.encode()) % HELD_OUT else "test"
 
 
-def _recorded(told: dict[str, Any]) -> Wish:
+def _recorded(given: dict[str, Any]) -> Wish:
     leave, back = (
-        date(2017, told[f"{way} Month"], told[f"{way} Day"]) for way in ("Departure", "Returning")
+        date(2017, given[f"{way} Month"], given[f"{way} Day"]) for way in ("Departure", "Returning")
     )
-    said = {
-        "from": told["Departure City"],
-        "to": told["Destination City"],
+    named = {
+        "from": given["Departure City"],
+        "to": given["Destination City"],
         "depart": written(leave),
         "return": written(back),
         "trip": "round trip",
     }
     text = (
-        f"Book a return flight from {said['from']} to {said['to']}, leaving on {said['depart']} "
-        f"and returning on {said['return']}."
+        f"Book a return flight from {named['from']} to {named['to']}, leaving on {named['depart']} "
+        f"and returning on {named['return']}."
     )
-    return Wish(text, tuple(said.items()), said)
+    return Wish(text, tuple(named.items()), named)

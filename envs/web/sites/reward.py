@@ -1,7 +1,7 @@
 """Agreement of an agent's request with a human's, key by key (after Shi et al., ICML 2017).
 
 Only keys that the instruction determines count: hidden tokens and constants, which any form sends,
-say nothing of skill. Values are compared by what they mean, as humans who follow one instruction
+show nothing of skill. Values are compared by what they mean, as humans who follow one instruction
 write dates and airports in several ways.
 """
 
@@ -23,7 +23,7 @@ def agreement(
     kinds: Mapping[str, str],
     untouched: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """How well a request agrees with a human's.
+    """The agreement of a request with a human's.
 
     Args:
         sent: What the agent sent; of a repeated key the last counts.

@@ -61,7 +61,7 @@ class FlightTask:
         return Instance(wish.text, wish.fields, application, answer, judged, split=split)
 
     def _profile(self, random: np.random.Generator) -> tuple[tuple[str, str], ...]:
-        """What the site knows of a passenger of whom the instruction says nothing."""
+        """The passenger's values that the site has already, where the instruction gives none."""
         first, last = (NAMES[name][random.integers(len(NAMES[name]))] for name in ("first", "last"))
         known = {"first name": first, "last name": last}
         known["email"] = f"{first}.{last}@example.org".lower()

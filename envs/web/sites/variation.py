@@ -2,8 +2,8 @@
 
 An agent that trains on them cannot learn one site by heart; see Tobin et al., "Domain randomization
 for transferring deep neural networks", IROS 2017. On a page now and then one label is a made-up
-word, so that an agent learns to tell a field by what is left for it, as a person does. The labels
-of sites that are kept for measuring transfer are not among those drawn.
+word, so that an agent learns to find a field by elimination, as a person does. The labels of sites
+that are kept for measuring transfer are not among those drawn.
 """
 
 import json
@@ -29,7 +29,7 @@ UNKNOWN_SHARE = 0.4
 
 @cache
 def _table() -> dict[str, Any]:
-    """What is drawn from, by ``variation.json``."""
+    """The table of ``variation.json``, from which sites are drawn."""
     table: dict[str, Any] = json.loads(
         files("envs.web.sites").joinpath("variation.json").read_text()
     )
@@ -110,7 +110,7 @@ def _field(random: np.random.Generator, field: Field, widget: str) -> Field:
 
 
 def _options(random: np.random.Generator, concept: str) -> tuple[tuple[str, str, str], ...]:
-    """What can be chosen, in one of several ways to put it."""
+    """The options to choose from, in one of several wordings."""
     if concept == "travellers":
         text = _one(random, _table()["people"])
         return tuple((str(n), str(n), text.format(n)) for n in range(1, 5 + random.integers(3)))

@@ -1,4 +1,4 @@
-"""What the small tasks share: pages from files, one answer by POST, a judge that compares."""
+"""The base of the small tasks: pages from files, one answer by POST, a judge that compares."""
 
 import zlib
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Drawn:
     """An instance as a task draws it.
 
     Attributes:
-        instruction: What the agent is told.
+        instruction: The instruction.
         answer: The pairs that the final POST must have: for each name, exactly these values.
         slots: Values for the page's slots.
         fields: ``(name, text)`` of what can be typed or looked for.
@@ -158,5 +158,5 @@ def judge(answer: Pairs, most: float, log: list[Request]) -> Outcome | None:
 
 
 def _values(pairs: Pairs, name: str) -> list[str]:
-    """What a name stands for, in a fixed order and without blanks; an empty value is none."""
+    """The values of a name, in a fixed order and without blanks; an empty value is none."""
     return sorted(value.strip() for key, value in pairs if key == name and value.strip())

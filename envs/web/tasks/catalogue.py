@@ -1,8 +1,12 @@
 """Every small task by name; ``WoB-<name>-v0`` is its id."""
 
-from envs.web.tasks.base import MiniTask
+from typing import TYPE_CHECKING
+
 from hardware_sim.errors import choose
 from hardware_sim.naming import resolve
+
+if TYPE_CHECKING:
+    from envs.web.tasks.base import MiniTask
 
 TASKS: dict[str, tuple[str, str]] = {
     "Autocomplete": ("searching:Autocomplete", "a word to take from suggestions"),
@@ -34,7 +38,7 @@ TASKS: dict[str, tuple[str, str]] = {
 """Name to ``(module:class, summary)``; modules are those of this package."""
 
 
-def make(name: str) -> MiniTask:
+def make(name: str) -> "MiniTask":
     """The task with a name.
 
     Raises:

@@ -20,17 +20,17 @@ GAP = 3
 
 @dataclass(frozen=True, eq=False)
 class Style:
-    """How an element takes room, in pixels; ``None`` where its author leaves it open.
+    """The room that an element takes, in pixels; ``None`` where its author leaves it open.
 
     Attributes:
-        arrangement: Of its children: ``"block"``, ``"row"`` or ``"stack"``; empty for elements that
-            hold none.
+        arrangement: Arrangement of its children, ``"block"``, ``"row"`` or ``"stack"``; empty for
+            elements that hold none.
         own_width: Its width, if it does not take the room that it gets.
         own_height: Its height, if that is neither its children's nor its text's.
-        left: Where it stands in its parent; then it takes no room.
-        top: Likewise.
-        gap: Between children.
-        padding: Around children.
+        left: Its distance from its parent's left edge; with ``left`` or ``top`` it takes no room.
+        top: Its distance from its parent's top edge.
+        gap: Room between children.
+        padding: Room around children.
     """
 
     arrangement: str = ""
@@ -43,7 +43,7 @@ class Style:
 
     @property
     def wraps(self) -> bool:
-        """Whether it is as high as the lines of its text."""
+        """True if it is as high as the lines of its text."""
         return not self.arrangement and self.own_height is None
 
 
@@ -51,7 +51,7 @@ class Outline:
     """The elements of a page in document order, without their words.
 
     Args:
-        styles: How each takes room.
+        styles: The room that each takes.
         parents: Index of each one's parent, or -1.
         room: Where they stand; its height is open.
 
@@ -70,7 +70,7 @@ class Outline:
         self.wrapping = [index for index, style in enumerate(styles) if style.wraps]
 
     def lines(self, texts: Sequence[str]) -> tuple[int, ...]:
-        """How many lines the text of each wrapping element takes."""
+        """The number of lines that the text of each wrapping element takes."""
         return tuple(
             [
                 max(1, -(-len(text) * CHARACTER // max(1, self.widths[index])))

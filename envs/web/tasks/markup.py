@@ -78,13 +78,13 @@ class Element:
 
     Attributes:
         tag: HTML tag, or ``"option"`` or ``"widget"``.
-        attributes: As written, but for ``each``.
+        attributes: Attributes as written, but for ``each``.
         each: Name and slot of what the element is repeated for.
         text: Its own text.
         children: Elements inside it.
         fixed: Fields of its nodes that are always the same, by name.
         open: Fields that depend on slots, by name, with what fills them.
-        style: How it takes room.
+        style: The room it takes.
     """
 
     tag: str
@@ -121,7 +121,7 @@ class Element:
         self.style = self._style(layout)
 
     def scopes(self, slots: Slots) -> Sequence[Slots]:
-        """The slots of each repetition, as often as ``each`` says."""
+        """The slots of each repetition that ``each`` asks for."""
         if self.each is None:
             return (slots,)
         name, values = self.each
@@ -133,7 +133,7 @@ class Element:
 
     @cached_property
     def text_place(self) -> int | None:
-        """Where :meth:`fill` puts the text, if it depends on slots."""
+        """Index of the text in the result of :meth:`fill`, if it depends on slots."""
         return list(self.open).index("text") if "text" in self.open else None
 
     def fill(self, slots: Slots) -> tuple[Any, ...]:
@@ -179,7 +179,7 @@ class Element:
 
 
 def _flag(pattern: str, slots: Slots) -> bool:
-    """Whether a flag is set: unless its text is empty or ``"False"``."""
+    """True if a flag is set: unless its text is empty or ``"False"``."""
     return pattern.format_map(slots) not in ("", "False")
 
 
@@ -295,7 +295,7 @@ class _Drawing:
     """The elements of one page, filled and then put in their places.
 
     Args:
-        above: How many nodes stand before them in the document.
+        above: Number of nodes before them in the document.
     """
 
     def __init__(self, above: int) -> None:

@@ -10,14 +10,14 @@ import numpy as np
 _WORDS: dict[str, Any] = json.loads(Path(__file__).with_name("words.json").read_text("utf-8"))
 
 LABELS: list[str] = _WORDS["labels"]
-"""Of buttons."""
+"""Labels of buttons."""
 
 NOUNS: list[str] = _WORDS["nouns"]
 NAMES: list[str] = _WORDS["names"]
 MONTHS: list[str] = _WORDS["months"]
 
 COLOURS: dict[str, str] = _WORDS["colours"]
-"""Name to CSS code."""
+"""CSS codes of colours by name."""
 
 T = TypeVar("T")
 

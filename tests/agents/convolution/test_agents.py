@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.convolution import cost_model as critic
-from agents.convolution import recipe
+from agents.convolution import cost_model, recipe
 from agents.convolution.extractor import TuningExtractor
 from agents.convolution.search import Annealing, Greedy, Oracle, Roofline
 from agents.engines import rllib, sb3
@@ -81,9 +80,9 @@ def test_tpe_searches_with_optuna():
     assert play("tpe", "ResNet2", budget=12)[0] == chosen
 
 
-def test_tpe_says_what_it_needs(monkeypatch):
+def test_tpe_names_what_it_needs(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(InputError, match="tune"):
+    with pytest.raises(InputError, match=r"gymworks\[convolution\]"):
         play("tpe", "ResNet2", budget=2)
 
 
@@ -106,15 +105,16 @@ def test_greedy_keeps_what_is_fastest_and_changes_one_knob_at_a_time():
 
 def test_ranked_agents_try_different_kernels_in_the_order_of_their_model():
     env = gym.make(ENV_ID)
-    words = Roofline(env).predict("ResNet4")
+    predictions = Roofline(env).predict("ResNet4")
     chosen, _ = play("roofline", "ResNet4")
-    said = [words[choice] for choice in chosen]
-    assert said == sorted(said, reverse=True)
+    ordered = [predictions[choice] for choice in chosen]
+    assert ordered == sorted(ordered, reverse=True)
     alike = space.choices(find("ResNet4").problem, tables.measured_on())
     kernels = [variant for c in chosen for variant, cs in alike.items() if c in cs]
     assert len(set(kernels)) == len(chosen)
     assert (
-        np.isnan(words[:, 0, 0, 0]).tolist() == (~tables.layers(["ResNet4"])[0].masks[0]).tolist()
+        np.isnan(predictions[:, 0, 0, 0]).tolist()
+        == (~tables.layers(["ResNet4"])[0].masks[0]).tolist()
     )
 
 
@@ -129,9 +129,9 @@ def test_the_cost_model_knows_layers_it_has_not_seen():
     for table in tables.replay().values():
         best = math.log(np.nanmax(table.speedup))
         if table.split == "test" and best > 0.05:
-            words = critic.predict(find(table.name).problem, tables.measured_on())
-            assert (np.isnan(words) == np.isnan(table.speedup)).all()
-            first = np.unravel_index(np.nanargmax(words), words.shape)
+            predictions = cost_model.predict(find(table.name).problem, tables.measured_on())
+            assert (np.isnan(predictions) == np.isnan(table.speedup)).all()
+            first = np.unravel_index(np.nanargmax(predictions), predictions.shape)
             shares.append(math.log(table.speedup[first]) / best)
     assert np.mean(shares) > 0.6
 
@@ -139,9 +139,9 @@ def test_the_cost_model_knows_layers_it_has_not_seen():
 def test_the_cost_model_serves_as_reward():
     env = ConvTuningEnv(["ResNet2"], backend="model", model="agents.convolution.cost_model:predict")
     env.reset(seed=0)
-    words = critic.predict(find("ResNet2").problem, tables.measured_on())
+    predictions = cost_model.predict(find("ResNet2").problem, tables.measured_on())
     _, _, _, _, info = env.step(np.array([5, 2, 1, 0]))
-    assert info["tried"] == pytest.approx(math.exp(words[5, 2, 1, 0]))
+    assert info["tried"] == pytest.approx(math.exp(predictions[5, 2, 1, 0]))
 
 
 def test_a_cost_model_is_fitted_to_measurements():
@@ -154,7 +154,7 @@ def test_a_cost_model_is_fitted_to_measurements():
     assert recipe.regret(model, few, 8) > 0.8
 
 
-def test_the_extractor_tells_methods_apart_and_wants_a_tuning_observation():
+def test_the_extractor_distinguishes_methods_and_wants_a_tuning_observation():
     env = gym.make(ENV_ID)
     extractor = TuningExtractor(env.observation_space, features_dim=32)
     observation, _ = env.reset(seed=0)

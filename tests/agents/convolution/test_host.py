@@ -1,4 +1,4 @@
-"""What tuning shows, predicts and chooses by its table is the same wherever the code runs."""
+"""Observations, predictions and choices by a measured table are the same wherever the code runs."""
 
 from functools import partial
 from typing import Any
@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.convolution import cost_model as critic
-from agents.convolution import recipe
+from agents.convolution import cost_model, recipe
 from agents.loading import load_agent
 from envs.convolution import tables
 from envs.registration import ENTRIES
@@ -44,7 +43,7 @@ def walked(env: gym.Env[Any, Any], agent: Any, steps: int) -> list[Any]:
 
 
 def environments() -> list[Any]:
-    """Of every id, and of the backends that are deterministic."""
+    """Outcomes of every id, and of the backends that are deterministic."""
     made = [partial(gym.make, env_id) for env_id in IDS]
     made += [partial(gym.make, ENV_ID, layers=LAYERS, backend="model", model=m) for m in MODELS]
     found = []
@@ -58,7 +57,7 @@ def environments() -> list[Any]:
 
 
 def choices() -> list[Any]:
-    """Of every agent."""
+    """Outcomes of every agent."""
     made = [gym.make(ENV_ID, layers=LAYERS[:1], split="all", budget=6) for _ in AGENTS]
     agents = [
         load_agent(name, env, deterministic=False) for name, env in zip(AGENTS, made, strict=True)
@@ -67,12 +66,12 @@ def choices() -> list[Any]:
 
 
 def predictions() -> list[Any]:
-    """Of the roofline, the cost model and the space, and what a recipe fits a model to."""
+    """Predictions of roofline and cost model, the space, and samples that a recipe fits."""
     machine, found = tables.measured_on(), []
     for problem in (find(layer).problem for layer in LAYERS):
-        found += [roofline.predict(problem, machine), critic.predict(problem, machine)]
+        found += [roofline.predict(problem, machine), cost_model.predict(problem, machine)]
         found += [space.masks(problem, machine), [*space.choices(problem, machine).items()]]
-        found += [critic.table(problem, machine)]
+        found += [cost_model.table(problem, machine)]
     found += [part.numpy() for part in recipe.samples(tables.layers(LAYERS))]
     table = tables.replay()["ResNet4"]
     return [*found, convolution_model.compared(table, np.log(table.speedup))]
@@ -99,7 +98,7 @@ def test_nothing_depends_on_the_host(outcomes, tmp_path, monkeypatch):
 
 
 def test_the_hosts_differ_in_what_they_would_predict(tmp_path, monkeypatch):
-    """So that the test above would see whoever asks the host."""
+    """Guards the test above: a prediction that asks the host differs between them."""
     problem, found = find("ResNet4").problem, []
     for number, (features, kib, cores) in enumerate(HOSTS.values()):
         folder = tmp_path / str(number)

@@ -52,11 +52,11 @@ def test_corrupted_charts_have_other_rows(name):
     assert (found.rows != human.rows).mean() > 0.1
 
 
-def test_what_rows_cost_is_what_the_network_says(network):
+def test_nats_of_rows_are_the_negative_log_probabilities_of_the_network(network):
     charts = with_looks([chart(1, 30), chart(2, 70), chart(3, 9)])
     for given_chart, costs in zip(charts, dance.nats(network, charts), strict=True):
-        words = log_probabilities([network], collate([given_chart]))[0].numpy()
-        expected = -words[np.arange(len(given_chart)), given_chart.rows]
+        log_probs = log_probabilities([network], collate([given_chart]))[0].numpy()
+        expected = -log_probs[np.arange(len(given_chart)), given_chart.rows]
         np.testing.assert_allclose(costs, expected, atol=1e-5)
 
 
@@ -105,8 +105,8 @@ def test_what_is_shipped_knows_human_habits():
         name: writer(times, ticks, 2, np.random.default_rng(0))
         for name, writer in (("alternating", Alternating()), ("random", random_rows))
     }
-    for says in (dance.log_likelihood, lambda *chart: -dance.judged_nats(*chart)):
-        means = {name: says(rows, ticks, times, 2).mean() for name, rows in kinds.items()}
+    for likelihood in (dance.log_likelihood, lambda *chart: -dance.judged_nats(*chart)):
+        means = {name: likelihood(rows, ticks, times, 2).mean() for name, rows in kinds.items()}
         assert means["alternating"] > means["random"] + 1
     odds = {name: dance.human_odds(rows, ticks, times, 2) for name, rows in kinds.items()}
     assert odds["alternating"] > odds["random"]

@@ -61,7 +61,7 @@ def test_a_chart_is_read_from_its_start():
     np.testing.assert_array_equal(model.of_chart([1, 2, 3]), expected)
 
 
-def test_it_says_what_it_cannot_count():
+def test_bad_arguments_are_refused():
     with pytest.raises(InputError, match="1 to 7"):
         KneserNey([[1, 2]], 8)
     with pytest.raises(InputError, match="at least one chart"):

@@ -7,16 +7,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.dance.charting import HABITS, place, placed, timing
+from agents.dance.charting import HABITS, find_onsets, onsets_of, timing
 from agents.dance.onsets import chosen, expected_count
 from agents.dance.recipes import onsets as recipe
-from envs.dance import frame_networks as dance_onsets
-from envs.dance import onset_network as dance_placement
-from envs.dance import scoring, simfiles
+from envs.dance import frame_networks, onset_network, scoring, simfiles
 from envs.dance.chart import DIFFICULTIES, Chart, Song
 from envs.dance.frame_networks import CONTEXT, LEVELS, NETWORKS
 from envs.dance.grid import SLOTS, grid, note_kinds
-from envs.dance.onset_network import EARS, BeatNetwork, Placer
+from envs.dance.onset_network import EARS, BeatNetwork, OnsetModel
 from envs.dance.recordings import Recording, recording
 from envs.dance.tempo import Tempo
 from envs.dance.timing import Timing
@@ -42,7 +40,7 @@ def spectra(frames, seed=0):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_of_the_paper_answer_for_every_frame_and_level(name):
-    model = dance_onsets.network(name).eval()
+    model = frame_networks.network(name).eval()
     found = model.predict(spectra(60))
     assert found.shape == (LEVELS, 60)
     assert ((found > 0) & (found < 1)).all()
@@ -50,7 +48,7 @@ def test_networks_of_the_paper_answer_for_every_frame_and_level(name):
 
 @pytest.mark.parametrize("name", ["logreg", "mlp", "cnn"])
 def test_a_frame_sees_its_fifteen_frames_and_its_level_only(name):
-    model = dance_onsets.network(name).eval()
+    model = frame_networks.network(name).eval()
     whole = torch.from_numpy(spectra(40 + CONTEXT - 1))[None]
     with torch.no_grad():
         found = model(whole)
@@ -62,15 +60,15 @@ def test_a_frame_sees_its_fifteen_frames_and_its_level_only(name):
 
 
 def test_parts_of_a_long_song_are_those_of_the_whole(monkeypatch):
-    model = dance_onsets.network("cnn").eval()
+    model = frame_networks.network("cnn").eval()
     whole = model.predict(spectra(90))
-    monkeypatch.setattr(dance_onsets.OnsetNetwork, "part", 32)
+    monkeypatch.setattr(frame_networks.OnsetNetwork, "part", 32)
     np.testing.assert_allclose(model.predict(spectra(90)), whole, atol=1e-5)
 
 
 def test_the_paper_s_parameters_are_as_many():
     counts = {
-        name: sum(each.numel() for each in dance_onsets.network(name).parameters())
+        name: sum(each.numel() for each in frame_networks.network(name).parameters())
         for name in NETWORKS
     }
     # Per input, 15 x 80 x 3 of audio and 5 of the level: section 5.1 of the paper.
@@ -98,7 +96,7 @@ def hears_an_onset(model):
 
 
 def test_the_authors_network_is_read_and_hears_onsets(tmp_path):
-    shipped = dance_placement.shipped().authors
+    shipped = onset_network.shipped().authors
     given = shipped.state_dict()
     state = {key: value.numpy() for key, value in given.items()}
     arrays = {
@@ -110,15 +108,15 @@ def test_the_authors_network_is_read_and_hears_onsets(tmp_path):
     arrays["cnn.dense0.weight"] = np.concatenate(both, axis=1)
     arrays |= {"norm.mean": state["mean"], "norm.std": state["scale"]}
     np.savez(tmp_path / "authors.npz", **arrays)
-    model = dance_onsets.authors_network(tmp_path / "authors.npz")
+    model = frame_networks.authors_network(tmp_path / "authors.npz")
     assert all(torch.equal(value, given[key]) for key, value in model.state_dict().items())
     assert hears_an_onset(model)
 
 
 @pytest.mark.data
 def test_the_authors_network_is_the_one_that_is_shipped(dance_data):
-    model = dance_onsets.authors_network(dance_data / recipe.AUTHORS)
-    shipped = dance_placement.shipped().authors.state_dict()
+    model = frame_networks.authors_network(dance_data / recipe.AUTHORS)
+    shipped = onset_network.shipped().authors.state_dict()
     for key, value in model.state_dict().items():
         torch.testing.assert_close(value, shipped[key], atol=1e-3, rtol=1e-3)
     assert hears_an_onset(model)
@@ -127,22 +125,22 @@ def test_the_authors_network_is_the_one_that_is_shipped(dance_data):
 def test_another_file_is_not_the_authors_network(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     for path in (tmp_path / "other.npz", tmp_path / "missing.npz"):
-        with pytest.raises(InputError, match="does not hold the authors' placement network"):
-            dance_onsets.authors_network(path)
+        with pytest.raises(InputError, match="does not hold the authors' onset network"):
+            frame_networks.authors_network(path)
 
 
 @pytest.mark.parametrize("ears", EARS)
 def test_our_network_answers_for_every_slot_and_level(ears):
     slots = grid(Timing.constant(150, -0.2), 6.0)
-    authors = None if ears == "spectra" else dance_onsets.network("cnn").eval()
-    heard = dance_placement.hear(spectra(600), slots, authors)
+    authors = None if ears == "spectra" else frame_networks.network("cnn").eval()
+    heard = onset_network.hear(spectra(600), slots, authors)
     found = BeatNetwork(ears).eval().predict(heard)
     assert found.shape == (LEVELS, len(slots.ticks))
     assert ((found > 0) & (found < 1)).all()
 
 
 def test_styles_and_ears_that_do_not_exist_are_refused():
-    heard = dance_placement.hear(spectra(600), grid(Timing.constant(150), 6.0), None)
+    heard = onset_network.hear(spectra(600), grid(Timing.constant(150), 6.0), None)
     with pytest.raises(InputError, match="unknown ears"):
         BeatNetwork("nose")
     with pytest.raises(InputError, match="unknown style"):
@@ -178,7 +176,7 @@ def test_the_expected_count_is_the_best_of_all(likely):
 def test_steps_are_as_dense_and_as_fine_as_people_make_them(level):
     slots = grid(Timing.constant(160), 60.0)
     likely = np.random.default_rng(0).random((LEVELS, len(slots.ticks)))
-    found = placed(likely, slots, level)
+    found = onsets_of(likely, slots, level)
     seconds, habit = slots.times[-1] - slots.times[0], HABITS[level]
     assert habit.sparse <= round(len(found.ticks) / seconds, 2) <= habit.dense + 0.02
     assert set(note_kinds(found.ticks).tolist()) <= set(habit.kinds)
@@ -190,7 +188,7 @@ def test_steps_are_as_dense_and_as_fine_as_people_make_them(level):
 def test_density_is_as_asked(density):
     slots = grid(Timing.constant(170), 60.0)
     likely = np.random.default_rng(0).random((LEVELS, len(slots.ticks)))
-    found = placed(likely, slots, "Challenge", density)
+    found = onsets_of(likely, slots, "Challenge", density)
     assert len(found.ticks) / (slots.times[-1] - slots.times[0]) == pytest.approx(density, rel=0.02)
 
 
@@ -198,20 +196,20 @@ def test_density_is_as_asked(density):
     ("level", "density", "message"),
     [("Expert", None, "unknown level"), ("Hard", 0.0, "steps a second"), ("Hard", 99.0, "99")],
 )
-def test_what_cannot_be_placed_is_refused(level, density, message):
+def test_what_has_no_onsets_is_refused(level, density, message):
     slots = grid(Timing.constant(170), 10.0)
     with pytest.raises(InputError, match=message):
-        placed(np.full((LEVELS, len(slots.ticks)), 0.5), slots, level, density)
+        onsets_of(np.full((LEVELS, len(slots.ticks)), 0.5), slots, level, density)
 
 
 def test_a_song_gets_steps_on_its_grid():
     tempo = Tempo(150.0, 0.35, 1.0, 1.0)
-    (found,) = place(spectra(1500), timing(tempo), ["Medium"], model=Placer().eval())
+    (found,) = find_onsets(spectra(1500), timing(tempo), ["Medium"], model=OnsetModel().eval())
     np.testing.assert_allclose(found.times, 0.35 + found.ticks / 48 * 60 / 150)
     assert found.times[-1] < 15
 
 
-def test_frames_that_are_told_the_grid_find_steps_on_slots():
+def test_frames_that_are_given_the_grid_find_steps_on_slots():
     slots = grid(Timing.constant(125), 10.0)
     scores = np.zeros((LEVELS, 1000))
     scores[:, 240] = 1
@@ -232,7 +230,7 @@ def test_frames_beside_a_step_are_not_asked_about():
 
 def f_score(known, level):
     """F-score of the shipped model's steps against those of a human chart."""
-    (found,) = place(known.features, known.song.timing, [DIFFICULTIES[level]])
+    (found,) = find_onsets(known.features, known.song.timing, [DIFFICULTIES[level]])
     true = known.times(level)
     return scoring.f_score(scoring.matches(found.times, true), len(found.times), len(true))
 
@@ -286,7 +284,9 @@ def beaten(seed, seconds=30.0):
 @pytest.fixture
 def songs(monkeypatch):
     monkeypatch.setattr(recipe, "recordings", lambda folder: [beaten(seed) for seed in range(4)])
-    monkeypatch.setattr(recipe, "authors_network", lambda path: dance_onsets.network("cnn").eval())
+    monkeypatch.setattr(
+        recipe, "authors_network", lambda path: frame_networks.network("cnn").eval()
+    )
     return recipe.examples()
 
 

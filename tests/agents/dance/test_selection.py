@@ -94,11 +94,11 @@ def test_the_mean_over_mirrors_is_equivariant(network):
 
 def test_rows_that_holds_forbid_are_never_likely(network):
     batch = collate(with_looks([chart(3), chart(4)]))
-    words = log_probabilities([network], batch)
+    log_probs = log_probabilities([network], batch)
     for i in range(2):
         legal = legal_rows(held_before(batch.rows[i].numpy()))
-        assert (words[i].numpy()[~legal] < -1e8).all()
-        assert (words[i, :, 0] < -1e8).all()
+        assert (log_probs[i].numpy()[~legal] < -1e8).all()
+        assert (log_probs[i, :, 0] < -1e8).all()
 
 
 @pytest.mark.parametrize("name", ["ours", *PAPER])
@@ -147,16 +147,16 @@ def test_sampled_charts_are_legal_and_depend_on_their_seed_alone(network):
 def test_draws_follow_the_probabilities():
     chances = np.zeros(256)
     chances[[5, 6, 7]] = 0.5, 0.3, 0.2
-    words = np.log(np.tile(chances, (1000, 1)).clip(1e-30))
+    log_probs = np.log(np.tile(chances, (1000, 1)).clip(1e-30))
     uniform = (np.arange(1000) + 0.5) / 1000
     everything = np.ones((1000, 256), bool)
-    assert np.bincount(draw(words, everything, uniform))[[5, 6, 7]].tolist() == [500, 300, 200]
-    kept = np.bincount(draw(words, everything, uniform, top_p=0.75), minlength=8)
+    assert np.bincount(draw(log_probs, everything, uniform))[[5, 6, 7]].tolist() == [500, 300, 200]
+    kept = np.bincount(draw(log_probs, everything, uniform, top_p=0.75), minlength=8)
     assert kept[[5, 6, 7]].tolist() == [625, 375, 0]
-    cold = np.bincount(draw(words, everything, uniform, temperature=0.5))[[5, 6, 7]]
+    cold = np.bincount(draw(log_probs, everything, uniform, temperature=0.5))[[5, 6, 7]]
     assert cold.tolist() == [658, 237, 105]
     everything[:, 5] = False
-    assert np.bincount(draw(words, everything, uniform))[[5, 6, 7]].tolist() == [0, 600, 400]
+    assert np.bincount(draw(log_probs, everything, uniform))[[5, 6, 7]].tolist() == [0, 600, 400]
 
 
 def test_bad_input_is_named(network):
@@ -184,18 +184,18 @@ def test_training_learns_and_goes_on_from_a_checkpoint(tmp_path):
     )
     given_charts = with_looks([chart(seed, 40) for seed in range(12)])
     path = tmp_path / "x.checkpoint"
-    told = []
+    lines = []
     whole = Training(recipe, 1, given_charts, given_charts[:3])
     before = score(whole.log_probabilities, given_charts[:3])
-    whole.run(path, told.append)
+    whole.run(path, lines.append)
     after = score(whole.log_probabilities, given_charts[:3])
     assert after.perplexity < 0.7 * before.perplexity
     assert len(after.nats) == 120
-    assert len(told) == 2
+    assert len(lines) == 2
     assert after.perplexity == pytest.approx(whole.best["perplexity"])
     resumed = Training(recipe, 2, given_charts, given_charts[:3])
     resumed.load(path)
     assert resumed.done == 30
-    resumed.run(path, told.append)
+    resumed.run(path, lines.append)
     state = resumed.network.state_dict()
     assert all(torch.equal(state[k], v) for k, v in whole.network.state_dict().items())

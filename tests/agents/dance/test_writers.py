@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.dance import baselines as dance_agents
+from agents.dance import baselines
 from agents.dance.ngram import KneserNey
 from agents.dance.writers import HABITS, Alternating, Ngram, grid_ticks, random_rows
 from agents.loading import load_agent
@@ -83,7 +83,7 @@ def test_an_ngram_writes_what_it_has_read():
 @pytest.mark.parametrize("name", ["rules", "ngram", "selected"])
 @pytest.mark.parametrize("env_id", ["Choreography", "StepPlacement", "StepSelection"])
 def test_agents_write_charts_to_the_end(name, env_id, monkeypatch):
-    monkeypatch.setattr(dance_agents, "fitted_ngram", lambda: WRITERS["ngram"])
+    monkeypatch.setattr(baselines, "fitted_ngram", lambda: WRITERS["ngram"])
     env = gym.make(f"envs:{env_id}-v0", critic=None)
     agent = load_agent(name, env)
     steps = []

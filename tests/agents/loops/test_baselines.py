@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from agents.loading import load_agent
-from agents.loops import search as loops_search
+from agents.loops import search
 from agents.loops.baselines import Hand
 from agents.rollout import rollout
 from agents.tables import BASELINES
@@ -23,7 +23,7 @@ def core():
 
 
 def after(nest, edits):
-    for action in loops_search.actions_of(nest, edits):
+    for action in search.actions_of(nest, edits):
         nest = nest.after(action)
     return nest
 
@@ -33,26 +33,26 @@ def after(nest, edits):
 )
 def test_the_hand_schedule_keeps_a_tile_in_registers(core, name):
     nest = Nest.unscheduled(Problem.parse(name), threads=2)
-    edits = loops_search.hand(nest, registers=32, lanes=16)
+    edits = search.hand(nest, registers=32, lanes=16)
     scheduled = after(nest, edits)
     *_, last = scheduled.loops
     unrolled = [loop.extent for loop in scheduled.loops if loop.kind == Kind.UNROLLED]
     assert last.kind == Kind.VECTORISED
     assert scheduled.block >= 0
     assert -(-last.extent // 16) * np.prod(unrolled, initial=1) < 32
-    assert len(loops_search.actions_of(nest, edits)) < MAX_STEPS
+    assert len(search.actions_of(nest, edits)) < MAX_STEPS
     assert core.seconds(scheduled) < core.seconds(nest) / 10
 
 
 def test_greedy_takes_the_best_edit_until_none_improves(core):
     nest = Nest.unscheduled(Problem.parse("matmul-64x64x64"), threads=2)
-    found = loops_search.greedy(nest, core.seconds)
+    found = search.greedy(nest, core.seconds)
     end = after(nest, found.edits)
     assert core.seconds(end) == found.seconds < core.seconds(nest)
-    choices = [(d, a) for d in range(len(end.loops)) for a in loops_search.EDITS]
-    ahead = [loops_search.edited(end, edit) for edit in choices]
+    choices = [(d, a) for d in range(len(end.loops)) for a in search.EDITS]
+    ahead = [search.edited(end, edit) for edit in choices]
     assert min(core.seconds(other) for other in ahead if other) >= found.seconds
-    few = loops_search.greedy(nest, core.seconds, evaluations=10)
+    few = search.greedy(nest, core.seconds, evaluations=10)
     assert few.evaluations == 10
 
 
@@ -64,15 +64,15 @@ def test_annealing_spends_its_evaluations_repeats_and_finds_what_greedy_does_not
         judged.append(other)
         return core.seconds(other)
 
-    first = loops_search.annealing(nest, judge, 1_500, seed=0)
-    second = loops_search.annealing(nest, core.seconds, 1_500, seed=0)
+    first = search.annealing(nest, judge, 1_500, seed=0)
+    second = search.annealing(nest, core.seconds, 1_500, seed=0)
     assert (first.edits, first.seconds) == (second.edits, second.seconds)
     assert len(judged) == first.evaluations == 1_500
     assert core.seconds(after(nest, first.edits)) == first.seconds
-    assert len(loops_search.actions_of(nest, first.edits)) < MAX_STEPS
-    assert first.seconds < loops_search.greedy(nest, core.seconds).seconds
+    assert len(search.actions_of(nest, first.edits)) < MAX_STEPS
+    assert first.seconds < search.greedy(nest, core.seconds).seconds
     with pytest.raises(InputError, match="at least 1"):
-        loops_search.annealing(nest, core.seconds, 0, seed=0)
+        search.annealing(nest, core.seconds, 0, seed=0)
 
 
 @pytest.mark.parametrize("name", BASELINES["loops"])

@@ -152,7 +152,7 @@ def test_every_heuristic_and_search_is_a_baseline():
 
 
 @pytest.mark.parametrize("plan", PLANS)
-def test_a_heuristic_agent_places_as_its_plan_says(plan):
+def test_a_heuristic_agent_follows_its_plan(plan):
     info, problem = played(plan.replace("_", "-"))
     planned = getattr(heuristics, plan)(problem)
     assert info["placement"].tolist() == planned.tolist()

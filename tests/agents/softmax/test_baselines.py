@@ -63,7 +63,7 @@ def test_searches_spend_equal_evaluations_and_beat_guesses():
     assert means == sorted(means)
 
 
-def test_what_a_search_is_told_is_the_return():
+def test_the_score_that_a_search_gets_is_the_return():
     env = gym.make(ID)
     core = env.unwrapped.core
     agent = load_agent("annealing", env)

@@ -64,7 +64,7 @@ def test_the_expert_books_in_a_real_browser(site, backend):
 
 
 @pytest.mark.parametrize("env_id", WEB)
-def test_the_expert_succeeds_with_commands_in_words(env_id):
+def test_the_expert_succeeds_with_textual_commands(env_id):
     env = gym.make(f"envs:{env_id}", backend="twin", actions="text")
     expert = Expert(env)
     assert all(play(env, expert, seed)["is_success"] for seed in range(5))

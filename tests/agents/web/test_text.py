@@ -37,7 +37,7 @@ def test_a_function_follows_instructions(env):
         assert "The button is number" in turn.answer
 
 
-def test_the_prompt_says_why_the_last_command_failed(env):
+def test_the_prompt_gives_the_reason_why_the_last_command_failed(env):
     agent = TextAgent(lambda prompt: "fly 3")
     text, info = env.reset(seed=0)
     for _ in range(2):

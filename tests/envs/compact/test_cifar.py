@@ -38,7 +38,7 @@ def test_python_batches_and_pictures_by_class_load_the_same(tmp_path):
     assert abs(float(splits.train.inputs.mean())) < 0.5
 
 
-def test_folders_without_cifar_say_what_is_expected(tmp_path):
+def test_folders_without_cifar_name_what_is_expected(tmp_path):
     with pytest.raises(InputError, match=r"data_batch_1 to 5 and test_batch"):
         load_splits(tmp_path)
     write_batches(tmp_path)

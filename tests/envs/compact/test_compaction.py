@@ -55,7 +55,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def trained():
-    """A network of a few channels that tells stripes apart, and its pictures."""
+    """A network of a few channels that classifies stripes, and its pictures."""
     torch.manual_seed(0)
     pictures = textures(640)
     network = small_cnn((8, 12, 12, 16, 16))
@@ -86,7 +86,7 @@ def test_keeping_everything_changes_nothing(trained):
 
 
 def test_redundant_maps_are_compacted_without_loss():
-    """Maps of six channels, repeated: three of four combinations of twelve say all."""
+    """Maps of six channels, repeated: three of four combinations of twelve hold all."""
     torch.manual_seed(0)
     network = nn.Sequential(
         nn.Conv2d(3, 12, 3, padding=1), nn.Conv2d(12, 4, 3, padding=1), nn.Flatten()
@@ -119,14 +119,14 @@ def test_a_compacted_network_starts_from_what_was_learned_and_can_be_tuned(train
     pickle.loads(pickle.dumps(result.model))
 
 
-def test_a_network_learns_what_another_says_without_labels(trained):
+def test_a_network_learns_another_s_outputs_without_labels(trained):
     network, pictures = trained
     inputs = textures(200, seed=6).inputs
     student = small_cnn((6, 6, 6, 8, 8))
-    said = Pictures(inputs, network(inputs).argmax(dim=1))
-    before = accuracy(student, said)
+    taught = Pictures(inputs, network(inputs).argmax(dim=1))
+    before = accuracy(student, taught)
     assert match(student, network, pictures.inputs, 12, seed=0) is student
-    assert accuracy(student, said) > before + 0.4
+    assert accuracy(student, taught) > before + 0.4
     with pytest.raises(InputError, match=r"\(640, 12, 8, 8\); only"):
         match(student, network[:9], pictures.inputs, 1, seed=0)
 
@@ -178,7 +178,7 @@ def test_a_linear_layer_reads_a_flattened_map():
         ({"conv5": 4}, 1, "images or more"),
     ],
 )
-def test_bad_requests_say_what_is_allowed(trained, kept, count, message):
+def test_bad_requests_name_what_is_allowed(trained, kept, count, message):
     network, pictures = trained
     with pytest.raises(InputError, match=message):
         compact(network, kept, pictures.inputs[:count])

@@ -139,7 +139,7 @@ def test_agents_rank_as_they_should_and_the_oracle_has_no_regret():
         Oracle(gym.make("CartPole-v1"))
 
 
-def test_the_surrogate_finds_its_own_kind_again_and_says_how_far_off_it_is():
+def test_the_surrogate_fits_its_own_kind_and_estimates_its_error():
     rng = np.random.default_rng(0)
     shares = rng.choice([1, 0.5, 0.25], (80, 3))
     truth = rng.uniform(0, 2, size=6)
@@ -172,7 +172,7 @@ def test_the_surrogate_finds_its_own_kind_again_and_says_how_far_off_it_is():
         ({"render_mode": "human"}, "rgb_array"),
     ],
 )
-def test_bad_arguments_say_what_is_allowed(change, message):
+def test_bad_arguments_name_what_is_allowed(change, message):
     with pytest.raises(InputError, match=message):
         CompactFeatureEnv(**change)
 

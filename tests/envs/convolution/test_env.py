@@ -56,7 +56,7 @@ def test_the_shipped_table_holds_every_layer_and_the_space_of_the_kernels():
 
 
 def test_the_head_describes_the_machine_whose_work_the_table_holds():
-    """What a method does follows from caches and vectors, save for panels, which came later."""
+    """The work of a method follows from caches and vectors, save for panels, which came later."""
     machine, lasting = tables.measured_on(), [WORK.index(name) for name in LASTING]
     for name, table in tables.replay().items():
         problem = find(name).problem
@@ -210,7 +210,7 @@ def test_layers_are_drawn_from_the_split_that_is_asked_for():
         ({"render_mode": "human"}, "render_mode"),
     ],
 )
-def test_bad_arguments_say_what_is_allowed(arguments, message):
+def test_bad_arguments_name_what_is_allowed(arguments, message):
     with pytest.raises(InputError, match=message):
         ConvTuningEnv(**arguments)
 
@@ -261,7 +261,7 @@ def test_measured_variants_are_compiled_checked_and_timed_now(tmp_path, monkeypa
     env.close()
 
 
-def test_text_tells_the_tries_and_what_is_kept():
+def test_text_lists_the_tries_and_what_is_kept():
     env = ConvTuningEnv(["ResNet2"], render_mode="ansi")
     env.reset(seed=0)
     assert "kept: oneDNN, 1.00 times" in env.render()

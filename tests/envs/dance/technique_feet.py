@@ -1,4 +1,4 @@
-"""Which foot steps where in the technique fixtures, as their author says.
+"""The foot of each step in the technique fixtures, as their author annotates them.
 
 From the tests of StepManiaLibrary (MIT licence, (c) 2023 Perry Lynch), whose charts these are. A
 word a row with arrows: for each arrow, from left to right, the foot that steps on it.

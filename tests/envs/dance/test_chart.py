@@ -42,7 +42,7 @@ def test_a_held_panel_may_do_nothing_or_end_and_a_free_one_anything_but_end():
 
 @settings(deadline=None)
 @given(CHARTS)
-def test_what_is_held_before_a_row_is_what_a_loop_over_rows_says(chart):
+def test_panels_held_before_a_row_are_those_of_a_loop_over_rows(chart):
     held = [False] * 4
     for row, before in zip(chart.rows, charts.held_before(chart.rows), strict=True):
         assert before.tolist() == held
@@ -69,17 +69,17 @@ def test_mirrors_exchange_the_panels_they_are_named_after():
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         ([[0, 3, 0, 0]], "tail without a hold"),
         ([[2, 0, 0, 0], [1, 0, 0, 0]], "arrow on a held panel"),
         ([[2, 0, 0, 0], [0, 1, 0, 0]], "hold on left never ends"),
     ],
 )
-def test_open_and_broken_holds_are_refused(rows, said):
+def test_open_and_broken_holds_are_refused(rows, message):
     ticks = 48 * np.arange(len(rows))
     chart = Chart(ticks, charts.rows_of(rows), ticks / 96, "Hard", 1)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         charts.check_holds(chart)
 
 

@@ -144,7 +144,7 @@ def test_in_the_groove_has_the_parts_that_models_were_trained_on(dance_data):
     assert parts == {"train": 104, "valid": 17, "test": 17}
 
 
-def test_missing_data_says_how_to_get_it(tmp_path, monkeypatch):
+def test_missing_data_names_the_command(tmp_path, monkeypatch):
     monkeypatch.setenv("GYMWORKS_DANCE_DATA", str(tmp_path))
     with pytest.raises(InputError, match="gymworks dance data itg") as caught:
         corpus("itg")

@@ -114,7 +114,7 @@ def test_imitating_the_human_chart_earns_every_time():
     human = core.episodes.human[core.episode[0]]
     ended, agreed = False, 0.0
     while not ended:
-        action = np.int64(human[core.place[0]] != 0 and core.mask[0, 1])
+        action = np.int64(human[core.place[0]] != 0 and core.legal[0, 1])
         _, _, ended, _, info = env.step(action)
         agreed += info["reward"]["imitation"]
     assert info["f1"] > 0.95
@@ -227,7 +227,7 @@ def test_songs_of_ones_own(folder):
 
 
 def test_bad_arguments(tmp_path):
-    for wrong, said in (
+    for wrong, message in (
         ({"task": "dancing"}, "task"),
         ({"songs": str(tmp_path)}, "no chart file"),
         ({"split": "validation"}, "split"),
@@ -235,7 +235,7 @@ def test_bad_arguments(tmp_path):
         ({"critic": "json:JSONDecoder"}, "no method log_probs"),
         ({"playability": -1.0}, "at least 0"),
     ):
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             gym.make("envs:Choreography-v0", **wrong)
     env = gym.make("envs:Choreography-v0")
     with pytest.raises(InputError, match="level"):

@@ -1,4 +1,4 @@
-"""How feet dance: against all ways to dance, mirrors, and what an author says of his fixtures."""
+"""Feet on charts: against all ways to dance, mirrors, and an author's own annotations."""
 
 from dataclasses import replace
 from itertools import product
@@ -117,7 +117,7 @@ def test_every_arrow_has_a_foot_and_feet_stay_on_their_holds(chart):
         ("L R L R U L R", Technique.DOUBLE_STEP, 0),
     ],
 )
-def test_techniques_are_told_by_their_names(words, technique, count):
+def test_techniques_are_found(words, technique, count):
     assert danced(words).count(technique) == count
 
 
@@ -140,7 +140,7 @@ def test_feet_agree_with_the_author_of_the_fixtures(dance_data):
 
 
 @pytest.mark.data
-def test_a_fixture_that_prices_were_chosen_without_is_stepped_as_its_author_says(dance_data):
+def test_a_fixture_that_prices_were_chosen_without_is_stepped_as_annotated(dance_data):
     fixtures = {song.name.split("/")[-2]: song.charts[0] for song in corpus("fixtures", dance_data)}
     for name, expected in HELD_OUT.items():
         assert assigned(feet_of(fixtures[name])) == expected
@@ -175,6 +175,6 @@ def test_human_quantiles_ascend_and_cover_every_rate():
 @pytest.mark.parametrize(
     "name", ["TestCrossoverLFront", "TestFootSwap", "TestInversion", "TestBracketHoldRoll"]
 )
-def test_shipped_samples_are_stepped_as_their_author_says(name):
+def test_shipped_samples_are_stepped_as_annotated(name):
     song = simfiles.read(Path(__file__).with_name("samples") / f"{name}.sm")
     assert assigned(feet_of(song.charts[0])) == FEET[name]

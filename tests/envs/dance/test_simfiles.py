@@ -151,7 +151,7 @@ def test_notes_in_warps_and_fake_spans_do_not_count():
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "fault"),
     [
         (b"#TITLE:T;", "#BPMS is missing"),
         (sm("0000", header="#BPMS:0=fast;"), "beat=value"),
@@ -164,10 +164,10 @@ def test_notes_in_warps_and_fake_spans_do_not_count():
         (b"#BPMS:0=60;#NOTES:dance-single:me:Hard;", "no .sm file"),
     ],
 )
-def test_faults_are_named(content, said):
+def test_faults_are_named(content, fault):
     with pytest.raises(InputError, match=r"^song\.sm: ") as caught:
         simfiles.loads(content, "song.sm")
-    assert said in str(caught.value)
+    assert fault in str(caught.value)
 
 
 def test_files_that_are_none_are_named(tmp_path):
@@ -255,7 +255,7 @@ def test_a_song_that_has_both_formats_is_the_same_in_both(dance_data):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "fault"),
     [
         ("#TITLE:D;", "#BPM is missing"),
         ("#BPM:fast;", "allowed: a number"),
@@ -264,10 +264,10 @@ def test_a_song_that_has_both_formats_is_the_same_in_both(dance_data):
         ("#BPM:120;#SINGLE:BASIC:1:4!4;", "never ends"),
     ],
 )
-def test_faults_of_dwi_are_named(text, said):
+def test_faults_of_dwi_are_named(text, fault):
     with pytest.raises(InputError) as caught:
         simfiles.loads(text.encode(), "d.dwi")
-    assert said in str(caught.value)
+    assert fault in str(caught.value)
 
 
 @settings(deadline=None)

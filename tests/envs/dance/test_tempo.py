@@ -26,7 +26,7 @@ def test_tempo_to_a_hundredth_and_offset_to_a_millisecond(kind, bpm, offset_s):
 
 @settings(max_examples=10, deadline=None)
 @given(bpm=st.floats(40, 390), offset_s=st.floats(0, 0.15))
-def test_what_the_user_says_counts(bpm, offset_s):
+def test_a_given_tempo_counts(bpm, offset_s):
     found = tempo.estimate(drums(bpm, offset_s, 20), bpm)
     assert [each.bpm for each in found] == [bpm]
     assert error_ms(found[0].offset_s, offset_s, 60 / bpm) < 1.5
@@ -42,7 +42,7 @@ def test_readings_are_ranked_and_within_the_limits():
     assert {0.5, 2.0, 0.667, 1.5} <= ratios
 
 
-def test_tempo_that_varies_is_said_to():
+def test_a_tempo_that_varies_is_not_steady():
     slow, fast = drums(120, 0.1, 25), drums(131, 0.1, 25)
     assert not tempo.estimate(np.concatenate([slow, fast, slow]))[0].is_steady
     assert tempo.estimate(np.concatenate([slow, slow]))[0].is_steady

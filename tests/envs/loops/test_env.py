@@ -98,7 +98,7 @@ def test_operations_can_be_chosen():
     assert all(name.startswith("conv") for name in info["problem"])
 
 
-def test_bad_arguments_and_options_say_what_is_allowed():
+def test_bad_arguments_and_options_name_what_is_allowed():
     with pytest.raises(InputError, match="some of matmul, conv"):
         LoopScheduleEnv([])
     with pytest.raises(InputError, match="1 to 64"):

@@ -1,4 +1,4 @@
-"""Nests on this machine: right results, times, failures as outcomes, a word without Halide."""
+"""Nests on this machine: right results, times, failures as outcomes, an error without Halide."""
 
 import os
 import sys
@@ -54,7 +54,7 @@ def children():
 
 
 @pytest.mark.parametrize("name", ["matmul-24x32x20", "conv-6x5x4-8-3x2"])
-def test_the_right_output_is_what_the_loops_say(name):
+def test_the_right_output_is_that_of_the_loops(name):
     problem = Problem.parse(name)
     left, right = operands(problem)
     total = np.zeros(problem.shapes[0])
@@ -80,7 +80,7 @@ def test_random_nests_compute_the_same(clock, name, seed):
 
 
 def test_sums_in_memory_are_loaded_from_whole_vectors(clock):
-    """Where vectors are added to the output, AVX2 loads it by an instruction that may fault."""
+    """AVX2 loads an output to which vectors are added by an instruction that may fault."""
     for name in ("matmul-64x64x64", "matmul-16x96x5", "matmul-24x64x1"):
         nest = play(name, TILED)
         in_memory = replace(nest, block=-1)
@@ -176,7 +176,7 @@ def test_failures_are_remembered_and_the_next_nest_is_measured(broken):
     clock.close()
 
 
-def test_a_problem_that_cannot_be_measured_says_so(broken, monkeypatch):
+def test_a_problem_that_cannot_be_measured_raises(broken, monkeypatch):
     monkeypatch.setattr(measured, "TRIAL", "tests.envs.loops.no_such_module")
     env = LoopScheduleEnv(["matmul"], backend="measured", threads=1)
     for _ in range(2):

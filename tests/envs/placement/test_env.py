@@ -166,7 +166,7 @@ def test_options_pick_the_graph():
         ({"render_mode": "human"}, "rgb_array"),
     ],
 )
-def test_bad_arguments_say_what_is_allowed(change, message):
+def test_bad_arguments_name_what_is_allowed(change, message):
     with pytest.raises(InputError, match=message):
         DevicePlacementEnv(**{**INCEPTION, **change})
 
@@ -174,7 +174,7 @@ def test_bad_arguments_say_what_is_allowed(change, message):
 def test_an_action_that_is_no_device_is_refused():
     env = DevicePlacementEnv(**INCEPTION)
     env.reset(seed=0)
-    with pytest.raises(InputError, match="devices are 0 to 2"):
+    with pytest.raises(InputError, match="action is 3; allowed: 0 to 2"):
         env.step(3)
 
 

@@ -148,7 +148,7 @@ def test_options_pick_split_and_problem():
         ({"render_mode": "human"}, "rgb_array"),
     ],
 )
-def test_bad_arguments_say_what_is_allowed(change, message):
+def test_bad_arguments_name_what_is_allowed(change, message):
     with pytest.raises(InputError, match=message):
         AdaptiveSoftmaxEnv(**change)
     with pytest.raises(InputError, match=message):

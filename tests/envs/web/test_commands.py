@@ -1,4 +1,4 @@
-"""Commands in words: what they look like, what is refused and what they do."""
+"""Commands as text: their forms, what is refused and what they do."""
 
 import gymnasium as gym
 import pytest
@@ -50,7 +50,7 @@ def test_examples_are_commands_that_the_usage_shows(text):
         ("press entr", "unknown key 'entr'"),
     ],
 )
-def test_what_is_no_command_is_told_what_one_looks_like(text, sentence):
+def test_a_text_that_is_no_command_is_refused_with_an_example(text, sentence):
     with pytest.raises(InputError) as caught:
         parse(text)
     assert sentence in str(caught.value)
@@ -127,7 +127,7 @@ def env():
 @given(st.text() | st.text(alphabet='clicktypeselectdragpress 0123456789"\\'))
 @example("type 0 \x00")
 @example('type 3 "' + "x" * 300 + '"')
-def test_any_text_is_a_command_or_costs_a_penalty_and_says_why(env, text):
+def test_any_text_is_a_command_or_costs_a_penalty_with_a_reason(env, text):
     _, reward, terminated, _, info = env.step(text)
     assert not terminated
     assert (reward == ILLEGAL) == bool(info.get("error"))

@@ -151,7 +151,7 @@ def resealed(path, change):
 
 
 @pytest.mark.parametrize(
-    ("number", "change", "says"),
+    ("number", "change", "message"),
     [
         (0, {"format": 2}, "line 1: format 2; this version reads format 1"),
         (0, {"gymworks": "result"}, "line 1: a demonstration should begin here"),
@@ -167,22 +167,22 @@ def resealed(path, change):
         (5, {"end": 3}, "line 6: the demonstration is cut off"),
     ],
 )
-def test_nonsense_under_a_right_checksum_is_refused(number, change, says, tmp_path):
+def test_nonsense_under_a_right_checksum_is_refused(number, change, message, tmp_path):
     path = write_demonstrations(tmp_path / "one.jsonl", [ONE])
     resealed(path, lambda line, body: body | change if line == number else body)
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match=message):
         list(read_demonstrations(path))
 
 
 def test_other_files_are_refused(tmp_path):
-    for name, data, says in (
+    for name, data, message in (
         ("a.jsonl", b"", "is empty"),
         ("b.jsonl", b"\xff\xfe\n", "line 1: it is cut off or no line"),
         ("c.jsonl", b"[]\n", "line 1: "),
         ("d.jsonl.xz", b"plain", "after line 0: "),
     ):
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(InputError, match=says):
+        with pytest.raises(InputError, match=message):
             list(read_demonstrations(tmp_path / name))
     with pytest.raises(InputError, match="No such file"):
         list(read_demonstrations(tmp_path / "none.jsonl"))

@@ -91,7 +91,7 @@ def test_films_show_the_pointer_and_the_instruction():
         ({"task": TASK + "Login", "backend": "twin", "pixels": True}, "draws nothing"),
     ],
 )
-def test_bad_arguments_say_what_is_allowed(settings, sentence):
+def test_bad_arguments_name_what_is_allowed(settings, sentence):
     with pytest.raises(InputError, match=sentence):
         WebEnv(**settings)
 

@@ -93,7 +93,7 @@ def client(recorder):
 
 @pytest.fixture
 def shown(client):
-    """What the field holds after events; it is opened and clicked first."""
+    """The value of the field after events; it is opened and clicked first."""
     client.open("")
     client.page.step([], 0, "addEventListener('keydown', e => (window.seen = e, undefined)), 0")
 
@@ -108,12 +108,12 @@ def test_every_character_can_be_typed(shown):
     assert shown(*typed(every)) == every
 
 
-def test_shifted_characters_say_so(shown, client):
+def test_shifted_characters_come_with_shift(shown, client):
     assert shown(KeyEvent("A")) == "A"
-    said = client.page.step(
+    event = client.page.step(
         [], 0, "[seen.key, seen.code, seen.keyCode, seen.shiftKey, seen.isTrusted]"
     )
-    assert said == ["A", "KeyA", 65, True, True]
+    assert event == ["A", "KeyA", 65, True, True]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The same tasks through raw events and through commands in words."""
+"""The same tasks through raw events and through commands as text."""
 
 from functools import partial
 
@@ -109,7 +109,7 @@ def test_moves_behind_keys_are_taken_at_once(monkeypatch):
         ({"frame_rate": 0}, "frame_rate is 0; allowed: above 0"),
     ],
 )
-def test_bad_settings_say_what_is_allowed(settings, sentence):
+def test_bad_settings_name_what_is_allowed(settings, sentence):
     with pytest.raises(InputError, match=sentence):
         WebEnv(LOGIN, **settings)
 

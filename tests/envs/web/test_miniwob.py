@@ -14,7 +14,8 @@ from envs.web.application import Request
 from envs.web.browser import release_browsers
 from envs.web.miniwob.env import MiniWoBEnv
 from envs.web.miniwob.fields import fields
-from envs.web.miniwob.package import Folder, reloaded, tasks
+from envs.web.miniwob.folder import Folder
+from envs.web.miniwob.package import reloaded, tasks
 from experiments.web.miniwob_check import check_task, compare, play
 from hardware_sim.errors import InputError
 
@@ -245,12 +246,12 @@ def test_a_field_is_named_by_the_words_before_it():
         ({"task": "click-button", "max_steps": 0}, "at least 1"),
     ],
 )
-def test_bad_arguments_say_what_is_allowed(settings, sentence):
+def test_bad_arguments_name_what_is_allowed(settings, sentence):
     with pytest.raises(InputError, match=sentence):
         MiniWoBEnv(**settings)
 
 
-def test_bad_options_say_what_is_allowed():
+def test_bad_options_name_what_is_allowed():
     env = make("click-button")
     for options in ({"split": "dev"}, {"difficulty": 3}):
         with pytest.raises(InputError, match="allowed"):

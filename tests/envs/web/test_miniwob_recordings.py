@@ -125,7 +125,7 @@ def test_events_keep_their_target_and_the_page_before(file):
     assert times == sorted(times)
 
 
-def test_they_are_written_and_said_as_actions(file, tmp_path):
+def test_they_are_written_and_become_actions(file, tmp_path):
     path = write_demonstrations(tmp_path / "ours.jsonl.xz", read_miniwob(file))
     assert list(read_demonstrations(path)) == list(read_miniwob(file))
     typed, *_ = read_demonstrations(path)
@@ -139,7 +139,7 @@ def test_they_are_written_and_said_as_actions(file, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("line", "message"),
     [
         ("{}", "line 2: no MiniWoB demonstration .*utterance"),
         ("nonsense", "line 2: no MiniWoB demonstration"),
@@ -147,10 +147,10 @@ def test_they_are_written_and_said_as_actions(file, tmp_path):
         (json.dumps(FLIGHT).replace("scroll", "fly"), "line 2: .*unknown event 'fly'"),
     ],
 )
-def test_other_lines_are_refused(line, says, tmp_path):
+def test_other_lines_are_refused(line, message, tmp_path):
     path = tmp_path / "task.jsonl"
     path.write_text(json.dumps(EMPTY) + f"\n{line}\n")
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match=message):
         list(read_miniwob(path))
     with pytest.raises(InputError, match="cannot be read"):
         list(read_miniwob(tmp_path / "none.jsonl"))

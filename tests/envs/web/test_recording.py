@@ -31,7 +31,7 @@ def desk():
     return Desk(lambda number: Recording("WoB-Login-v0", number, {}, "me"), 2)
 
 
-def tell(root, step):
+def report(root, step):
     data = step if isinstance(step, bytes) else json.dumps(step).encode()
     return urlopen(f"{root}~events", data).status
 
@@ -64,10 +64,10 @@ def test_steps_are_taken_in_order_and_never_reach_the_application(server, desk):
     with urlopen(f"{root}~") as page:
         shown = page.read().decode()
     assert desk.recording.instance.instruction.replace('"', "&#34;") in shown
-    assert tell(root, LOAD | {"state": STATE}) == 204
+    assert report(root, LOAD | {"state": STATE}) == 204
     moved = {"type": "mousemove", "time": 1250.6, "x": 3, "y": 4, "target": 0, "trusted": True}
-    assert tell(root, moved | {"state": None}) == 204
-    assert tell(root, moved | {"time": 999.0, "state": STATE | {"focus": 0}}) == 204
+    assert report(root, moved | {"state": None}) == 204
+    assert report(root, moved | {"time": 999.0, "state": STATE | {"focus": 0}}) == 204
     kept = desk.recording.demonstration()
     assert [step.time for step in kept.steps] == [0, 250, 250]  # a clock may be set back
     assert kept.steps[1].state == kept.steps[0].state
@@ -93,7 +93,7 @@ def test_nonsense_is_refused(server, desk, step):
     root = server.mount(desk, desk)
     urlopen(f"{root}~")
     with pytest.raises(HTTPError, match="400"):
-        tell(root, step)
+        report(root, step)
     assert desk.recording.steps == []
 
 
@@ -105,13 +105,13 @@ def answer(root, desk):
 def test_the_last_page_ends_an_episode(server, desk):
     root = server.mount(desk, desk)
     urlopen(f"{root}~")
-    tell(root, LOAD | {"state": STATE})
+    report(root, LOAD | {"state": STATE})
     answer(root, desk)
     assert desk.done == 0
-    tell(root, LOAD | {"state": STATE | {"path": "answer"}})
+    report(root, LOAD | {"state": STATE | {"path": "answer"}})
     assert json.load(urlopen(f"{root}~state")) == {"outcome": "Recorded. Score 1.00.", "more": True}
     finished = desk.wait()
-    tell(root, LOAD | {"state": STATE})  # after the end
+    report(root, LOAD | {"state": STATE})  # after the end
     kept = finished.demonstration()
     assert (len(kept.steps), kept.score, kept.success, kept.by) == (2, 1, True, "me")
     assert kept.sent == tuple(pair for pair in finished.instance.answer if pair[1])
@@ -123,7 +123,7 @@ def test_a_window_closed_at_once_loses_nothing(server, desk, monkeypatch):
     monkeypatch.setattr(recording, "PATIENCE_S", 0.2)
     root = server.mount(desk, desk)
     urlopen(f"{root}~")
-    tell(root, LOAD | {"state": STATE})
+    report(root, LOAD | {"state": STATE})
     threading.Timer(0.3, answer, (root, desk)).start()
     assert desk.wait().demonstration().score == 1
     assert desk.done == 1

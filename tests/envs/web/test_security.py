@@ -1,4 +1,4 @@
-"""What hostile pages try and what accidents do: nothing leaves the machine, hangs or is left."""
+"""Hostile pages and accidents: nothing leaves the machine, hangs or is left over."""
 
 import os
 import signal
@@ -121,9 +121,9 @@ def test_no_link_leads_off_the_site_or_opens_a_window(page, site, html):
 
 @pytest.mark.parametrize("what", ["alert('x')", "confirm('x')", "prompt('x')", "print()"])
 def test_dialogs_hang_nothing(page, site, what):
-    site.show(page, LINK % ("#", f'onclick="window.said = String({what})"'))
+    site.show(page, LINK % ("#", f'onclick="window.result = String({what})"'))
     page.step(CLICK, 100, "1")
-    assert page.step([], 50, "said") in ("undefined", "false", "null")
+    assert page.step([], 50, "result") in ("undefined", "false", "null")
 
 
 def test_a_page_that_asks_to_stay_is_left(page, site):

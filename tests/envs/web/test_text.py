@@ -58,7 +58,7 @@ def test_elements_that_are_not_displayed_have_no_line():
     ]
 
 
-def test_a_long_page_loses_its_last_lines_and_says_so():
+def test_a_long_page_loses_its_last_lines_and_counts_them():
     whole = page_text("Do it.", page(*[TEXT] * 9))
     assert page_text("Do it.", page(*[TEXT] * 9), len(whole)) == whole
     short = page_text("Do it.", page(*[TEXT] * 9), len(whole) - 1)

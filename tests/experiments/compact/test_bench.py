@@ -65,7 +65,7 @@ def test_rivals_multiply_no_more_often_than_the_compact_network():
     assert 0.85 * ours < bench.costs("low-rank")["multiplications"] <= 1.01 * ours
 
 
-def test_the_result_says_what_was_reached(folder):
+def test_the_result_holds_targets_and_figures_reached(folder):
     result = {
         "methods": bench.summary(folder, 1),
         "times": {"32": bench.times(2, 1)},

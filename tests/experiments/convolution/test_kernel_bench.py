@@ -11,8 +11,13 @@ from torch import nn
 from typer import Typer
 from typer.testing import CliRunner
 
-from experiments.convolution import accelerate_bench, kernel_bench, kernel_neon, kernel_sanitize
-from experiments.convolution import tuning_rate as tuning_bench
+from experiments.convolution import (
+    accelerate_bench,
+    kernel_bench,
+    kernel_neon,
+    kernel_sanitize,
+    tuning_rate,
+)
 from experiments.convolution.accelerate_bench import Network
 from experiments.convolution.kernel_bench import Suite
 from hardware_sim.errors import InputError
@@ -46,7 +51,7 @@ def run(module, *arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_the_kernel_bench_tells_every_layer_and_the_mean(tmp_path, monkeypatch):
+def test_the_kernel_bench_prints_every_layer_and_the_mean(tmp_path, monkeypatch):
     few = [Variant("direct", isa="portable"), Variant("winograd", (2, 2), isa="portable")]
     monkeypatch.setattr(kernel_bench, "candidates", lambda problem, machine, threads: few)
     suites = {Suite.NETWORKS: {"one": TINY, "two": TINY}, Suite.MEC: {"low": TINY}}
@@ -119,7 +124,7 @@ def test_what_goes_wrong_in_an_emulator_is_an_outcome(body, status, monkeypatch)
     assert kernel_neon.emulated(TINY, Variant("direct"), ARM, "cc", ()).status == status
 
 
-def test_what_emulation_needs_is_said(monkeypatch):
+def test_missing_programs_of_emulation_are_named(monkeypatch):
     monkeypatch.setenv("PATH", "")
     result = run(kernel_neon)
     assert isinstance(result.exception, InputError)
@@ -149,14 +154,14 @@ def test_networks_are_timed_in_turn_and_compared_with_float64(tmp_path, monkeypa
 
 def test_rates_of_tuning_count_all_that_was_done(monkeypatch):
     layer = Layer("Tiny", TINY, "train")
-    monkeypatch.setattr(tuning_bench, "named", lambda names: [layer])
+    monkeypatch.setattr(tuning_rate, "named", lambda names: [layer])
     few = [Variant("direct", isa="portable"), Variant("winograd", (2, 2), isa="portable")]
     monkeypatch.setattr(tuning, "candidates", lambda problem, machine, threads: few)
     choices = {each: [] for each in few}
-    monkeypatch.setattr(tuning_bench.space, "choices", lambda problem, machine: choices)
+    monkeypatch.setattr(tuning_rate.space, "choices", lambda problem, machine: choices)
     before = os.environ["GYMWORKS_KERNEL_CACHE"]
-    for row in tuning_bench.rates(["Tiny"], HERE, 0.01):
+    for row in tuning_rate.rates(["Tiny"], HERE, 0.01):
         assert (row["variants"], row["libraries"], row["failed"]) == (2, 2, 0)
         assert row["variants_per_minute"] == pytest.approx(120 / row["seconds"])
-        assert "2 variants of Tiny" in tuning_bench.say(row)
+        assert "2 variants of Tiny" in tuning_rate.describe(row)
     assert os.environ["GYMWORKS_KERNEL_CACHE"] == before

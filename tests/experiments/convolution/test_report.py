@@ -42,9 +42,9 @@ def tiny(tmp_path, monkeypatch):
 
 
 def test_a_table_is_measured_read_and_corrected(tiny, monkeypatch):
-    said = run(convolution_tables, "--out", tiny, "--limit-s", 0.01)
-    assert "Tiny: " in said
-    assert "a minute" in said
+    output = run(convolution_tables, "--out", tiny, "--limit-s", 0.01)
+    assert "Tiny: " in output
+    assert "a minute" in output
     table = json.loads(tiny.read_text())
     row = table["layers"]["Tiny"]
     assert (row["failures"], [*row["methods"]]) == ({}, ["direct", "Winograd 4"])
@@ -75,24 +75,24 @@ def test_a_table_of_another_machine_is_kept(tiny):
 
 
 def test_models_are_compared_with_measurements():
-    said = run(convolution_model, "--split", "test")
-    assert "ResNet4" in said
-    assert "VGG1.2" not in said
+    output = run(convolution_model, "--split", "test")
+    assert "ResNet4" in output
+    assert "VGG1.2" not in output
     table = tables.replay()["ResNet4"]
     truth = np.log(table.speedup)
     assert convolution_model.compared(table, truth) == pytest.approx((1, 1))
     correlation, _ = convolution_model.compared(table, -truth)
     assert correlation == pytest.approx(-1)
-    words = roofline.predict(find("ResNet4").problem, tables.measured_on())
-    assert convolution_model.compared(table, words)[0] > 0
+    predictions = roofline.predict(find("ResNet4").problem, tables.measured_on())
+    assert convolution_model.compared(table, predictions)[0] > 0
 
 
-def test_the_report_tells_shares_and_measurements_needed(tmp_path):
-    said = run(
+def test_the_report_prints_shares_and_measurements_needed(tmp_path):
+    output = run(
         convolution_report, "--agents", "random,oracle", "--seeds", 2, "--budget", 4,
         "--out", tmp_path,
     )  # fmt: skip
-    assert "random" in said
+    assert "random" in output
     report = json.loads((tmp_path / "report.json").read_text())
     assert set(report["agents"]) == {"random", "oracle"}
     assert all(find(layer).split == "test" for layer in report["layers"])

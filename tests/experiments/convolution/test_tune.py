@@ -70,7 +70,7 @@ def test_a_model_is_tuned_within_a_budget_and_resumed(folder):
     assert len(again["measured"]) == 2
 
 
-def test_the_json_is_what_the_plan_says(folder):
+def test_the_json_holds_the_plan(folder):
     shown = json.loads(call("my_models:both", "--budget", "0.01s", "--json").stdout)
     (row,), (entry,) = (
         shown["convolutions"],
@@ -152,7 +152,7 @@ def test_the_input_may_be_given(folder):
     assert json.loads((folder / "p.json").read_text())["convolutions"][0]["problem"]["batch"] == 2
 
 
-def test_no_compiler_is_said_and_leaves_all_to_torch(folder, monkeypatch):
+def test_without_a_compiler_all_is_left_to_torch(folder, monkeypatch):
     monkeypatch.setenv("CC", "no-such-compiler")
     result = call("my_models:both")
     assert result.exit_code == 1
@@ -182,7 +182,7 @@ def test_shapes_are_read_as_they_are_written(text, problem):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ((), "give a model"),
         (("my_models:both", "--conv", "3x8x8,8,3x3"), "give a model"),
@@ -207,7 +207,7 @@ def test_shapes_are_read_as_they_are_written(text, problem):
         (("--conv", "3x8x8,8,3x3", "--budget", "0s"), "0s"),
     ],
 )
-def test_bad_input_says_what_is_wrong(arguments, said):
+def test_bad_input_is_named(arguments, message):
     result = call(*arguments)
     assert isinstance(result.exception, InputError), result.output
-    assert said in str(result.exception)
+    assert message in str(result.exception)

@@ -49,7 +49,7 @@ def test_a_song_gets_charts_that_load(tmp_path):
         assert chart.times[-1] <= seconds
 
 
-def test_the_json_says_what_was_written(tmp_path):
+def test_the_json_holds_what_was_written(tmp_path):
     place = tmp_path / "song.sm"
     arguments = MUSIC, "-o", place, "--difficulties", "Easy", "--bpm", "140"
     shown = json.loads("".join(run(*arguments, "--json")))
@@ -115,7 +115,7 @@ def test_bad_audio_leaves_nothing_behind(tmp_path, make):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         (["--difficulties", "Expert"], "difficulty"),
         (["--style", "wild"], "style"),
@@ -124,8 +124,8 @@ def test_bad_audio_leaves_nothing_behind(tmp_path, make):
         (["-o", "song.mp3"], "must end in"),
     ],
 )
-def test_bad_options(tmp_path, monkeypatch, wrong, said):
+def test_bad_options(tmp_path, monkeypatch, wrong, message):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         run(MUSIC, *wrong)
     assert list(tmp_path.iterdir()) == []

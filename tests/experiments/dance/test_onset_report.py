@@ -56,7 +56,7 @@ def test_tables_name_every_model_found(run):
     assert list(printed[0].columns[0].cells) == ["authors", "beat"]
 
 
-def test_runs_of_several_seeds_are_averaged_and_their_range_is_told(run, tmp_path_factory):
+def test_runs_of_several_seeds_are_averaged_and_their_range_is_printed(run, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
     shutil.copytree(run / "authors", other / "beat")
     report = measured([run, other], SONGS)

@@ -12,7 +12,7 @@ from agents.dance.batches import collate, with_looks
 from agents.dance.paper import paper_network
 from agents.dance.selection import log_probabilities
 from envs.dance.chart import held_before, legal_rows
-from experiments.dance import selection_report as dance_selection_report
+from experiments.dance import selection_report
 from tests.agents.dance.charts import chart
 
 
@@ -20,7 +20,7 @@ def test_summaries_weigh_rows_and_resample_songs():
     song = np.repeat([0, 1], [30, 10])
     nats = np.where(song == 0, math.log(2), math.log(8))
     hits = song == 1
-    found = dance_selection_report.summary(nats, hits, song)
+    found = selection_report.summary(nats, hits, song)
     assert found["perplexity"] == pytest.approx(2 ** (0.75 + 0.25 * 3))
     assert found["perplexity_interval"] == pytest.approx([2, 8])
     assert found["accuracy"] == 0.25
@@ -31,12 +31,12 @@ def test_probability_of_what_holds_forbid_is_shared_out():
     torch.manual_seed(0)
     network = paper_network("lstm64+dt").eval()
     batch = collate(with_looks([chart(1), chart(2)]))
-    words = log_probabilities([network], batch)
-    found = dance_selection_report.within_holds(words, batch)
+    log_probs = log_probabilities([network], batch)
+    found = selection_report.within_holds(log_probs, batch)
     for i in range(2):
         legal = legal_rows(held_before(batch.rows[i].numpy()))
         legal[:, 0] = False
-        chances = words[i].exp().numpy() * legal
+        chances = log_probs[i].exp().numpy() * legal
         expected = chances / chances.sum(-1, keepdims=True)
         np.testing.assert_allclose(found[i].exp().numpy(), expected, atol=1e-5)
 
@@ -50,7 +50,7 @@ def test_the_table_shows_what_was_measured(tmp_path):
     }
     file = tmp_path / "results.json"
     file.write_text(json.dumps({"data": "2 charts", "lines": {"kn5": line, "ours": line}}))
-    found = CliRunner().invoke(dance_selection_report.app, ["table", str(file)])
+    found = CliRunner().invoke(selection_report.app, ["table", str(file)])
     assert found.exit_code == 0
     assert "4.250 (4.000 to 4.500)" in found.output
     assert "5.847" in found.output

@@ -20,7 +20,7 @@ def run(*arguments):
     return CliRunner().invoke(app, ["dance", *map(str, arguments)])
 
 
-def test_data_says_where_from_and_under_which_licence(tmp_path):
+def test_data_prints_sources_and_licences(tmp_path):
     result = run("data", "stepmania5", "--folder", tmp_path, "--mirror", "http://127.0.0.1:9")
     assert isinstance(result.exception, InputError)
     assert "itgmania/itgmania @ 5d4f9dcb" in result.output
@@ -42,11 +42,11 @@ def chart(invented_data, tmp_path):
 
 
 def test_charts_on_the_sound_are_judged_playable_and_in_sync(chart):
-    told = json.loads(run("judge", chart, "--json").output)
-    assert told["audio"] == str(chart.with_suffix(".ogg"))
-    assert told["too_short"] == []
-    assert [each["difficulty"] for each in told["charts"]] == [*DIFFICULTIES]
-    for each in told["charts"]:
+    document = json.loads(run("judge", chart, "--json").output)
+    assert document["audio"] == str(chart.with_suffix(".ogg"))
+    assert document["too_short"] == []
+    assert [each["difficulty"] for each in document["charts"]] == [*DIFFICULTIES]
+    for each in document["charts"]:
         assert each["playability"] > 95
         assert abs(each["estimated_meter"] - each["meter"]) < 2
         assert each["sync"]["verdict"] == "in sync"
@@ -56,41 +56,41 @@ def test_charts_on_the_sound_are_judged_playable_and_in_sync(chart):
 def test_human_charts_are_judged_playable_and_in_sync(dance_data, tmp_path):
     for suffix in (".sm", ".ogg"):
         shutil.copy(dance_data / "stepmania5" / f"goin_under{suffix}", tmp_path)
-    told = json.loads(run("judge", tmp_path / "goin_under.sm", "--json").output)
-    assert [each["difficulty"] for each in told["charts"]] == [*reversed(DIFFICULTIES)]
-    for each in told["charts"]:
+    document = json.loads(run("judge", tmp_path / "goin_under.sm", "--json").output)
+    assert [each["difficulty"] for each in document["charts"]] == [*reversed(DIFFICULTIES)]
+    for each in document["charts"]:
         assert each["playability"] > 95
         assert abs(each["estimated_meter"] - each["meter"]) < 2
         assert each["sync"]["verdict"] == "in sync"
 
 
-def test_a_wrong_offset_and_a_wrong_tempo_are_told_apart(chart, tmp_path):
+def test_a_wrong_offset_and_a_wrong_tempo_are_distinguished(chart, tmp_path):
     text = chart.read_text()
     late = tmp_path / "late.sm"
     late.write_text(text.replace("#OFFSET:-0.500", "#OFFSET:-0.545"))
     wrong = tmp_path / "wrong.sm"
     wrong.write_text(text.replace("=120.000", "=116.000"))
     music = ("--audio", chart.with_suffix(".ogg"))
-    told = run("judge", late, *music).output
-    assert "45 ms late: #OFFSET should be -0.500" in told
+    output = run("judge", late, *music).output
+    assert "45 ms late: #OFFSET should be -0.500" in output
     assert "not on the sound" in run("judge", wrong, *music).output
 
 
-def test_text_has_reasons_and_says_when_sync_was_not_judged(chart, tmp_path):
+def test_text_has_reasons_and_names_sync_that_was_not_judged(chart, tmp_path):
     alone = tmp_path / "alone" / "alone.sm"
     alone.parent.mkdir()
     alone.write_text(re.sub(r"(Beginner:\s+)1:", r"\g<1>9:", chart.read_text()))
-    told = run("judge", alone).output
-    assert "Sync was not judged" in told
-    assert "playability" in told
-    assert "easier than its 9 says" in told
+    output = run("judge", alone).output
+    assert "Sync was not judged" in output
+    assert "playability" in output
+    assert "easier than its 9" in output
 
 
 def test_files_that_cannot_be_judged_are_refused(tmp_path):
     broken = tmp_path / "broken.sm"
     broken.write_text("#BPMS:0=120;#NOTES:dance-single:me:Hard:1:0:2000\n0000\n0000\n0000;")
-    for path, said in ((tmp_path / "none.sm", "cannot be read"), (broken, "never ends on left")):
-        with pytest.raises(InputError, match=said):
+    for path, message in ((tmp_path / "none.sm", "cannot be read"), (broken, "never ends on left")):
+        with pytest.raises(InputError, match=message):
             raise run("judge", path).exception
     short = tmp_path / "short.sm"
     short.write_text("#BPMS:0=120;#NOTES:dance-single:me:Hard:1:0:1000\n0000\n0000\n0000;")
@@ -98,9 +98,9 @@ def test_files_that_cannot_be_judged_are_refused(tmp_path):
 
 
 def test_a_picture_is_a_png_beside_the_chart(chart):
-    told = run("picture", chart, "--difficulty", "easy").output
+    output = run("picture", chart, "--difficulty", "easy").output
     path = chart.with_name("drums-easy.png")
-    assert str(path) in told.replace("\n", "")
+    assert str(path) in output.replace("\n", "")
     with Image.open(path) as image:
         assert image.format == "PNG"
         assert image.width > 500

@@ -1,4 +1,4 @@
-"""What the benches of loop schedules compute; their figures are not judged here."""
+"""The benches of loop schedules: their rows; figures are not judged here."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The benchmark measures what it says; its figures are not judged here."""
+"""The placement bench: its rows and their units; its figures are not judged here."""
 
 import json
 

@@ -57,18 +57,6 @@ def test_every_step_time_is_the_reference_simulators(outcome):
             assert row["peak_bytes"] == judged.peak_bytes.tolist()
 
 
-def test_the_json_is_the_comparison(tmp_path):
-    arguments = ["--steps", "250", "--run-dir", str(tmp_path / "run"), "--quiet", "--json"]
-    result = CliRunner().invoke(APP, arguments)
-    assert result.exit_code == 0, result.output
-    shown = json.loads(result.stdout)
-    assert (shown.pop("run"), shown.pop("report")) == (
-        str(tmp_path / "run"),
-        str(tmp_path / "run" / "report.html"),
-    )
-    assert shown == json.loads((tmp_path / "run" / "comparison.json").read_text())
-
-
 def test_searches_and_training_spend_the_same_simulations(outcome):
     folder, _ = outcome
     rows = json.loads((folder / "comparison.json").read_text())["rows"]

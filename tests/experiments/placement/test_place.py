@@ -55,12 +55,12 @@ def test_quiet_prints_nothing(tmp_path):
     assert output.exists()
 
 
-@pytest.mark.parametrize("words", [["--list"], ["list"]])
-def test_list_names_what_is_shipped(words):
-    output = call(*words).output
+@pytest.mark.parametrize("arguments", [["--list"], ["list"]])
+def test_list_names_what_is_shipped(arguments):
+    output = call(*arguments).output
     assert "inception_v3" in output
     assert "xeon_4xk80" in output
-    found = json.loads(call(*words, "--json").stdout)
+    found = json.loads(call(*arguments, "--json").stdout)
     assert {"inception_v3", "msr_bert24"} <= set(found["graphs"])
     assert "xeon_4xk80" in found["clusters"]
 

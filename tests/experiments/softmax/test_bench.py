@@ -1,4 +1,4 @@
-"""The softmax bench measures what it says; its figures are not judged here."""
+"""The softmax bench: its rows and their units; its figures are not judged here."""
 
 import gzip
 import json
@@ -41,10 +41,12 @@ def test_words_are_numbered_by_frequency_and_noise_is_dropped():
     check_counts(found.counts)
 
 
-@pytest.mark.parametrize("words", [8, 500])
-def test_a_short_text_is_refused(words):
+@pytest.mark.parametrize("vocabulary", [8, 500])
+def test_a_short_text_is_refused(vocabulary):
     with pytest.raises(InputError, match="are needed"):
-        tokenise("the cat sat on the mat. " * 400, words, block=2_000 if words == 8 else 10)
+        tokenise(
+            "the cat sat on the mat. " * 400, vocabulary, block=2_000 if vocabulary == 8 else 10
+        )
 
 
 def test_texts_are_read_plain_and_compressed(tmp_path):

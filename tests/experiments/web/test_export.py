@@ -34,8 +34,8 @@ def invoke(*arguments):
 def folder(tmp_path_factory):
     """Demonstrations of the expert."""
     path = tmp_path_factory.mktemp("demonstrations")
-    said = invoke("demonstrate", ENV_ID, "--episodes", 40, "-o", path)
-    assert f"40 episodes, mean score 1.000, in {path}/{ENV_ID}.jsonl.xz" in said
+    output = invoke("demonstrate", ENV_ID, "--episodes", 40, "-o", path)
+    assert f"40 episodes, mean score 1.000, in {path}/{ENV_ID}.jsonl.xz" in output
     return path
 
 
@@ -62,13 +62,13 @@ def test_parquet_has_every_transition(folder, space, tmp_path):
 
 
 def test_the_json_counts_what_was_shown_and_exported(tmp_path):
-    told = invoke("demonstrate", ENV_ID, "--episodes", 2, "-o", tmp_path, "--quiet", "--json")
+    output = invoke("demonstrate", ENV_ID, "--episodes", 2, "-o", tmp_path, "--quiet", "--json")
     file = tmp_path / f"{ENV_ID}.jsonl.xz"
-    assert json.loads(told) == {"file": str(file), "episodes": 2, "mean_score": 1.0}
+    assert json.loads(output) == {"file": str(file), "episodes": 2, "mean_score": 1.0}
     path = tmp_path / "clicks.parquet"
-    told = json.loads(invoke("export", file, "--to", "parquet", "-o", path, "--quiet", "--json"))
-    assert (told["output"], told["episodes"], told["left_out"]) == (str(path), 2, 0)
-    assert (told["steps"], told["unmapped"]) == (pyarrow.parquet.read_table(path).num_rows, {})
+    found = json.loads(invoke("export", file, "--to", "parquet", "-o", path, "--quiet", "--json"))
+    assert (found["output"], found["episodes"], found["left_out"]) == (str(path), 2, 0)
+    assert (found["steps"], found["unmapped"]) == (pyarrow.parquet.read_table(path).num_rows, {})
 
 
 @pytest.mark.peers
@@ -100,8 +100,8 @@ def test_rllib_learns_from_the_parquet(folder, tmp_path):
 
 
 def test_minari_reads_what_was_written(folder, space, tmp_path, monkeypatch):
-    said = invoke("export", folder, "--to", "minari", "-o", tmp_path / "clicks-v0")
-    assert "40 episodes, 40 steps" in said
+    output = invoke("export", folder, "--to", "minari", "-o", tmp_path / "clicks-v0")
+    assert "40 episodes, 40 steps" in output
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     data = minari.load_dataset("clicks-v0")
     shown = list(read_demonstrations(folder / f"{ENV_ID}.jsonl.xz"))
@@ -122,17 +122,17 @@ def test_minari_reads_what_was_written(folder, space, tmp_path, monkeypatch):
 
 def test_failures_can_be_left_out(tmp_path):
     invoke("demonstrate", ENV_ID, "--episodes", 40, "--agent", "random", "-o", tmp_path, "--quiet")
-    said = invoke("export", tmp_path, "--to", "parquet", "-o", tmp_path / "a", "--success-only")
+    output = invoke("export", tmp_path, "--to", "parquet", "-o", tmp_path / "a", "--success-only")
     kept = sum(each.success for each in read_demonstrations(tmp_path / f"{ENV_ID}.jsonl.xz"))
     assert 0 < kept < 40
-    assert f"{kept} episodes" in said
-    assert f"; {40 - kept} without success left out" in said
+    assert f"{kept} episodes" in output
+    assert f"; {40 - kept} without success left out" in output
 
 
 def test_bad_input_is_refused_and_leaves_nothing(folder, tmp_path):
     done = tmp_path / "done.parquet"
     done.write_text("mine")
-    for arguments, says in (
+    for arguments, message in (
         (["export", folder, "--to", "csv", "-o", tmp_path / "a"], "allowed: minari, parquet"),
         (["export", folder, "--to", "parquet", "-o", done], "exists; it is replaced only with"),
         (["export", tmp_path / "none", "--to", "parquet", "-o", tmp_path / "a"], "does not exist"),
@@ -147,7 +147,7 @@ def test_bad_input_is_refused_and_leaves_nothing(folder, tmp_path):
         (["demonstrate", ENV_ID, "-o", tmp_path, "--options", '{"split": "x"}'], "allowed: test"),
         (["import", folder / "none.jsonl.xz", "-o", tmp_path], "does not exist"),
     ):
-        with pytest.raises(InputError, match=says):
+        with pytest.raises(InputError, match=message):
             invoke(*arguments)
     assert done.read_text() == "mine"
     assert [path.name for path in Path(tmp_path).iterdir()] == ["done.parquet"]

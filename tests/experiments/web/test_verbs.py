@@ -152,8 +152,8 @@ def person(chromium):
         "~state - Failed to load resource: net::ERR_EMPTY_RESPONSE",
         "Failed to fetch",
     )
-    said = [line["message"] for line in chromium.get_log("browser")]
-    assert [line for line in said if not any(each in line for each in expected)] == []
+    messages = [line["message"] for line in chromium.get_log("browser")]
+    assert [line for line in messages if not any(each in line for each in expected)] == []
 
 
 def invoke(*arguments):
@@ -166,7 +166,7 @@ def one(path):
 
 
 def counted(driver):
-    """How many events of each kind the pages of the last episode saw."""
+    """Number of events of each kind that the pages of the last episode saw."""
     seen = driver.execute_script("const s = sessionStorage.seen; sessionStorage.clear(); return s")
     return Counter(seen.split())
 
@@ -184,9 +184,9 @@ def test_a_booking_is_recorded_and_replayed_without_drift(person, chromium, tmp_
         assert run.wait(20) == 0
     file = tmp_path / "WoB-United-v0-3.jsonl"
     kept = one(file)
-    told = Counter(step.type for step in kept.steps)
-    assert told.pop("load") == len({step.state.path for step in kept.steps}) > 2
-    assert told == counted(chromium)  # none is lost, over all pages
+    recorded = Counter(step.type for step in kept.steps)
+    assert recorded.pop("load") == len({step.state.path for step in kept.steps}) > 2
+    assert recorded == counted(chromium)  # none is lost, over all pages
     assert (kept.score, kept.success, kept.source, kept.by) == (1, True, "human", "selenium")
     assert all(step.trusted for step in kept.steps)
     assert dict(kept.sent).items() >= dict(human.env.instance.answer).items()
@@ -336,12 +336,12 @@ def test_drift_is_found_and_described(shown, tmp_path):
     assert (replayed["score"], replayed["recorded_score"]) == (1, 0.5)
 
 
-def test_what_cannot_be_sent_is_said(shown, tmp_path):
+def test_what_cannot_be_sent_is_named(shown, tmp_path):
     kept = one(shown)
     first = kept.steps[0].state
     steps = tuple(
-        Step(0, kind, first, **said)
-        for kind, said in (
+        Step(0, kind, first, **details)
+        for kind, details in (
             ("mousedown", {"button": 2}),
             ("keydown", {"key": "F5"}),
             ("keydown", {"key": "a", "trusted": False}),
@@ -349,11 +349,11 @@ def test_what_cannot_be_sent_is_said(shown, tmp_path):
         )
     )
     path = write_demonstrations(tmp_path / "a.jsonl", [replace(kept, steps=steps, score=None)])
-    said = invoke("replay", path, "--allow-drift").output
+    output = invoke("replay", path, "--allow-drift").output
     for index, why in enumerate(
         ("button 2 is not the left one", "the key 'F5' is none", "a script made", "click follows")
     ):
-        assert f"step {index} was left out: {why}" in said
+        assert f"step {index} was left out: {why}" in output
 
 
 def test_bad_input_is_refused(shown, tmp_path):
@@ -371,11 +371,11 @@ def test_bad_input_is_refused(shown, tmp_path):
     file.write_text("")
     (tmp_path / "WoB-Login-v0-1.jsonl").write_text("mine")
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        for arguments, says in (
+        for arguments, message in (
             (["replay", tmp_path / "none.jsonl"], "No such file"),
             (["replay", gone], "unknown environment 'WoB-Gone-v0'"),
             (["replay", far], "has no pages of ours"),
-            (["replay", other], "has changed: seed 0 now says"),
+            (["replay", other], "has changed: seed 0 now gives"),
             (["replay", foreign], "pages that are not ours"),
             (["replay", shown, "-o", tmp_path / "film.avi"], "allowed: .gif, .html, .mp4"),
             (["record", "WoB-Logn-v0"], "did you mean 'WoB-Login-v0'"),
@@ -392,7 +392,7 @@ def test_bad_input_is_refused(shown, tmp_path):
         ):
             done = invoke(*arguments)
             assert isinstance(done.exception, InputError), (arguments, done.output, done.exception)
-            assert says in str(done.exception)
+            assert message in str(done.exception)
 
 
 def test_a_window_of_its_own_needs_a_display(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ def obey(asked):
         case "crash":
             ctypes.string_at(0)
         case "raise":
-            raise RuntimeError("said no")
+            raise RuntimeError("refused")
         case "exit":
             sys.exit("left early")
         case "print":

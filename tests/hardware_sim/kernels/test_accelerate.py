@@ -180,11 +180,11 @@ def test_layers_of_a_model_that_cannot_be_traced_are_exchanged():
     x = torch.randn(2, 3, 8, 8)
     fast = accelerate(model, plan_of(model, x))
     assert_close(fast(x), model, x)
-    said = summary(fast)
-    assert "nothing is fused" in said
-    assert "body.0 2x3x8x8: winograd 4x4" in said
-    assert "body.odd" not in said
-    assert "odd: torch: padding mode 'reflect'" in said
+    text = summary(fast)
+    assert "nothing is fused" in text
+    assert "body.0 2x3x8x8: winograd 4x4" in text
+    assert "body.odd" not in text
+    assert "odd: torch: padding mode 'reflect'" in text
 
 
 def test_a_view_of_a_traced_model_works():
@@ -205,7 +205,7 @@ def test_a_lone_layer_is_accelerated():
     assert "winograd" in summary(fast)
 
 
-def test_another_batch_is_left_to_torch_and_said():
+def test_another_batch_is_left_to_torch_with_a_warning():
     model = trained(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()))
     x = torch.randn(3, 3, 9, 9)
     fast = accelerate(model, plan_of(model, x[:1]))
@@ -232,7 +232,7 @@ def test_no_images_and_more_pixels_than_kernels_count_are_left_to_torch(largest,
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 9, 9), (1, 3, 2, 2), (1, 3, 0, 5)])
-def test_an_input_that_torch_refuses_is_refused_in_its_words(shape):
+def test_an_input_that_torch_refuses_is_refused_with_its_message(shape):
     model = nn.Sequential(nn.Conv2d(3, 8, 3)).eval()
     fast = accelerate(model, plan_of(model, torch.randn(1, 3, 9, 9)))
     with pytest.raises(RuntimeError) as expected:
@@ -309,8 +309,8 @@ def test_torch_runs_where_nothing_can_be_compiled(variable, monkeypatch, tmp_pat
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(variable, str(tmp_path / "file"))
     fast = accelerate(model, plan)
-    said = "no compiler" if variable == "CC" else "no cache"
-    with pytest.warns(UserWarning, match=said):
+    status = "no compiler" if variable == "CC" else "no cache"
+    with pytest.warns(UserWarning, match=status):
         result = fast(x)
     assert_close(result, model, x)
-    assert f"oneDNN: {said}" in summary(fast)
+    assert f"oneDNN: {status}" in summary(fast)

@@ -1,4 +1,4 @@
-"""What a convolution problem accepts, and what it says of itself."""
+"""Convolution problems: accepted and refused sizes, derived shapes and operations."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Whatever goes wrong with compilers, caches and kernels is a value that says what."""
+"""Faults of compilers, caches and kernels are values with a status and a detail."""
 
 import os
 import stat
@@ -19,7 +19,7 @@ HEAD = (
 
 
 def fake_compiler(tmp_path, monkeypatch, body):
-    """Makes ``CC`` a shell script that says its version and does what the body says."""
+    """Makes ``CC`` a shell script that prints its version or else runs the body."""
     script = tmp_path / "cc"
     script.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo fake && exit 0\n{body}\n')
     script.chmod(script.stat().st_mode | stat.S_IXUSR)

@@ -1,4 +1,4 @@
-"""Every kind of kernel computes what its definition says, on whatever shapes it accepts."""
+"""Every kind of kernel agrees with the definition, on whatever shapes it accepts."""
 
 import math
 from dataclasses import replace

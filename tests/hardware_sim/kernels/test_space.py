@@ -1,4 +1,4 @@
-"""The layers, the space of variants over them, and the roofline's words on it."""
+"""The layers, the space of variants over them, and the roofline's predictions on it."""
 
 import math
 from dataclasses import replace
@@ -38,7 +38,7 @@ def test_no_layer_of_the_test_split_has_a_shape_of_the_train_split():
     assert sum(map(len, splits)) == len(set.union(*splits)) == len(layers.LAYERS)
 
 
-def test_layers_are_found_by_name_or_the_error_says_which_there_are():
+def test_layers_are_found_by_name_or_the_error_lists_them():
     assert layers.find("ResNet4").problem.out_channels == 256
     assert [layer.name for layer in layers.named(["VGG1.2"])] == ["VGG1.2"]
     for wrong in ("valid", ["VGG9.9"], []):
@@ -104,13 +104,13 @@ def test_weights_are_counted_as_they_are_packed():
             assert plan.pack(weight).nbytes == work.weight_bytes
 
 
-def test_the_roofline_speaks_of_every_open_choice_and_of_no_other():
+def test_the_roofline_predicts_every_open_choice_and_no_other():
     problem = layers.find("ResNet5").problem
-    words = roofline.predict(problem, HERE)
+    predictions = roofline.predict(problem, HERE)
     open_ = np.ix_(*space.masks(problem, HERE))
     expected = np.zeros(space.SIZES, np.bool_)
     expected[open_] = True
-    assert (np.isfinite(words) == expected).all()
+    assert (np.isfinite(predictions) == expected).all()
 
 
 def test_more_work_takes_longer_by_the_roofline():

@@ -168,7 +168,7 @@ def test_a_plan_survives_its_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "reason"),
     [
         ({"machine": replace(HERE, processor="Z80")}, "another machine"),
         ({"machine": replace(HERE, l2_bytes=1)}, "another machine: l2_bytes 1, here"),
@@ -176,9 +176,9 @@ def test_a_plan_survives_its_file(tmp_path):
         ({"threads": 3}, "3 threads"),
     ],
 )
-def test_a_plan_from_elsewhere_is_stale(changes, said):
+def test_a_plan_from_elsewhere_is_stale(changes, reason):
     plan = replace(plan_for([(SMALL, ["a"])], HERE), **changes)
-    assert said in plan.stale(1, HERE)
+    assert reason in plan.stale(1, HERE)
     assert bool(plan.foreign(HERE)) == ("machine" in changes)
 
 

@@ -32,7 +32,7 @@ def test_one_process_answers_many_requests(worker):
 
 @pytest.mark.parametrize(
     ("asked", "detail"),
-    [("crash", "signal 11"), ("raise", "RuntimeError: said no"), ("exit", "left early")],
+    [("crash", "signal 11"), ("raise", "RuntimeError: refused"), ("exit", "left early")],
 )
 def test_an_end_in_the_middle_is_a_crash_and_the_next_request_is_answered(worker, asked, detail):
     _, pid = worker.ask("before", ENOUGH_S)

@@ -1,4 +1,4 @@
-"""What humans really answered counts as right, junk as nothing."""
+"""Requests that humans really sent count as right, junk as nothing."""
 
 import pytest
 

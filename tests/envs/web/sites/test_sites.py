@@ -103,7 +103,7 @@ def test_spoiling_what_was_right_costs():
 
 @pytest.mark.parametrize("name", SITES)
 @pytest.mark.parametrize(
-    ("concept", "value", "said"),
+    ("concept", "value", "reason"),
     [
         ("from", "", "choose an airport"),
         ("from", "Atlantis", "choose an airport"),
@@ -112,12 +112,12 @@ def test_spoiling_what_was_right_costs():
         ("return", "2017-03-02", "before the departure"),
     ],
 )
-def test_a_wrong_search_comes_back_with_the_reason(name, concept, value, said):
+def test_a_wrong_search_comes_back_with_the_reason(name, concept, value, reason):
     site = load_site(name)
     wish = next(w for w in (_draw(random(i)) for i in range(50)) if "return" in w.meaning)
     values = booking(site, wish) | {site.key("depart"): "2017-04-01"}
     response = post(site, "results", values | {site.key(concept): value})
-    assert any(said in text for text in texts(response))
+    assert any(reason in text for text in texts(response))
     assert response.document.action == "results"
     shown = [node.value for node in response.document.nodes if node.name == site.key("to")]
     assert shown == [values[site.key("to")]]
@@ -229,7 +229,7 @@ def test_recorded_instructions_have_the_humans_answers(name, rows):
         ("aa", {"source": "web"}, "formwob"),
     ],
 )
-def test_bad_options_say_what_is_allowed(name, options, allowed):
+def test_bad_options_name_what_is_allowed(name, options, allowed):
     with pytest.raises(InputError, match=allowed):
         FlightTask(name).instance(random(), options)
 

@@ -1,0 +1,1 @@
+"""Heating a room: the example of a domain."""
