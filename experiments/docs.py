@@ -38,7 +38,7 @@ from hardware_sim.naming import resolve
 
 PAGES = Path(__file__).parent / "site"
 GUIDES = ("agent.md", "environment.md", "evaluation.md", "cluster.md")
-"""How-tos, in their order."""
+"""Guides, in their order."""
 
 HISTORY = ("versions.md", "migration.md")
 HELP_WIDTH = 90

@@ -1,6 +1,6 @@
 """The feet that dance a chart: the foot of each arrow, techniques and their rates.
 
-See :mod:`envs.dance.footwork` for the model. :func:`rates` sums a chart up; :func:`quantiles` has
+See :mod:`envs.dance.footwork` for the model, :mod:`envs.dance.foot_path` for the way. :func:`rates` sums a chart up; :func:`quantiles` has
 the usual rates of human charts of a level.
 """
 
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from envs.dance.chart import HEAD, Chart, states
-from envs.dance.footwork import PRICES, Prices, Rows, Technique, backward, forward
+from envs.dance.foot_path import Rows, backward, forward
+from envs.dance.footwork import PRICES, Prices, Technique
 from envs.dance.radar import note_type
 
 __all__ = ["FootPath", "Prices", "Technique", "feet", "feet_of", "quantiles", "rates"]

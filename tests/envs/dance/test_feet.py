@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from envs.dance import chart as charts
-from envs.dance import footwork, simfiles
+from envs.dance import foot_path, footwork, simfiles
 from envs.dance.chart import DIFFICULTIES, Chart, mirrored, rows_of
 from envs.dance.corpus import corpus
 from envs.dance.feet import PRICES, QUANTILES, Technique, feet, feet_of, quantiles, rates
@@ -43,7 +43,7 @@ def assigned(path):
 @given(invented.notes(most=5), st.floats(60, 300))
 def test_the_cheapest_way_is_the_cheapest_of_all_ways(found, bpm):
     chart = chart_of(found, bpm)
-    met = footwork.Rows.of_chart(chart)
+    met = foot_path.Rows.of_chart(chart)
     ways = [
         [taken for taken in range(16) if taken & ~pressed == 0] for pressed in met.pressed.tolist()
     ]
@@ -89,7 +89,7 @@ def test_mirrors_cost_the_same_and_exchange_the_feet(chart):
 @given(CHARTS)
 def test_every_arrow_has_a_foot_and_feet_stay_on_their_holds(chart):
     path = feet_of(chart)
-    met = footwork.Rows.of_chart(chart)
+    met = foot_path.Rows.of_chart(chart)
     np.testing.assert_array_equal(path.left | path.right, met.pressed)
     assert not (path.left & path.right).any()
     assert not (path.stance[:, 0] & path.stance[:, 1]).any()
