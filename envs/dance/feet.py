@@ -1,7 +1,7 @@
 """The feet that dance a chart: the foot of each arrow, techniques and their rates.
 
-See :mod:`envs.dance.footwork` for the model, :mod:`envs.dance.foot_path` for the way. :func:`rates` sums a chart up; :func:`quantiles` has
-the usual rates of human charts of a level.
+See :mod:`envs.dance.footwork` for the model and :mod:`envs.dance.foot_path` for the way.
+:func:`rates` sums a chart up; :func:`quantiles` has the usual rates of human charts of a level.
 """
 
 import json
