@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
 
 
 class Core(Protocol):
-    """The state of ``B`` episodes, a row each; all that a domain writes of its environment.
+    """The state of ``B`` episodes, a row each; a domain writes a class that inherits from it.
 
     ``rows`` is always bool ``(B,)``. All arrays that are returned are new ones.
     """
@@ -91,6 +91,10 @@ class Core(Protocol):
             By key of the info, ``score`` and ``is_success`` among them, an array with an entry for
             each of the given rows.
         """
+
+    def close(self) -> None:
+        """Ends processes and closes files; a core that has none inherits this."""
+        return
 
 
 AnyCore = TypeVar("AnyCore", bound=Core)
@@ -169,6 +173,10 @@ class RowEnv(gym.Env[Observation, Any], Generic[AnyCore]):
             gym.logger.warn("render() needs a render_mode at construction")
             return None
         return self.drawings[self.render_mode](self.core, 0)
+
+    def close(self) -> None:
+        """Closes the core; calling it again changes nothing."""
+        self.core.close()
 
     def _observation(self) -> Observation:
         return {key: value[0] for key, value in self.core.observe().items()}
@@ -259,10 +267,11 @@ class RowsEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], Generic[AnyCor
         """
         starting, rows = self.ended, ~self.ended
         outcome = self.core.step(rows, np.asarray(actions))
-        self.ended = outcome.terminated | outcome.truncated
+        ended = outcome.terminated | outcome.truncated
+        self.ended = ended | starting
         info = _columns({"reward": _columns(outcome.parts, rows), **outcome.info}, rows)
-        if self.ended.any():
-            info |= _spread(self.core.results(self.ended), self.ended)
+        if ended.any():
+            info |= _spread(self.core.results(ended), ended)
         if starting.any():
             info |= self._begin(starting, {})
         observation = self.core.observe()
@@ -278,6 +287,11 @@ class RowsEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], Generic[AnyCor
             return None
         draw = self.single.drawings[self.render_mode]
         return tuple(draw(self.core, row) for row in range(self.num_envs))
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Closes the core; an instance whose constructor raised has none."""
+        if hasattr(self, "core"):
+            self.core.close()
 
     def _begin(self, rows: Rows, options: Mapping[str, Any]) -> dict[str, Any]:
         """Starts an episode in the given rows; the info of a reset."""

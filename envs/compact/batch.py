@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from envs.compact.measured import MeasuredJudge
 from envs.compact.table import ReplayTable, load_table
-from envs.rows import Outcome, whole_actions
+from envs.rows import Core, Outcome, whole_actions
 from hardware_sim.errors import InputError, choose
 
 ILLEGAL = -10.0
@@ -46,7 +46,7 @@ Judge = Callable[[Sequence[int], int], tuple[float, float]]
 Values = NDArray[np.float64]
 
 
-class CompactBatch:
+class CompactBatch(Core):
     """``B`` episodes over the tree of choices.
 
     The nodes of the tree are numbered as in a heap: from node ``v``, choice ``c`` leads to

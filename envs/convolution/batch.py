@@ -18,7 +18,7 @@ from envs.convolution.features import (
     method_features,
     peak_flops,
 )
-from envs.rows import Outcome, whole_actions
+from envs.rows import Core, Outcome, whole_actions
 from hardware_sim.errors import InputError, choose
 from hardware_sim.host import this_machine
 
@@ -49,10 +49,10 @@ class Settings:
         InputError: The budget is below 1, or a weight is negative.
     """
 
-    budget: int = 32
-    memory_weight: float = 0.01
-    compile_weight: float = 0.001
-    penalty: float = 0.1
+    budget: int
+    memory_weight: float
+    compile_weight: float
+    penalty: float
 
     def __post_init__(self) -> None:
         if self.budget < 1:
@@ -92,7 +92,7 @@ class State:
     speeds: NDArray[np.float32]
 
 
-class TuningBatch:
+class TuningBatch(Core):
     """``B`` layers being tuned.
 
     Args:

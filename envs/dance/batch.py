@@ -22,7 +22,7 @@ from envs.dance.rewards import PARTS, RowCritic, Worth, centred, conditional, ro
 from envs.dance.timing import TICKS
 from envs.dance.tracking import FootTracker
 from envs.dance.tracks import ABSENT, UNKNOWN
-from envs.rows import Outcome, Rows, whole_actions
+from envs.rows import Core, Outcome, Rows, whole_actions
 from hardware_sim.errors import choose
 
 HISTORY = 64
@@ -50,7 +50,7 @@ STEP = np.uint8(1)
 """The code that is written for a step where onsets alone are asked for, without panels."""
 
 
-class DanceBatch:
+class DanceBatch(Core):
     """``B`` songs that are being choreographed.
 
     Args:

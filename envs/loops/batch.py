@@ -20,7 +20,7 @@ from envs.loops.features import (
 )
 from envs.loops.nest import ACTIONS, MAX_LOOPS, STOP, Nest
 from envs.loops.problem import MAX_DIMS, OPERATIONS, TENSORS, Problem, draw
-from envs.rows import Outcome, whole_actions
+from envs.rows import Core, Outcome, whole_actions
 from hardware_sim.errors import InputError, choose
 from hardware_sim.processors import Processor
 
@@ -33,7 +33,7 @@ SUCCESS_SHARE = 0.8
 BACKENDS = ("model", "measured")
 
 
-class LoopBatch:
+class LoopBatch(Core):
     """``B`` nests in progress on one processor.
 
     Args:

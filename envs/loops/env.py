@@ -124,7 +124,3 @@ class LoopScheduleEnv(RowEnv[LoopBatch]):
         core = LoopBatch(operations, backend, processor, threads, batch=1)
         super().__init__(core, render_mode)
         self.deterministic = backend != "measured"
-
-    def close(self) -> None:
-        """Ends the process that measures, if there is one."""
-        self.core.close()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from envs.placement import list_schedule
 from envs.placement.group_graph import LARGEST_FEATURE, NODE_FEATURES, GroupGraph
 from envs.placement.list_schedule import DEVICE_FEATURES, NODE_FLAGS
-from envs.rows import Outcome, whole_actions
+from envs.rows import Core, Outcome, whole_actions
 from hardware_sim import library
 from hardware_sim.devices import Cluster
 from hardware_sim.errors import InputError, choose
@@ -21,7 +21,7 @@ OUT_OF_MEMORY_FACTOR = 10.0
 """A placement that does not fit counts as this many single-device steps (the failing signal)."""
 
 
-class PlacementBatch:
+class PlacementBatch(Core):
     """``B`` placements in progress over a set of graphs on one cluster.
 
     Args:

@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from envs.rows import Outcome, whole_actions
+from envs.rows import Core, Outcome, whole_actions
 from envs.softmax.plan import DIV_VALUES, MOST_TAILS
 from envs.softmax.problems import CURVE_POINTS, PLACES, SPLITS, TABLE_POINTS, tables
 from hardware_sim.errors import choose
@@ -29,7 +29,7 @@ LARGEST = 30.0
 """Bound of the observed logarithms."""
 
 
-class SoftmaxBatch:
+class SoftmaxBatch(Core):
     """``B`` vocabularies that are being cut.
 
     Args:

@@ -7,20 +7,21 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.rows import Outcome, RowEnv, Rows, RowsEnv, whole_actions
+from envs.rows import Core, Outcome, RowEnv, Rows, RowsEnv, whole_actions
 from hardware_sim.errors import InputError, choose
 
 STARTS = {"low": (3, 7), "high": (7, 12)}
 LIMIT = 4
 
 
-class CountdownBatch:
+class CountdownBatch(Core):
     """Numbers that are counted down by 1, 2 or 3 a step: 0 is the goal, below it is illegal."""
 
     def __init__(self, starts: str, price: float, batch: int) -> None:
         self.starts = STARTS[choose("starts", starts, list(STARTS))]
         self.price = price
         self.left, self.steps = np.zeros((2, batch), np.int64)
+        self.closed = 0
 
     def spaces(self) -> tuple[gym.spaces.Dict, "gym.spaces.Discrete[np.int64]"]:
         parts: dict[str, gym.Space[Any]] = {
@@ -66,6 +67,9 @@ class CountdownBatch:
             "is_success": left == 0,
             "count": np.stack([left, self.steps[rows]], axis=1),
         }
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 def picture(core: CountdownBatch, row: int) -> NDArray[np.uint8]:

@@ -123,6 +123,7 @@ def test_a_refused_action_changes_nothing() -> None:
     assert env.core.steps.tolist() == [0, 0]
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 def test_the_vector_class_takes_the_arguments_of_the_single_one() -> None:
     shown = str(inspect.signature(CountdownVectorEnv))
     assert shown == (
@@ -144,6 +145,24 @@ def test_the_vector_class_takes_the_arguments_of_the_single_one() -> None:
         CountdownVectorEnv(2, render_mode="human")
     with pytest.raises(InputError, match="num_envs is 0"):
         CountdownVectorEnv(0)
+
+
+def test_closing_closes_the_core() -> None:
+    single, vector = CountdownEnv(), CountdownVectorEnv(2)
+    single.close()
+    vector.close()
+    vector.close()
+    assert (single.core.closed, vector.core.closed) == (1, 1)
+
+
+def test_rows_that_could_not_start_still_wait() -> None:
+    env = CountdownVectorEnv(2)
+    env.reset(options={"start": 1})
+    env.step(np.array([0, 0]))
+    env.core.starts = (0, 0)
+    with pytest.raises(ValueError, match="high <= 0"):
+        env.step(np.array([0, 0]))
+    assert env.ended.all()
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=7))
@@ -223,24 +242,30 @@ def shared(returned: Any, kept: list[np.ndarray]) -> list[str]:
 
 @pytest.mark.parametrize("name", [*FIRST.values(), ID])
 def test_nothing_that_is_returned_is_memory_of_the_environment(name: str) -> None:
+    """Looked at are the reset, the first step, the first ends and the steps after them."""
     env_id = name if ":" in name else f"envs:{name}"
-    twin = {"backend": "twin"} if name.startswith("WoB-") else {}
-    vector = gym.make_vec(env_id, num_envs=3)
-    single = gym.make(env_id, disable_env_checker=True, **twin)
+    vector = gym.make_vec(env_id, num_envs=2)
+    single = gym.make(env_id, **({"backend": "twin"} if name.startswith("WoB-") else {}))
     legal = testing.subject.LegalActions(vector.single_action_space, 0)
-    state = [vector.reset(seed=0), single.reset(seed=0)]
-    random = np.random.default_rng(0)
-    for step in range(60):
-        for env, returned in zip((vector, single.unwrapped), state, strict=True):
-            kept = list(arrays(vars(env), set()))
-            assert kept
-            assert not shared([returned, env.action_masks()], kept), f"{env} at {step}"
-        masks = [None] * 3 if random.random() < 0.1 else state[0][0]["action_mask"]
-        chosen = [legal(None if mask is None else np.asarray(mask, bool)) for mask in masks]
-        state[0] = vector.step(np.array(chosen))
-        mask = np.asarray(state[1][0]["action_mask"], bool)
-        state[1] = single.step(legal(mask))
-        if state[1][2] or state[1][3]:
-            state[1] = single.reset()
+    joint, alone = vector.reset(seed=0), single.reset(seed=0)
+    ends, over = 0, np.zeros(3, bool)
+    for step in range(2_000):
+        before, over = over, np.zeros(3, bool)
+        if step:
+            joint = vector.step(np.array([legal(mask != 0) for mask in joint[0]["action_mask"]]))
+            alone = (
+                single.reset() if before[2] else single.step(legal(alone[0]["action_mask"] != 0))
+            )
+            over[:2] = joint[2] | joint[3]
+            over[2] = len(alone) > 2 and (alone[2] or alone[3])
+        if step < 2 or over.any() or before.any():
+            for env, returned in ((vector, joint), (single.unwrapped, alone)):
+                kept = list(arrays(vars(env), set()))
+                assert kept
+                assert not shared([returned, env.action_masks()], kept), f"{env} at {step}"
+            ends += over.any()
+        if ends >= 3 and not over.any():
+            break
+    assert ends
     vector.close()
     single.close()

@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from envs.rows import Outcome, whole_actions
+from envs.rows import Core, Outcome, whole_actions
 from hardware_sim.errors import InputError, choose
 
 ACTIONS = 3
@@ -27,7 +27,7 @@ WEATHER = {"mild": 10.0, "cold": -5.0}
 """Mean temperature outside in degrees Celsius."""
 
 
-class RoomBatch:
+class RoomBatch(Core):
     """``B`` rooms.
 
     Args:
