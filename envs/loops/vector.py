@@ -1,7 +1,5 @@
 """The natively vectorised loop scheduling environment."""
 
-from typing import Any
-
 from envs.loops.batch import LoopBatch
 from envs.loops.env import LoopScheduleEnv
 from envs.rows import RowsEnv
@@ -12,7 +10,3 @@ class LoopScheduleVectorEnv(RowsEnv[LoopBatch]):
 
     single = LoopScheduleEnv
     make_core = LoopBatch
-
-    def close_extras(self, **kwargs: Any) -> None:
-        """Ends the process that measures, if there is one."""
-        self.core.close()
