@@ -10,8 +10,8 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from envs.convolution import tables
-from experiments import references
 from experiments.convolution import model as convolution_model
+from experiments.convolution import references
 from experiments.convolution import report as convolution_report
 from experiments.convolution import tables as convolution_tables
 from hardware_sim.errors import InputError
@@ -106,8 +106,8 @@ def test_the_report_prints_shares_and_measurements_needed(tmp_path):
 
 
 def test_references_are_what_searches_reach(monkeypatch):
-    monkeypatch.setattr(references, "TUNING_SEEDS", range(1))
-    found = references.tuning_references("ConvTuning-ResNet5-v0")
+    monkeypatch.setattr(references, "SEEDS", range(1))
+    found = references.references("ConvTuning-ResNet5-v0")
     best = max(found[name]["score"] for name in ("greedy", "annealing", "roofline"))
     assert found["reference"]["score"] == best <= found["bound"]["score"]
     assert found["unit"] == "times oneDNN"
