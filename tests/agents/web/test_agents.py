@@ -213,6 +213,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
         load_weights(WebPolicy(), tmp_path / "none.safetensors")
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_imitation_lowers_the_loss():
     torch.manual_seed(0)
     memory, policy = Memory(pack), WebPolicy()
