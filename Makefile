@@ -18,15 +18,15 @@ test: $(VENV)/dev browser
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(LIMIT) 25m $(PYTEST) --dist loadfile -m "not data and not peers"
+	$(LIMIT) 45m $(PYTEST) --dist loadfile -m "not data and not peers"
 
 # What measures on data that the repository does not carry; fails where none is found.
 test-data: $(VENV)/dev
-	$(LIMIT) 15m $(PYTEST) --dist loadfile -m data
+	$(LIMIT) 25m $(PYTEST) --dist loadfile -m data
 
 # Other libraries to compare with, Ray clusters, and the newest Gymnasium.
 test-peers: $(VENV)/dev browser test-gymnasium-1.4
-	$(LIMIT) 20m $(PYTEST) --dist loadfile -m peers
+	$(LIMIT) 30m $(PYTEST) --dist loadfile -m peers
 
 # The conformance kit on the newest Gymnasium, which RLlib does not allow beside it yet; of ids that
 # share a class one is enough, as only the library differs from `make test`.
@@ -34,7 +34,7 @@ ONE_OF_EACH := not envs: or InceptionV3-2GPU or Mixed or LoopSchedule or Compact
 test-gymnasium-1.4: $(VENV)/dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/gymnasium-1.4 gymnasium==1.4.0
 	PYTHONPATH=$(CURDIR)/$(VENV)/gymnasium-1.4 $(BIN)/python -c "import gymnasium as g; assert g.__version__ == '1.4.0', g"
-	PYTHONPATH=$(CURDIR)/$(VENV)/gymnasium-1.4 $(LIMIT) 15m $(PYTEST) -q --dist worksteal -m "not data and not peers" -k "$(ONE_OF_EACH)" tests/envs --ignore tests/envs/web
+	PYTHONPATH=$(CURDIR)/$(VENV)/gymnasium-1.4 $(LIMIT) 25m $(PYTEST) -q --dist worksteal -m "not data and not peers" -k "$(ONE_OF_EACH)" tests/envs --ignore tests/envs/web
 
 format: $(VENV)/dev
 	$(BIN)/ruff format .
