@@ -121,7 +121,7 @@ def fence_doctests(text: str) -> str:
 
 
 def kit_page() -> str:
-    """What each check of the conformance kit says of itself, as Markdown."""
+    """The page of the conformance kit: each check with its docstring, as Markdown."""
     parts = ["# Conformance kit", inspect.cleandoc(testing.__doc__ or "").replace("::\n\n", "")]
     for name, check in CHECKS.items():
         prose = re.split(r"\n\n(?:Args|Returns|Raises):", inspect.cleandoc(check.__doc__ or ""))[0]
