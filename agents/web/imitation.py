@@ -155,7 +155,7 @@ def imitate(
 
     Args:
         seed: Seeds everything.
-        report: Told of every round in a line.
+        report: Gets one line a round.
         rounds: Rounds in which the learner acts, after the expert's.
         site_steps: States of flight sites a round.
         task_steps: States of each small task a round.
