@@ -15,7 +15,7 @@ USAGE = "Find the number. Commands: guess N"
 
 
 class Numbers(gym.Env):
-    """Asks for a number from 0 to 63 and says where it lies; six guesses."""
+    """Asks for a number from 0 to 63 in seven guesses; an observation is the bounds left."""
 
     observation_space = gym.spaces.Text(64, charset=string.printable)
     action_space = gym.spaces.Text(64, min_length=0, charset=string.printable)
