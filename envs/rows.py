@@ -84,12 +84,12 @@ class Core(Protocol):
     def mask(self) -> NDArray[np.bool_]:
         """The actions that are legal now, flat, bool ``(B, A)``."""
 
-    def results(self, rows: Rows) -> Mapping[str, NDArray[Any]]:
-        """The score and other figures of the given rows, which the last step has ended.
+    def results(self) -> Mapping[str, NDArray[Any]]:
+        """The score and other figures of all rows, asked for when the last step has ended some.
 
         Returns:
-            By key of the info, ``score`` and ``is_success`` among them, an array with an entry for
-            each of the given rows.
+            By key of the info, ``score`` and ``is_success`` among them, arrays ``(B, ...)``, of
+            which the entries of other rows are not read.
         """
 
     def close(self) -> None:
@@ -154,13 +154,12 @@ class RowEnv(gym.Env[Observation, Any], Generic[AnyCore]):
         """
         if self.ended:
             raise InputError("the episode has ended; call reset() before step()")
-        row = np.ones(1, np.bool_)
-        outcome = self.core.step(row, np.asarray(action)[None])
+        outcome = self.core.step(np.ones(1, np.bool_), np.asarray(action)[None])
         terminated, truncated = bool(outcome.terminated[0]), bool(outcome.truncated[0])
         self.ended = terminated or truncated
         info: dict[str, Any] = {"reward": _only(outcome.parts), **_only(outcome.info)}
         if self.ended:
-            info |= _only(self.core.results(row))
+            info |= _only(self.core.results())
         return self._observation(), float(outcome.reward[0]), terminated, truncated, info
 
     def action_masks(self) -> NDArray[np.bool_]:
@@ -271,7 +270,7 @@ class RowsEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], Generic[AnyCor
         self.ended = ended | starting
         info = _columns({"reward": _columns(outcome.parts, rows), **outcome.info}, rows)
         if ended.any():
-            info |= _spread(self.core.results(ended), ended)
+            info |= _columns(self.core.results(), ended)
         if starting.any():
             info |= self._begin(starting, {})
         observation = self.core.observe()
@@ -298,7 +297,7 @@ class RowsEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], Generic[AnyCor
         drawn = [self.core.draw(self.randoms[i], options) for i in np.flatnonzero(rows)]
         info = self.core.begin(rows, drawn)
         self.ended = self.ended & ~rows
-        return _spread(info, rows)
+        return _columns({key: _named(values, rows) for key, values in info.items()}, rows)
 
 
 def generators(count: int) -> list[np.random.Generator]:
@@ -344,7 +343,7 @@ def whole_actions(actions: NDArray[Any], rows: Rows, choices: ArrayLike) -> NDAr
     shape = (len(rows), *limits.shape)
     if actions.shape != shape or actions.dtype.kind not in "iu":
         raise InputError(f"actions are {actions.dtype} {actions.shape}; expected integers {shape}")
-    taken = np.where(rows if limits.ndim == 0 else rows[:, None], actions, 0)
+    taken = actions * (rows if limits.ndim == 0 else rows[:, None])
     taken = taken.astype(np.int64, copy=False)
     outside = taken.view(np.uint64) >= limits  # where negative ones are the greatest
     if outside.any():
@@ -370,13 +369,8 @@ def _columns(values: Mapping[str, Any], rows: Rows) -> dict[str, Any]:
     return found
 
 
-def _spread(values: Mapping[str, Sequence[Any] | NDArray[Any]], rows: Rows) -> dict[str, Any]:
-    """Values of some rows as columns of all; the others have 0, or None beside objects."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, np.ndarray):
-            found[key] = np.zeros((len(rows), *value.shape[1:]), value.dtype)
-        else:
-            found[key] = np.full(len(rows), None, object)
-        found[key][rows] = value
-    return _columns(found, rows)
+def _named(values: Sequence[Any], rows: Rows) -> NDArray[Any]:
+    """A column of objects: one value for each of the given rows, None for the others."""
+    found = np.full(len(rows), None, object)
+    found[rows] = values
+    return found

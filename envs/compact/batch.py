@@ -171,7 +171,7 @@ class CompactBatch(Core):
         self.speedup[rows], self.points_lost[rows] = speedup[rows], lost[rows]
         terminated = complete | (illegal < 0)
         parts = {"speed": speed, "accuracy": accuracy, "illegal": illegal}
-        return Outcome(parts, terminated, np.zeros_like(terminated))
+        return Outcome(parts, terminated, np.zeros(self.batch, np.bool_))
 
     def mask(self) -> NDArray[np.bool_]:
         """The choices that leave the budget within reach, bool ``(B, C)``; all after the last."""
@@ -202,23 +202,22 @@ class CompactBatch(Core):
             "action_mask": self.mask().astype(np.int8),
         }
 
-    def results(self, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-        """Figures of the choices of the given rows, which are complete or illegal.
+    def results(self) -> dict[str, NDArray[Any]]:
+        """Figures of the choices.
 
         Returns:
             ``score`` (sum of the episode's rewards), ``is_success``, ``speedup`` and
-            ``points_lost`` (0 after an illegal choice), ``regret`` and ``kept`` ``(rows, L)``.
+            ``points_lost`` (0 after an illegal choice), ``regret`` and ``kept`` ``(B, L)``.
         """
-        node, score = self.node[rows], self.total[rows]
-        size, price, budget = self.setting[:, rows]
-        regret = self.best[size, price, budget] - score
+        size, price, budget = self.setting
+        regret = self.best[size, price, budget] - self.total
         return {
-            "score": score,
-            "is_success": (node >= self.first_leaf) & (regret <= NEAR_BEST),
-            "speedup": self.speedup[rows],
-            "points_lost": self.points_lost[rows],
+            "score": self.total.copy(),
+            "is_success": (self.node >= self.first_leaf) & (regret <= NEAR_BEST),
+            "speedup": self.speedup.copy(),
+            "points_lost": self.points_lost.copy(),
             "regret": regret,
-            "kept": self.kept[node],
+            "kept": self.kept[self.node],
         }
 
     def scores(self, row: int) -> Values:

@@ -252,7 +252,7 @@ class TuningBatch(Core):
         }
         terminated = rows & (state.step >= self.settings.budget)
         tried = np.where(works, np.exp(np.where(works, speed, 0.0)), 0.0)
-        return Outcome(parts, terminated, np.zeros_like(terminated), {"tried": tried})
+        return Outcome(parts, terminated, np.zeros(self.batch, np.bool_), {"tried": tried})
 
     def _look_up(
         self, legal: NDArray[np.bool_], choice: NDArray[np.int64]
@@ -333,18 +333,17 @@ class TuningBatch(Core):
         mask: NDArray[np.bool_] = self.masks[self.state.table]
         return mask
 
-    def results(self, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-        """Figures of the variants that the given rows keep.
+    def results(self) -> dict[str, NDArray[Any]]:
+        """Figures of the variants that the rows keep.
 
         Returns:
-            ``score`` (times as fast as oneDNN), ``share``, ``is_success`` and ``kept``
-            ``(rows, 4)``.
+            ``score`` (times as fast as oneDNN), ``share``, ``is_success`` and ``kept`` ``(B, 4)``.
         """
         return {
-            "score": np.exp(self.state.speed[rows]),
-            "share": self.share()[rows],
-            "is_success": self.is_success()[rows],
-            "kept": self.state.kept[rows],
+            "score": np.exp(self.state.speed),
+            "share": self.share(),
+            "is_success": self.is_success(),
+            "kept": self.state.kept.copy(),
         }
 
     def share(self) -> NDArray[np.float64]:

@@ -168,7 +168,7 @@ class DanceBatch(Core):
         self.place[acting & ~last] += 1
         terminated = illegal | finished
         self.ended |= terminated
-        outcome = Outcome(parts, terminated, np.zeros_like(terminated))
+        outcome = Outcome(parts, terminated, np.zeros(self.batch, np.bool_))
         self.total += outcome.reward
         self._look()
         return outcome
@@ -302,30 +302,30 @@ class DanceBatch(Core):
         table, episode = self.episodes, self.episode[row]
         return table.ticks[episode, kept], table.times[episode, kept], self.chart[row, kept]
 
-    def results(self, rows: Rows) -> dict[str, NDArray[Any]]:
-        """Figures of the charts of the given rows, which have ended.
+    def results(self) -> dict[str, NDArray[Any]]:
+        """Figures of the charts, ``(B,)`` each.
 
         Returns:
             ``score``, ``f1`` (of times, against the human chart; NaN where there is none),
             ``density_error`` (relative), ``effort`` (of the feet, for 100 rows of the chart),
             ``steps`` and ``is_success`` (the level's density, and a score that is high enough).
         """
-        episode, pressed = self.episode[rows], self.pressed[rows]
-        human, length = self.episodes.human[episode], self.episodes.length[episode]
+        human = self.episodes.human[self.episode]
+        length = self.episodes.length[self.episode]
         inside = np.arange(human.shape[1]) < length[:, None]
         wanted = (human == UNKNOWN) | ((human > 0) & (PRESSES[np.maximum(human, 0)] > 0))
-        f1 = 2 * self.found[rows] / np.maximum(pressed + (wanted & inside).sum(axis=1), 1)
+        f1 = 2 * self.found / np.maximum(self.pressed + (wanted & inside).sum(axis=1), 1)
         f1 = np.where(human[:, 0] == ABSENT, np.nan, f1)
-        by_times, error = self.task == "placement", self.error[rows]
-        score = np.nan_to_num(f1) if by_times else self.total[rows] / length
+        by_times = self.task == "placement"
+        score = np.nan_to_num(f1) if by_times else self.total / length
         good = score > (SUCCESS_F1 if by_times else 0.0)
         return {
             "score": score,
             "f1": f1,
-            "density_error": error,
-            "effort": 100.0 * self.effort[rows] / np.maximum(pressed, 1),
-            "steps": pressed.astype(np.float64),
-            "is_success": good & (error <= SUCCESS_DENSITY_ERROR),
+            "density_error": self.error.copy(),
+            "effort": 100.0 * self.effort / np.maximum(self.pressed, 1),
+            "steps": self.pressed.astype(np.float64),
+            "is_success": good & (self.error <= SUCCESS_DENSITY_ERROR),
         }
 
 

@@ -184,20 +184,15 @@ class LoopBatch(Core):
         """Legal actions, bool ``(B, A)``."""
         return np.asarray(self.legal != 0)
 
-    def results(self, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-        """Rates in GFLOP/s of the given rows so far, speed-up and success."""
-        gflop, best_s, bound_s = self.flops[rows] / 1e9, self.best_s[rows], self.bound_s[rows]
+    def results(self) -> dict[str, NDArray[Any]]:
+        """Rates in GFLOP/s, speed-up and success of each row so far, ``(B,)``."""
+        gflop = self.flops / 1e9
         return {
-            "score": gflop / best_s,
-            "speedup": self.first_s[rows] / best_s,
-            "roofline": gflop / bound_s,
-            "is_success": bound_s >= SUCCESS_SHARE * best_s,
+            "score": gflop / self.best_s,
+            "speedup": self.first_s / self.best_s,
+            "roofline": gflop / self.bound_s,
+            "is_success": self.bound_s >= SUCCESS_SHARE * self.best_s,
         }
-
-    def figures(self, row: int) -> dict[str, float]:
-        """The :meth:`results` of one row so far, as numbers."""
-        found = self.results(np.arange(self.batch) == row)
-        return {key: float(value[0]) for key, value in found.items()}
 
     def nest(self, row: int) -> Nest:
         """The present nest of a row."""
@@ -205,7 +200,7 @@ class LoopBatch(Core):
 
     def text(self, row: int) -> str:
         """The present nest of a row under its problem's name and rates."""
-        found = self.figures(row)
+        found = {key: value[row] for key, value in self.results().items()}
         now = found["score"] * self.best_s[row] / self.now_s[row]
         return (
             f"{self.problems[row].name}: {now:.1f} GFLOP/s now, {found['score']:.1f} at best, "

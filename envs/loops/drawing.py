@@ -73,7 +73,7 @@ def _draw_rates(axes: Axes, rates: dict[str, float]) -> None:
 
 def picture(core: "LoopBatch", row: int) -> NDArray[np.uint8]:
     """One row of a batch: its nest above its rates, uint8 ``(640, 960, 3)``."""
-    found = core.figures(row)
+    found = {key: float(value[row]) for key, value in core.results().items()}
     rates = {
         "unscheduled": found["score"] / found["speedup"],
         "now": found["score"] * core.best_s[row] / core.now_s[row],

@@ -128,7 +128,7 @@ class PlacementBatch(Core):
         self.is_success = complete & ~failed & (score < single)
         self._update_legal()
         parts = {"estimate": estimate, "simulator": simulated}
-        return Outcome(parts, terminated, np.zeros_like(terminated))
+        return Outcome(parts, terminated, np.zeros(self.batch, np.bool_))
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """The observations of all rows, as new arrays."""
@@ -153,18 +153,18 @@ class PlacementBatch(Core):
         """Legal devices, bool ``(B, D)``."""
         return self.legal.copy()
 
-    def results(self, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-        """Figures of the placements of the given rows, which are complete or illegal.
+    def results(self) -> dict[str, NDArray[Any]]:
+        """Figures of the placements that the last step has completed, or ended as illegal.
 
         Returns:
             ``score`` (makespan in seconds), ``is_success``, ``placement`` (a device for each
-            group, ``(rows, N)``) and ``peak_bytes`` ``(rows, D)``, zeros after an illegal action.
+            group, ``(B, N)``) and ``peak_bytes`` ``(B, D)``, zeros after an illegal action.
         """
         return {
-            "score": self.score_s[rows],
-            "is_success": self.is_success[rows],
-            "placement": self.progress.device[rows],
-            "peak_bytes": self.peak_bytes[rows],
+            "score": self.score_s.copy(),
+            "is_success": self.is_success.copy(),
+            "placement": self.progress.device.copy(),
+            "peak_bytes": self.peak_bytes.copy(),
         }
 
     def placement(self, row: int) -> NDArray[np.int64]:

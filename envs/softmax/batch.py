@@ -118,7 +118,7 @@ class SoftmaxBatch(Core):
             "illegal": np.where(illegal, ILLEGAL_REWARD, 0.0),
         }
         terminated = rows & self.ended
-        return Outcome(parts, terminated, np.zeros_like(terminated))
+        return Outcome(parts, terminated, np.zeros(self.batch, np.bool_))
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """The observations of all rows, as new arrays."""
@@ -146,23 +146,22 @@ class SoftmaxBatch(Core):
         """Places, stopping included, and divisors that may be chosen, bool ``(B, 29)``."""
         return np.concatenate([self.place_mask, self.divisor_mask], axis=1)
 
-    def results(self, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-        """Figures of the plans of the given rows, which have ended.
+    def results(self) -> dict[str, NDArray[Any]]:
+        """Figures of the plans.
 
         Returns:
-            ``score``, ``is_success``, ``regret``, ``cutoffs`` ``(rows, MOST_TAILS)``, ``div_value``
+            ``score``, ``is_success``, ``regret``, ``cutoffs`` ``(B, MOST_TAILS)``, ``div_value``
             and ``speed_up``.
         """
-        illegal = self.illegal[rows]
-        regret = self.tables.best[self.problem[rows]] - (self.time + self.quality)[rows]
-        regret = np.where(illegal, -ILLEGAL_REWARD, regret)
+        regret = self.tables.best[self.problem] - (self.time + self.quality)
+        regret = np.where(self.illegal, -ILLEGAL_REWARD, regret)
         return {
-            "score": np.where(illegal, 0.0, np.exp(-regret)),
-            "is_success": ~illegal & (regret <= SUCCESS_REGRET),
+            "score": np.where(self.illegal, 0.0, np.exp(-regret)),
+            "is_success": ~self.illegal & (regret <= SUCCESS_REGRET),
             "regret": regret,
-            "cutoffs": self.cutoffs()[rows],
-            "div_value": self.div_values()[rows],
-            "speed_up": np.exp(self.time[rows]),
+            "cutoffs": self.cutoffs(),
+            "div_value": self.div_values(),
+            "speed_up": np.exp(self.time),
         }
 
     def cutoffs(self) -> NDArray[np.int64]:

@@ -60,12 +60,11 @@ class CountdownBatch(Core):
         left = self.left[:, None]
         return np.asarray((np.arange(3) < left) | (left == 0))
 
-    def results(self, rows: Rows) -> dict[str, NDArray[Any]]:
-        left = self.left[rows]
+    def results(self) -> dict[str, NDArray[Any]]:
         return {
-            "score": left.astype(np.float64),
-            "is_success": left == 0,
-            "count": np.stack([left, self.steps[rows]], axis=1),
+            "score": self.left.astype(np.float64),
+            "is_success": self.left == 0,
+            "count": np.stack([self.left, self.steps], axis=1),
         }
 
     def close(self) -> None:

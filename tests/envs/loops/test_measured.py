@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 
 import gymnasium as gym
+import halide as hl
 import numpy as np
 import psutil
 import pytest
@@ -32,7 +33,6 @@ FAILURES = {"vectorise": "crashed", "unroll": "hung", "swap down": "crashed", "a
 @pytest.fixture(scope="module", params=["host", AVX2])
 def clock(request):
     """A stopwatch whose child compiles for this processor, or for one with AVX2 at most."""
-    hl = pytest.importorskip("halide")
     with pytest.MonkeyPatch.context() as patch:
         if request.param != "host":
             if not hl.get_host_target().has_feature(hl.TargetFeature.AVX2):

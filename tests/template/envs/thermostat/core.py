@@ -115,7 +115,7 @@ class RoomBatch(Core):
         mask[:, 2] = ~self.hot
         return mask
 
-    def results(self, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-        """Mean deviation from the target in kelvin of the given rows, which have ended."""
-        score = self.deviation_k[rows] / HOURS
+    def results(self) -> dict[str, NDArray[Any]]:
+        """Mean deviation from the target in kelvin, ``(B,)``, and whether it is small."""
+        score = self.deviation_k / HOURS
         return {"score": score, "is_success": score <= SUCCESS_K}
