@@ -1,16 +1,10 @@
 """The same seed and actions give the same trajectory, wherever and however it is run."""
 
-import json
-import os
 import pickle
-import subprocess
-import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from envs.testing.replay import ReplayError, rollouts
 from envs.testing.subject import Subject, Target, require
 from envs.testing.trajectory import (
-    Record,
     difference,
     digest,
     first_difference,
@@ -35,7 +29,7 @@ def check_determinism_across_processes(
         target: An id or a factory.
         steps: Length of the rollout.
         seed: Seed of the first reset and the actions.
-        timeout_s: Seconds that the processes may take.
+        timeout_s: Seconds that the processes may take; they are kept for the next environment.
 
     Returns:
         What was compared, with the digest of the trajectory.
@@ -44,7 +38,12 @@ def check_determinism_across_processes(
         AssertionError: The trajectories differ, or a process cannot make or step the environment.
     """
     subject = Subject.of(target)
-    left, right = _in_processes(subject, seed, steps, timeout_s)
+    try:
+        left, right = rollouts(subject, seed, steps, HASH_SEEDS, timeout_s)
+    except ReplayError as error:
+        raise AssertionError(
+            f"{subject.name}: expected another process to make and step it; it ended with: {error}"
+        ) from error
     found = first_difference(left, right)
     require(
         found is None,
@@ -53,43 +52,6 @@ def check_determinism_across_processes(
         f"PYTHONHASHSEED {' and '.join(HASH_SEEDS)} they differ at {found}",
     )
     return f"{steps} steps equal in 2 processes, digest {digest(left)}"
-
-
-def _in_processes(
-    subject: Subject, seed: int, steps: int, timeout_s: float
-) -> tuple[list[Record], list[Record]]:
-    """The rollouts of one process for each hash seed, which run at the same time."""
-    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-    with TemporaryDirectory() as folder:
-        pickled = Path(folder, "target")
-        pickled.write_bytes(subject.to_bytes())
-        running = []
-        for hash_seed in HASH_SEEDS:
-            output = Path(folder, hash_seed)
-            command = [sys.executable, "-m", "envs.testing.replay", str(pickled)]
-            process = subprocess.Popen(
-                [*command, str(seed), str(steps), str(output)],
-                env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": hash_seed},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            running.append((process, output))
-        try:
-            complaints = [process.communicate(timeout=timeout_s)[1] for process, _ in running]
-        finally:
-            for process, _ in running:
-                process.kill()
-                process.wait()
-        for (process, _), complaint in zip(running, complaints, strict=True):
-            last = (complaint.strip().splitlines() or ["no message"])[-1]
-            require(
-                process.returncode == 0,
-                subject.name,
-                f"expected a new process to make and step it; it ended with: {last}",
-            )
-        left, right = (json.loads(output.read_text()) for _, output in running)
-    return left, right
 
 
 def check_pickle(target: Target, steps: int = 50, seed: int = 0) -> str:

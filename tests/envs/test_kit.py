@@ -175,3 +175,11 @@ def test_random_actions_are_always_legal(parts: list[list[bool]], data: st.DataO
         action = LegalActions(space, seed)(mask)
         assert action in space
         assert is_legal(space, mask, action)
+
+
+def test_an_environment_that_ends_its_process_is_named_and_the_next_one_gets_another() -> None:
+    with pytest.raises(AssertionError, match="EndsItself: expected another process to make and"):
+        testing.check_determinism_across_processes(walks.EndsItself, steps=5)
+    with pytest.raises(AssertionError, match=r"expected another process .*: no answer in 0\.1 s"):
+        testing.check_determinism_across_processes(walks.Sleeps, steps=5, timeout_s=0.1)
+    assert "5 steps equal" in testing.check_determinism_across_processes(walks.Walk, steps=5)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -295,6 +296,17 @@ class Grows(Walk):
 
     def step(self, action: Any) -> Any:
         self.kept.append(np.ones(30_000))
+        return super().step(action)
+
+
+class EndsItself(Walk):
+    def step(self, action: Any) -> Any:
+        os._exit(3)
+
+
+class Sleeps(Walk):
+    def step(self, action: Any) -> Any:
+        time.sleep(60)
         return super().step(action)
 
 
