@@ -11,6 +11,8 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ import numpy as np
 import typer
 from mkdocs.commands.build import build as build_site
 from mkdocs.config import load_config
+from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
 from typer.main import get_group
@@ -56,9 +59,10 @@ def build(output: Path) -> None:
         (source / "commands.md").write_text(commands_page())
         (source / "kit.md").write_text(kit_page())
         (source / "environments").mkdir()
-        for entry in track(ENTRIES.values(), "environments", disable=not sys.stderr.isatty()):
+        for entry in ENTRIES.values():
             (source / "environments" / f"{entry.id}.md").write_text(environment_page(entry))
-            Image.fromarray(picture(entry)).save(source / "environments" / f"{entry.id}.png")
+        for entry, frame in pictures():
+            Image.fromarray(frame).save(source / "environments" / f"{entry.id}.png")
         configuration = Path(folder) / "mkdocs.yml"
         configuration.write_text("site_name: gymworks\n")
         build_site(load_config(str(configuration), **_settings(source, output)))
@@ -132,18 +136,29 @@ def kit_page() -> str:
     return "\n\n".join(parts)
 
 
-def picture(entry: Entry) -> "np.ndarray[Any, np.dtype[np.uint8]]":
-    """An episode by the domain's shown agent just before or at its end, uint8 (height, width, 3).
+def pictures() -> Iterator[tuple[Entry, NDArray[np.uint8]]]:
+    """Each entry with a picture, uint8 (height, width, 3), of an episode by its shown agent.
+
+    An environment closes once the next has been played, so that those of a browser share one.
+    """
+    with ExitStack() as previous:
+        for entry in track(ENTRIES.values(), "environments", disable=not sys.stderr.isatty()):
+            env = gym.make(f"envs:{entry.id}", render_mode="rgb_array")
+            frame = picture(entry, env)
+            previous.close()
+            previous.callback(env.close)
+            yield entry, frame
+
+
+def picture(entry: Entry, env: gym.Env[Any, Any]) -> NDArray[np.uint8]:
+    """An episode just before or at its end.
 
     Of an episode that ends by leaving for a page of thanks, the page before says more.
     """
-    env = gym.make(f"envs:{entry.id}", render_mode="rgb_array")
-    agent = load_agent(shown(entry.domain), env)
     before_the_end = shown_before_end(entry.domain)
-    for moment in rollout(env, agent, 0):
+    for moment in rollout(env, load_agent(shown(entry.domain), env), 0):
         if moment.ended != before_the_end:
             frame: Any = env.render()
-    env.close()
     return np.asarray(frame, np.uint8)
 
 

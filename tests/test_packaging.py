@@ -41,10 +41,10 @@ def installed(tmp_path_factory):
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(source)], check=True)
     subprocess.run([*build, "--wheel-dir", str(folder), str(source)], check=True)
     (wheel,) = folder.glob("gymworks-*.whl")
-    venv.create(folder / "venv", with_pip=True)
+    venv.create(folder / "venv", symlinks=True)
     python = folder / "venv" / "bin" / "python"
-    install = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", str(wheel)]
-    subprocess.run(install, check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+    subprocess.run([*pip, "--no-deps", str(wheel)], check=True)
     (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
     (site / "libraries.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     return python

@@ -38,6 +38,7 @@ FIRST = {ENTRIES[name].entry_point: f"envs:{name}" for name in reversed(ENTRIES)
 SHORTER: dict[str, dict[str, Any]] = {
     "check_determinism_across_processes": {"steps": 300},
     "check_long_rollout_memory": {"steps": 2_000, "warm_up": 500},
+    "check_vector_equals_single": {"episodes": 1},
 }
 """Lengths for the others, which differ from it in their problem alone."""
 
