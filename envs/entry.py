@@ -17,6 +17,8 @@ class Entry:
         backend: The real thing behind it, such as ``"simulator"``.
         summary: One line for people.
         kwargs: Constructor arguments; JSON-serialisable.
+        splits: Names of the splits that ``reset(options={"split": name})`` draws problems from, for
+            which the reference scores hold; none where there is one set of problems.
         max_episode_steps: A step limit, where the environment has no end of its own.
         deterministic: The same seed and actions give the same trajectory; ``False`` where it
             measures. Other arguments may change that, so an environment that can measure has an
@@ -32,6 +34,7 @@ class Entry:
     backend: str
     summary: str
     kwargs: dict[str, Any] = field(default_factory=dict)
+    splits: tuple[str, ...] = ()
     max_episode_steps: int | None = None
     deterministic: bool = True
     bridged: bool = False

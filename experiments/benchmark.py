@@ -14,16 +14,11 @@ from agents.engines.base import qualified
 from agents.loading import load_agent
 from envs.registration import ENTRIES, normalised
 from experiments import statistics
-from experiments.evaluate import (
-    Result,
-    evaluate,
-    has_references,
-    make,
-    parse_seeds,
-    values,
-)
+from experiments.evaluate import evaluate, make
 from experiments.options import AsJson, Quiet, bar, print_json, printer
-from experiments.verify import read_unchanged
+from experiments.results import Result, has_references, read_unchanged, values
+from experiments.seeds import Seeds, named
+from experiments.spot_check import Replay, parse_replay, spot_check
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
 
@@ -58,16 +53,20 @@ def _distinct(kind: str, names: list[str]) -> list[str]:
     return names
 
 
-def seeds_of(env_id: str, count: int) -> list[int]:
+def seeds_of(env_id: str, count: int, episodes: int = 1) -> Seeds:
     """So many seeds of the id's test list, which goes on upwards from its last seed.
 
     Raises:
-        InputError: ``count`` is below 1.
+        InputError: ``count`` or ``episodes`` is below 1.
     """
     if count < 1:
         raise InputError(f"seeds is {count}; allowed: at least 1")
-    listed = parse_seeds(env_id, "test")
-    return [*listed, *range(max(listed) + 1, max(listed) + 1 + count)][:count]
+    listed = named(env_id, "test", episodes)
+    if count == len(listed.seeds):
+        return listed
+    last = max(listed.seeds)
+    seeds = (*listed.seeds, *range(last + 1, last + 1 + count))[:count]
+    return Seeds(seeds, None, None, episodes, listed.options)
 
 
 def file_name(agent: str, env_id: str) -> str:
@@ -86,6 +85,7 @@ class Benchmark:
         seeds: Number of seeds, see :func:`seeds_of`.
         episodes: Episodes of each seed.
         resume: Keep the results that the folder holds already.
+        replay: Episodes of each such result that are replayed first; ``None`` is all of them.
 
     Raises:
         InputError: An id or agent does not exist or they do not fit each other; or the folder
@@ -100,17 +100,17 @@ class Benchmark:
         seeds: int = SEEDS,
         episodes: int = 1,
         resume: bool = False,
+        replay: int | None = 1,
     ) -> None:
-        self.suite, self.folder, self.episodes = suite, Path(folder), episodes
+        self.suite, self.folder, self._replay = suite, Path(folder), replay
         self.ids, self.agents = parse_suite(suite), _distinct("agent", agents)
-        self.seeds = {env_id: seeds_of(env_id, seeds) for env_id in self.ids}
-        if episodes < 1:
-            raise InputError(f"episodes is {episodes}; allowed: at least 1")
+        self.seeds = {env_id: seeds_of(env_id, seeds, episodes) for env_id in self.ids}
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{self.folder} is no folder")
         if not resume and self.folder.exists() and any(self.folder.iterdir()):
             raise InputError(f"{self.folder} exists; --resume continues it, or choose another")
         self.pairs = [(agent, env_id) for env_id in self.ids for agent in self.agents]
+        self._checks: dict[tuple[str, str], str] = {}
         self.done = {pair: found for pair in self.pairs if (found := self._finished(*pair))}
         self._check_agents()
 
@@ -133,40 +133,45 @@ class Benchmark:
             return None
         result = read_unchanged(path)
         played = [(episode["seed"], episode["episode"]) for episode in result["episodes"]]
-        asked = [(seed, e) for seed in self.seeds[env_id] for e in range(self.episodes)]
+        asked = list(self.seeds[env_id])
         if (result["agent"], result["env_id"], played) != (agent, env_id, asked):
             raise InputError(
                 f"{path} was made with {len({seed for seed, _ in played})} seeds and "
-                f"{len(played)} episodes in all; this asks for {len(self.seeds[env_id])} and "
-                f"{len(asked)}: choose another --run-dir"
+                f"{len(played)} episodes in all; this asks for {len(self.seeds[env_id].seeds)} "
+                f"and {len(asked)}: choose another --run-dir"
             )
+        self._checks[agent, env_id] = spot_check(result, self._replay)
         return result
 
     def run(self) -> Iterator[tuple[str, str]]:
         """Plays what is missing, one pair of agent and id at a time; yields each when finished."""
         for agent, env_id in self.pairs:
             if (agent, env_id) not in self.done:
-                result = evaluate(env_id, agent, self.seeds[env_id], self.episodes)
+                result = evaluate(env_id, agent, self.seeds[env_id])
                 write_json(self._path(agent, env_id), result)
                 self.done[agent, env_id] = result
+                self._checks[agent, env_id] = "just played"
             yield agent, env_id
 
     def results(self) -> list[Result]:
         """The finished results."""
         return [self.done[pair] for pair in self.pairs]
 
+    def checks(self) -> list[str]:
+        """Of each finished result, how much of it was replayed."""
+        return [self._checks[pair] for pair in self.pairs]
+
     def summary(self) -> dict[str, Any]:
         """The content of ``summary.json``.
 
         Returns:
-            ``suite``, ``seeds``, ``episodes`` and ``agents``, which gives each agent its
+            ``suite``, ``seeds`` of each id and ``agents``, which gives each agent its
             ``normalised`` ``iqm``, ``low`` and ``high`` over all ids (``None`` unless each id has
             reference scores) and its ``environments``' aggregates.
         """
         return {
             "suite": self.suite,
-            "seeds": self.seeds,
-            "episodes": self.episodes,
+            "seeds": {env_id: seeds.to_json() for env_id, seeds in self.seeds.items()},
             "agents": {
                 agent: {
                     "normalised": self._normalised(agent),
@@ -200,13 +205,16 @@ def command(
     episodes: Annotated[int, typer.Option(help="Episodes of each seed.")] = 1,
     run_dir: Annotated[Path | None, typer.Option(help="Default: runs/benchmark-SUITE.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip what is finished.")] = False,
+    replay: Replay = "1",
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare agents over environments: a table with intervals, summary.json and a report."""
     name = re.sub(r"[^\w.-]+", "-", suite)
     folder = run_dir or Path("runs") / f"benchmark-{name}"
-    benchmark = Benchmark(suite, agents.split(","), folder, seeds, episodes, resume)
+    benchmark = Benchmark(
+        suite, agents.split(","), folder, seeds, episodes, resume, parse_replay(replay)
+    )
     with bar(quiet) as shown:
         task = shown.add_task(suite, total=len(benchmark.pairs))
         for agent, env_id in benchmark.run():
@@ -216,9 +224,8 @@ def command(
 
     summary = benchmark.summary()
     write_json(folder / "summary.json", summary)
-    page = render(
-        f"Benchmark: {suite}", result_sections(benchmark.results()), folder / "report.html"
-    )
+    sections = result_sections(benchmark.results(), benchmark.checks())
+    page = render(f"Benchmark: {suite}", sections, folder / "report.html")
     if as_json:
         print_json({"folder": str(folder), "report": str(page), **summary})
         return

@@ -1,9 +1,6 @@
 """``gymworks evaluate``: plays an agent on fixed seeds and keeps what is needed to replay it."""
 
-import hashlib
-import json
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,45 +10,29 @@ import typer
 from rich.table import Table
 
 from agents.agent import Agent
-from agents.engines.base import qualified, settings
+from agents.engines.base import qualified
 from agents.engines.teams import is_team
 from agents.loading import load_agent
 from agents.rollout import Moment, rollout
 from agents.runs import Run, provenance
-from envs.registration import ENTRIES, normalised, references
-from experiments import statistics
-from experiments.options import AsJson, Quiet, bar, print_json, printer
+from experiments.options import (
+    AsJson,
+    EnvKwargs,
+    Options,
+    Quiet,
+    Split,
+    bar,
+    pairs,
+    print_json,
+    printer,
+    reset_options,
+)
+from experiments.results import FORMAT, Episode, Result, aggregate_of, digest, standing
+from experiments.seeds import Seeds, agent_seed, drawn, episode_seed, parse
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
 
-FORMAT = 1
 COMPOSITE = (gym.spaces.Dict, gym.spaces.Tuple)
-
-Episode = dict[str, Any]
-Result = dict[str, Any]
-
-
-def episode_seed(seed: int, episode: int) -> int:
-    """The seed that the environment's ``reset`` gets in an episode of a seed.
-
-    Episode 0 gets the seed itself; later ones get a hash of both, from 2**31 up, where no training
-    episode and no listed seed lies (:data:`agents.engines.base.FIRST_EPISODE_SEED`).
-
-    Returns:
-        A seed below 2**32.
-    """
-    if episode == 0:
-        return seed
-    return 2**31 + int(np.random.SeedSequence([seed, episode]).generate_state(1)[0]) % 2**31
-
-
-def agent_seed(seed: int, episode: int) -> int:
-    """The seed that the agent's ``reset`` gets in an episode of a seed.
-
-    It differs from the environment's, for two generators with one seed draw the same numbers, and
-    a random agent's choices would go with the environment's.
-    """
-    return int(np.random.SeedSequence([seed, episode, 1]).generate_state(1)[0])
 
 
 def make(env_id: str, env_kwargs: dict[str, Any], **more: Any) -> gym.Env[Any, Any]:
@@ -147,6 +128,7 @@ def play(
     seed: int,
     episode: int,
     on_step: Callable[[Moment], None] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Episode:
     """Plays one episode to its end.
 
@@ -156,13 +138,15 @@ def play(
         seed: The seed.
         episode: The episode's number among those of the seed.
         on_step: Called after the reset and after every step.
+        options: Options of the environment's reset.
 
     Raises:
         InputError: The agent chose an action that is not in the action space.
     """
     player, total = Noted(agent, env.action_space), 0.0
     first, own = episode_seed(seed, episode), agent_seed(seed, episode)
-    for moment in rollout(env, player, first, agent_seed=own):
+    given = dict(options) if options else None
+    for moment in rollout(env, player, first, agent_seed=own, options=given):
         total += moment.reward
         if on_step is not None:
             on_step(moment)
@@ -196,8 +180,7 @@ def summary(
 def evaluate(
     env_id: str,
     agent_name: str,
-    seeds: list[int],
-    episodes: int = 1,
+    seeds: Seeds,
     env_kwargs: dict[str, Any] | None = None,
     on_episode: Callable[[Episode], None] | None = None,
 ) -> Result:
@@ -206,33 +189,28 @@ def evaluate(
     Args:
         env_id: Any id that Gymnasium knows, ours with or without ``envs:``.
         agent_name: See :func:`agents.loading.load_agent`.
-        seeds: Non-negative and different from each other.
-        episodes: Episodes of each seed, see :func:`episode_seed`.
+        seeds: The episodes, see :mod:`experiments.seeds`.
         env_kwargs: JSON-serialisable arguments of the environment, over those of its spec.
         on_episode: Called with each episode.
 
     Returns:
         The content of a ``result.json``: ``format``, ``env_id``, ``env_spec`` (JSON text, ``None``
-        if the spec has none), ``env_kwargs``, ``agent``, ``versions``, ``git``, ``date``,
-        ``episodes``, ``aggregate`` (:func:`aggregate`) and ``digest`` (:func:`digest`).
+        if the spec has none), ``env_kwargs``, ``seeds``, ``agent``, ``versions``, ``git``,
+        ``date``, ``episodes``, ``aggregate`` (:func:`experiments.results.aggregate`) and
+        ``digest`` (:func:`experiments.results.digest`).
 
     Raises:
-        InputError: Id, agent, seeds or episodes are not as above, or an action is illegal.
+        InputError: Id, agent or arguments are not as above, or an action is illegal.
     """
-    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise InputError(f"seeds are {seeds}; allowed: different integers from 0 up, at least one")
-    if episodes < 1:
-        raise InputError(f"episodes is {episodes}; allowed: at least 1")
     env_id, env_kwargs = qualified(env_id), env_kwargs or {}
     env = make(env_id, env_kwargs)
     try:
         agent = load_agent(agent_name, env)
         played = []
-        for seed in seeds:
-            for number in range(episodes):
-                played.append(play(env, agent, seed, number))
-                if on_episode is not None:
-                    on_episode(played[-1])
+        for seed, number in seeds:
+            played.append(play(env, agent, seed, number, options=seeds.options))
+            if on_episode is not None:
+                on_episode(played[-1])
         spec = spec_json(env)
     finally:
         env.close()
@@ -241,11 +219,12 @@ def evaluate(
         "env_id": env_id,
         "env_spec": spec,
         "env_kwargs": env_kwargs,
+        "seeds": seeds.to_json(),
         "agent": agent_name,
         **provenance(),
         "episodes": played,
-        "aggregate": aggregate(env_id, env_kwargs, played),
     }
+    result["aggregate"] = aggregate_of(result)
     return result | {"digest": digest(result)}
 
 
@@ -257,80 +236,6 @@ def spec_json(env: gym.Env[Any, Any]) -> str | None:
         return None
 
 
-def values(episodes: list[Episode]) -> list[float]:
-    """Values by which episodes are judged: scores, or returns where there are no scores."""
-    key = "return" if any(episode["score"] is None for episode in episodes) else "score"
-    return [float(episode[key]) for episode in episodes]
-
-
-def aggregate(env_id: str, env_kwargs: dict[str, Any], episodes: list[Episode]) -> dict[str, Any]:
-    """Interquartile mean with its 95 % interval, mean and success rate over all episodes.
-
-    Returns:
-        ``iqm``, ``low``, ``high``, ``mean`` in ``unit``; ``success_rate``, ``None`` where the
-        environment knows no success; and ``normalised_iqm`` (0 random, 1 reference) for ids with
-        reference scores and no arguments that change the task.
-
-    Raises:
-        InputError: A score is not finite.
-    """
-    judged = values(episodes)
-    if not all(math.isfinite(value) for value in judged):
-        raise InputError(f"an episode of {env_id} has no finite score: {judged}")
-    scores = np.array(judged)[:, None]
-    low, high = statistics.stratified_bootstrap(scores, statistics.iqm)
-    successes = [bool(episode["is_success"]) for episode in episodes]
-    known = all(episode["is_success"] is not None for episode in episodes)
-    summary: dict[str, Any] = {
-        "iqm": statistics.iqm(scores),
-        "low": low,
-        "high": high,
-        "mean": float(scores.mean()),
-        "success_rate": float(np.mean(successes)) if known else None,
-        "unit": "return" if any(episode["score"] is None for episode in episodes) else "score",
-    }
-    if summary["unit"] == "score" and has_references(env_id):
-        summary["unit"] = str(references(env_id)["unit"])
-        if not env_kwargs:
-            # Affine, so that it is the interquartile mean of the normalised scores as well.
-            summary["normalised_iqm"] = normalised(env_id, summary["iqm"])
-    return summary
-
-
-def has_references(env_id: str) -> bool:
-    """True if the normalised score of an id is defined."""
-    if env_id.removeprefix("envs:") not in ENTRIES:
-        return False
-    try:
-        return {"random", "reference"} <= set(references(env_id))
-    except InputError:
-        return False
-
-
-def digest(result: Result) -> str:
-    """SHA-256 over the canonical JSON of ``env_id``, ``env_kwargs`` and ``episodes``."""
-    content = {key: result[key] for key in ("env_id", "env_kwargs", "episodes")}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def parse_seeds(env_id: str, text: str) -> list[int]:
-    """``"test"``, ``"validation"``, ``"train"`` (lists fixed by the id's domain) or ``"0,1,2"``.
-
-    Raises:
-        InputError: It is none of them.
-    """
-    splits: dict[str, list[int]] = settings(env_id)["seeds"]
-    if text in splits:
-        return splits[text]
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise InputError(
-            f"seeds are {text!r}; allowed: {', '.join(splits)}, or integers such as 0,1,2"
-        ) from None
-
-
 def command(
     env_id: Annotated[str, typer.Argument(metavar="ID", help="Environment.")],
     agent: Annotated[
@@ -338,6 +243,18 @@ def command(
     ],
     episodes: Annotated[int, typer.Option(help="Episodes of each seed.")] = 1,
     seeds: Annotated[str, typer.Option(help="test, validation, train, or 0,1,2.")] = "test",
+    split: Split = None,
+    option: Options = None,
+    env: EnvKwargs = None,
+    draw: Annotated[
+        str | None,
+        typer.Option(
+            envvar="GYMWORKS_SECRET",
+            show_envvar=True,
+            metavar="SECRET",
+            help="Draw the seeds from a secret instead, which gymworks verify --draw takes.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Default: result.json, in the run folder if agent is."),
@@ -346,10 +263,18 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Judge an agent on fixed seeds; the result file can be replayed by gymworks verify."""
-    chosen = parse_seeds(env_id, seeds)
+    options = reset_options(split, option)
+    if draw is None:
+        chosen = parse(env_id, seeds, episodes, options)
+    elif options:
+        raise InputError("seeds that are drawn are played on the test split; leave the options out")
+    else:
+        chosen = drawn(env_id, draw, episodes=episodes)
     with bar(quiet) as shown:
-        task = shown.add_task(f"{env_id} {agent}", total=len(chosen) * episodes)
-        result = evaluate(env_id, agent, chosen, episodes, on_episode=lambda _: shown.advance(task))
+        task = shown.add_task(f"{env_id} {agent}", total=len(chosen))
+        result = evaluate(
+            env_id, agent, chosen, pairs(env or []), on_episode=lambda _: shown.advance(task)
+        )
     if output is not None:
         path = write_json(output, result)
     elif Path(agent).is_dir():
@@ -358,7 +283,7 @@ def command(
     else:
         path = write_json("result.json", result)
     if as_json:
-        head = {name: result[name] for name in ("env_id", "agent", "aggregate", "digest")}
+        head = {name: result[name] for name in ("env_id", "agent", "seeds", "aggregate", "digest")}
         print_json({"result": str(path), **head, "episodes": len(result["episodes"])})
         return
     console = printer(silent=quiet)
@@ -369,7 +294,8 @@ def command(
 def summary_table(result: Result) -> Table:
     """The aggregate for people."""
     found = result["aggregate"]
-    table = Table(title=f"{result['agent']} on {result['env_id']}")
+    title = f"{result['agent']} on {result['env_id']}: {standing(result)[0]}"
+    table = Table(title=title)
     headings = ["episodes", f"IQM ({found['unit']})", "95 % interval", "mean"]
     cells = [
         str(len(result["episodes"])),

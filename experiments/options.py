@@ -1,14 +1,51 @@
 """Options that many verbs have, and how verbs print: text for people, JSON for scripts."""
 
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hardware_sim.errors import InputError
+
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no text, only errors.")]
+Split = Annotated[str | None, typer.Option(help="Split of the problems: --option split=...")]
+Options = Annotated[
+    list[str] | None, typer.Option("--option", metavar="K=V", help="Option of every reset.")
+]
+EnvKwargs = Annotated[
+    list[str] | None, typer.Option("--env", metavar="K=V", help="Argument of the environment.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
+
+
+def pairs(texts: Iterable[str]) -> dict[str, Any]:
+    """``["k=v", ...]`` as a dictionary; values are JSON where they are any, and text otherwise.
+
+    Raises:
+        InputError: A text has no name or no value, or a name is given twice.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not equals or name in found:
+            raise InputError(f"{text!r} is no name=value, or names {name!r} again")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def reset_options(split: str | None, option: list[str] | None) -> dict[str, Any]:
+    """The options of resets that ``--split`` and ``--option`` give.
+
+    Raises:
+        InputError: An option is no ``name=value`` or given twice.
+    """
+    return pairs([*([] if split is None else [f"split={split}"]), *(option or [])])
 
 
 def printer(silent: bool = False) -> Console:

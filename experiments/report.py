@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from experiments.options import Quiet, aside, printer
+from experiments.spot_check import Replay, parse_replay, spot_check
 
 
 def command(
@@ -16,6 +17,7 @@ def command(
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file.")] = Path(
         "report.html"
     ),
+    replay: Replay = "1",
     quiet: Quiet = False,
 ) -> None:
     """Show runs and results: tables with intervals, profiles, learning curves and pictures."""
@@ -26,8 +28,9 @@ def command(
 
     with aside(quiet).status("reading and replaying"):
         found = read_sources(sources)
+        checks = [spot_check(result, parse_replay(replay)) for result in found.results]
         sections = [
-            *(result_sections(found.results, found.agents) if found.results else []),
+            *(result_sections(found.results, checks, found.agents) if checks else []),
             *(run_sections(found.runs) if found.runs else []),
         ]
         for folder in found.sweeps:

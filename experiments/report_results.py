@@ -8,10 +8,10 @@ import numpy as np
 
 from envs.registration import normalised, references
 from experiments import statistics
-from experiments.evaluate import Result, has_references, values
 from experiments.figures import LOWEST_PROFILE, intervals, profiles
 from experiments.page import Picture, Section, Table, decimals
 from experiments.report_runs import final_frame
+from experiments.results import Result, has_references, options_of, standing, values
 from experiments.statistics import Scores
 
 LEVELS = ("reference", "bound")
@@ -25,11 +25,13 @@ class Judged:
         agent: Its name.
         env_id: The environment.
         results: Contents of result files; at least one.
+        checks: Of each result, how much of it was replayed.
     """
 
     agent: str
     env_id: str
     results: tuple[Result, ...]
+    checks: tuple[str, ...]
 
     @property
     def scores(self) -> Scores:
@@ -40,10 +42,10 @@ class Judged:
 
     @property
     def sample(self) -> str:
-        """The number of runs and episodes, for people."""
-        episodes = len(self.results[0]["episodes"])
-        played = f"{episodes} episode" + ("s" if episodes > 1 else "")
-        return played if len(self.results) == 1 else f"{len(self.results)} runs, {played} each"
+        """The runs, seeds and replays, for people."""
+        runs = f"{len(self.results)} runs, each " if len(self.results) > 1 else ""
+        words = dict.fromkeys(standing(result)[0] for result in self.results)
+        return f"{runs}{' or '.join(words)}; {' or '.join(dict.fromkeys(self.checks))}"
 
     @property
     def unit(self) -> str:
@@ -53,7 +55,7 @@ class Judged:
     @property
     def normal(self) -> bool:
         """True if the scores can be normalised: the id's own task, and it has references."""
-        plain = not any(result["env_kwargs"] for result in self.results)
+        plain = all("normalised_iqm" in result["aggregate"] for result in self.results)
         return plain and self.unit != "return" and has_references(self.env_id)
 
     @property
@@ -68,28 +70,35 @@ class Judged:
         return None if None in found else float(np.mean(found))
 
 
-def judge(results: Sequence[Result], names: Sequence[str] | None = None) -> list[Judged]:
+def judge(
+    results: Sequence[Result], checks: Sequence[str], names: Sequence[str] | None = None
+) -> list[Judged]:
     """Results by agent and environment.
 
     Args:
         results: Contents of result files, as ``gymworks evaluate`` writes them.
+        checks: Of each result, how much of it was replayed; see :mod:`experiments.spot_check`.
         names: The agent of each result; results of one agent on one environment are those of
             its training runs. Default: the names in the results.
     """
-    found: dict[tuple[str, str], list[Result]] = {}
-    for name, result in zip(names or [r["agent"] for r in results], results, strict=True):
-        found.setdefault((name, result["env_id"]), []).append(result)
-    return [Judged(name, env_id, tuple(members)) for (name, env_id), members in found.items()]
+    found: dict[tuple[str, str], list[tuple[Result, str]]] = {}
+    named = zip(names or [r["agent"] for r in results], results, checks, strict=True)
+    for name, result, check in named:
+        found.setdefault((name, result["env_id"]), []).append((result, check))
+    return [Judged(*who, *zip(*members, strict=True)) for who, members in found.items()]
 
 
-def result_sections(results: Sequence[Result], names: Sequence[str] | None = None) -> list[Section]:
+def result_sections(
+    results: Sequence[Result], checks: Sequence[str], names: Sequence[str] | None = None
+) -> list[Section]:
     """Tables with intervals, performance profiles and pictures of several results.
 
     Args:
         results: See :func:`judge`.
+        checks: See :func:`judge`.
         names: See :func:`judge`.
     """
-    found = judge(results, names)
+    found = judge(results, checks, names)
     table = normalised_scores(found)
     missing = sorted({one.agent for one in found if one.normal} - table.keys())
     ids = list(dict.fromkeys(one.env_id for one in found))
@@ -171,7 +180,9 @@ def _environment(env_id: str, found: list[Judged]) -> Section:
     ]
     best = ranked[0].results[0]
     episode = best["episodes"][0]
-    frame = final_frame(env_id, best["env_kwargs"], episode["seed"], episode["actions"])
+    frame = final_frame(
+        env_id, best["env_kwargs"], episode["seed"], episode["actions"], options_of(best)
+    )
     if frame is not None:
         figures.append(Picture(frame, f"{ranked[0].agent}: the end of its first episode."))
     table = _environment_table(heading, ranked, bars, known)

@@ -13,9 +13,10 @@ from agents.engines.base import TrainConfig
 from agents.engines.teams import is_team
 from agents.runs import Run
 from envs.registration import references
-from experiments.evaluate import decode_action, has_references, make
+from experiments.evaluate import decode_action, make
 from experiments.figures import Line, learning_curves
 from experiments.page import Picture, Section, Table
+from experiments.results import has_references
 from experiments.statistics import Scores, iqm_curve
 from experiments.sweep_figure import parallel_coordinates
 
@@ -154,9 +155,20 @@ def best_picture(runs: Sequence[Run]) -> Picture | None:
 
 
 def final_frame(
-    env_id: str, env_kwargs: dict[str, Any], seed: int, actions: list[Any]
+    env_id: str,
+    env_kwargs: dict[str, Any],
+    seed: int,
+    actions: list[Any],
+    options: dict[str, Any] | None = None,
 ) -> bytes | None:
     """PNG of the last state of an episode, replayed.
+
+    Args:
+        env_id: The environment.
+        env_kwargs: Its arguments.
+        seed: Seed of its reset.
+        actions: The actions, encoded.
+        options: Options of its reset.
 
     Returns:
         None if the environment draws no pictures, or lacks a library that it needs for them.
@@ -170,7 +182,7 @@ def final_frame(
         return None
     env = make(env_id, env_kwargs, render_mode="rgb_array")
     try:
-        env.reset(seed=seed)
+        env.reset(seed=seed, options=options)
         for action in actions:
             env.step(decode_action(env.action_space, action))
         frame = np.asarray(env.render())

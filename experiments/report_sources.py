@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from agents.runs import Run
-from experiments.evaluate import Result
 from experiments.report_runs import run_names
-from experiments.verify import read_unchanged
+from experiments.results import Result, read_unchanged
 from hardware_sim.errors import InputError
 
 

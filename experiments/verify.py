@@ -2,180 +2,128 @@
 
 import json
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import gymnasium as gym
 import typer
 from rich.progress import track
+from rich.table import Table
 
 from agents.engines.base import qualified
 from agents.rollout import rollout
-from experiments.evaluate import (
+from experiments.evaluate import decode_action, make, spec_json, summary
+from experiments.options import AsJson, Quiet, aside, print_json, printer
+from experiments.results import (
+    CLAIMS,
     FORMAT,
     Episode,
     Result,
-    aggregate,
-    decode_action,
+    aggregate_of,
     digest,
-    episode_seed,
-    make,
-    spec_json,
-    summary,
+    options_of,
+    read_result,
+    standing,
+    values,
 )
-from experiments.options import AsJson, Quiet, aside, print_json, printer
+from experiments.seeds import Seeds, drawn, episode_seed
 from hardware_sim.errors import InputError
 
-NUMBER = (int, float)
-FIELDS: dict[str, tuple[type, ...]] = {
-    "format": (int,),
-    "env_id": (str,),
-    "env_spec": (str, type(None)),
-    "env_kwargs": (dict,),
-    "agent": (str,),
-    "versions": (dict,),
-    "git": (str, type(None)),
-    "date": (str,),
-    "episodes": (list,),
-    "aggregate": (dict,),
-    "digest": (str,),
-}
-EPISODE_FIELDS: dict[str, tuple[type, ...]] = {
-    "seed": (int,),
-    "episode": (int,),
-    "return": NUMBER,
-    "score": (*NUMBER, type(None)),
-    "is_success": (bool, type(None)),
-    "length": (int,),
-    "actions": (list,),
-}
 TASK = ("id", "kwargs", "max_episode_steps")  # of a spec: what makes it another task
 REPLAYED = ("return", "score", "length", "is_success")
+TOLERANCE = 0.25
+"""Share by which a measured score may differ when it is measured again."""
 
 
-def read_result(path: str | Path) -> Result:
-    """Reads a result file and checks its form, not its truth.
+@dataclass
+class Verdict:
+    """The findings of :func:`verify`.
 
-    Raises:
-        InputError: There is no such file, it is no JSON, or its fields are not those of
-            :func:`experiments.evaluate.evaluate`.
+    Attributes:
+        differences: A sentence for each thing that does not hold; empty if all of it does.
+        standing: The episodes that the result has, see :func:`experiments.results.standing`.
+        comparable: The result compares with those of others.
+        episodes: Number of episodes that were replayed.
+        measured: The largest share by which a measured score differs from the one measured now;
+            ``None`` where replaying is exact.
+        claims: Fields that replaying cannot check.
     """
-    try:
-        result = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise InputError(f"{path} is not readable JSON: {error}") from None
-    _check(path, "the result", result, FIELDS)
-    if result["format"] != FORMAT:
-        raise InputError(f"{path} has format {result['format']}; allowed: {FORMAT}")
-    if not result["episodes"]:
-        raise InputError(f"{path} holds no episodes")
-    for number, episode in enumerate(result["episodes"]):
-        _check(path, f"episode {number}", episode, EPISODE_FIELDS)
-        if episode["seed"] < 0 or episode["episode"] < 0:
-            raise InputError(f"{path}: seed or number of episode {number} is negative")
-    found: Result = result
-    return found
+
+    standing: str
+    comparable: bool
+    differences: list[str] = field(default_factory=list)
+    episodes: int = 0
+    measured: float | None = None
+    claims: tuple[str, ...] = CLAIMS
 
 
-def read_unchanged(path: str | Path) -> Result:
-    """Reads a result file whose digest is that of its content; replaying it may still differ.
+def verify(
+    path: str | Path,
+    quiet: bool = True,
+    secret: str | None = None,
+    tolerance: float = TOLERANCE,
+) -> Verdict:
+    """Replays every episode of a result and compares all that follows from it.
 
-    Raises:
-        InputError: See :func:`read_result`; or the file was changed, or nothing here has its
-            environment.
-    """
-    result = read_result(path)
-    if digest(result) != result["digest"]:
-        raise InputError(f"{path} was changed: its digest is not that of its content")
-    try:
-        qualified(result["env_id"])
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    return result
-
-
-def _check(path: str | Path, what: str, value: Any, fields: dict[str, tuple[type, ...]]) -> None:
-    if not isinstance(value, dict):
-        raise InputError(f"{path} is no result file: {what} is no JSON object")
-    for name, allowed in fields.items():
-        if name not in value:
-            raise InputError(f"{path} is no result file: {what} has no {name!r}")
-        # A Boolean is an int to Python, and no number to anybody who reads the file.
-        wrong = isinstance(value[name], bool) and bool not in allowed
-        if wrong or not isinstance(value[name], allowed):
-            names = " or ".join(kind.__name__ for kind in allowed)
-            raise InputError(f"{path} is no result file: {name!r} of {what} is not {names}")
-
-
-def verify(path: str | Path, quiet: bool = True) -> list[str]:
-    """Whatever in a result file does not hold: empty if every episode replays exactly.
+    An environment that measures (``deterministic`` is ``False`` as the file has it made) is
+    measured again: lengths must agree, scores within the tolerance.
 
     Args:
         path: A ``result.json``.
         quiet: Show no progress.
-
-    Returns:
-        A sentence for each difference: which episodes there are, the spec, each episode's return,
-        score, length and success, the aggregate computed from them, and the digest.
+        secret: The secret from which the seeds were drawn.
+        tolerance: Share by which measured scores may differ.
 
     Raises:
-        InputError: The file is malformed, its environment is unknown, or its environment, as the
-            file has it made, measures (``deterministic`` is ``False``): that does not repeat.
+        InputError: The file is malformed, its environment is unknown or cannot be made, or the
+            secret is not the one that the result names.
     """
     result = read_result(path)
+    words, comparable = standing(result)
+    verdict = Verdict(words, comparable, _counted(result))
+    if secret is not None:
+        verdict.standing, verdict.comparable = _drawn(path, result, secret)
     env_id = qualified(result["env_id"])
-    differences = _counted(result["episodes"])
     env = make(env_id, result["env_kwargs"])
+    measures = not getattr(env.unwrapped, "deterministic", True)
     try:
-        if not getattr(env.unwrapped, "deterministic", True):
-            raise InputError(
-                f"{path} cannot be replayed: {env_id} with {result['env_kwargs']} measures, and "
-                "measurements do not repeat"
-            )
-        differences += _spec(result["env_spec"], spec_json(env))
-        for episode in track(
-            result["episodes"],
-            "replaying",
-            console=(console := aside(quiet)),
-            disable=quiet or not console.is_terminal,
-            transient=True,
-        ):
-            differences += replay(env, episode)
+        verdict.differences += _spec(result["env_spec"], spec_json(env))
+        for episode, now in replays(env, result, quiet):
+            verdict.episodes += 1
+            if isinstance(now, str):
+                verdict.differences.append(now)
+            elif measures:
+                verdict.differences += _measured(verdict, episode, now, tolerance)
+            else:
+                verdict.differences += _different(episode, now)
     finally:
         env.close()
-    differences += _aggregate(result)
+    verdict.differences += _aggregate(result)
     if digest(result) != result["digest"]:
-        differences.append("the digest is not that of the content: the file was changed")
-    return differences
+        verdict.differences.append("the digest is not that of the content: the file was changed")
+    verdict.comparable &= not verdict.differences
+    return verdict
 
 
-def _counted(episodes: list[Episode]) -> list[str]:
-    """Every seed must have the same episodes 0, 1, ..., so that none was picked or left out."""
-    numbers: dict[int, list[int]] = {}
-    for episode in episodes:
-        numbers.setdefault(episode["seed"], []).append(episode["episode"])
-    expected = list(range(max(len(found) for found in numbers.values())))
-    return [
-        f"seed {seed} has episodes {found}, not {expected}"
-        for seed, found in numbers.items()
-        if found != expected
-    ]
+def replays(
+    env: gym.Env[Any, Any], result: Result, quiet: bool = True
+) -> Iterator[tuple[Episode, Episode | str]]:
+    """Each episode of a result with that which its actions give now, or why they give none.
 
-
-def _spec(stored: str | None, present: str | None) -> list[str]:
-    if stored is None or present is None:
-        return [] if stored == present else ["env_spec is not that of the environment"]
-    try:
-        before, now = json.loads(stored), json.loads(present)
-        return [
-            f"env_spec has {name} {before[name]!r}, the environment {now[name]!r}"
-            for name in TASK
-            if before[name] != now[name]
-        ]
-    except (ValueError, KeyError, TypeError):
-        return ["env_spec is no spec of an environment"]
+    Args:
+        env: The environment, as the result has it made.
+        result: The content of a result file.
+        quiet: Show no progress.
+    """
+    console = aside(quiet)
+    hidden = quiet or not console.is_terminal
+    options = options_of(result)
+    for episode in track(
+        result["episodes"], "replaying", console=console, disable=hidden, transient=True
+    ):
+        yield episode, replay(env, episode, options)
 
 
 class Recorded:
@@ -202,34 +150,120 @@ class Recorded:
         return decode_action(self._space, next(self._next))
 
 
-def replay(env: gym.Env[Any, Any], episode: Episode) -> list[str]:
-    """Differences of a replay of an episode's actions from the file."""
+def replay(
+    env: gym.Env[Any, Any], episode: Episode, options: dict[str, Any] | None = None
+) -> Episode | str:
+    """The episode that the actions of another give now, or a sentence if they give none."""
     seed, place, actions = episode["seed"], episode["episode"], episode["actions"]
-    name = f"episode {place} of seed {seed}"
-    moments = rollout(env, Recorded(actions, env.action_space), episode_seed(seed, place))
-    moment, total = next(moments), 0.0
+    name = _name(episode)
+    agent = Recorded(actions, env.action_space)
+    moments = rollout(env, agent, episode_seed(seed, place), options=options or None)
+    try:
+        moment, total = next(moments), 0.0
+    except InputError as error:
+        return f"{name} cannot begin: {error}"
     for number in range(len(actions)):
         if moment.ended:
-            return [f"{name} ends after {number} of its {len(actions)} actions"]
+            return f"{name} ends after {number} of its {len(actions)} actions"
         try:
             moment = next(moments)
         except InputError as error:
-            return [f"{name}, action {number}: {error}"]
+            return f"{name}, action {number}: {error}"
         total += moment.reward
     if not moment.ended:
-        return [f"{name} has not ended after its {len(actions)} actions"]
-    replayed = summary(seed, place, actions, total, moment.info)
+        return f"{name} has not ended after its {len(actions)} actions"
+    return summary(seed, place, actions, total, moment.info)
+
+
+def differences_of(
+    env: gym.Env[Any, Any], episode: Episode, options: dict[str, Any] | None = None
+) -> list[str]:
+    """Differences of an episode of a result from its exact replay, a sentence each."""
+    now = replay(env, episode, options)
+    return [now] if isinstance(now, str) else _different(episode, now)
+
+
+def _name(episode: Episode) -> str:
+    return f"episode {episode['episode']} of seed {episode['seed']}"
+
+
+def _different(episode: Episode, now: Episode) -> list[str]:
     return [
-        f"{name} has {key} {episode[key]!r}, its replay {replayed[key]!r}"
+        f"{_name(episode)} has {key} {episode[key]!r}, its replay {now[key]!r}"
         for key in REPLAYED
-        if episode[key] != replayed[key]
+        if episode[key] != now[key]
     ]
+
+
+def _measured(verdict: Verdict, episode: Episode, now: Episode, tolerance: float) -> list[str]:
+    """Differences beyond the tolerance; the verdict keeps the largest."""
+    before, after = values([episode])[0], values([now])[0]
+    share = abs(after - before) / max(abs(before), abs(after), 1e-12)
+    verdict.measured = max(verdict.measured or 0.0, share)
+    if share <= tolerance and episode["length"] == now["length"]:
+        return []
+    return [
+        f"{_name(episode)} was measured as {before:.6g}, now as {after:.6g}: more than "
+        f"{tolerance:.0%} apart on this machine"
+    ]
+
+
+def _counted(result: Result) -> list[str]:
+    """Every seed must have all its episodes, so that none was picked or left out."""
+    played = [(episode["seed"], episode["episode"]) for episode in result["episodes"]]
+    if result["format"] == FORMAT:
+        asked = Seeds.from_json(result["seeds"])
+        if played == list(asked):
+            return []
+        missing = [each for each in asked if each not in played]
+        what = "not those it was asked for" if not missing else f"without {missing}"
+        return [f"its {len(played)} episodes, {what}, are not the {len(asked)} of its seeds"]
+    numbers: dict[int, list[int]] = {}
+    for seed, number in played:
+        numbers.setdefault(seed, []).append(number)
+    expected = list(range(max(len(found) for found in numbers.values())))
+    return [
+        f"seed {seed} has episodes {found}, not {expected}"
+        for seed, found in numbers.items()
+        if found != expected
+    ]
+
+
+def _drawn(path: str | Path, result: Result, secret: str) -> tuple[str, bool]:
+    """The standing of a result whose seeds a secret gives.
+
+    Raises:
+        InputError: They are not drawn from it.
+    """
+    asked = Seeds.from_json(result["seeds"]) if result["format"] == FORMAT else None
+    if asked is None or asked.commitment is None:
+        raise InputError(f"{path}: its seeds are not drawn from a secret")
+    expected = drawn(result["env_id"], secret, len(asked.seeds), asked.episodes)
+    if asked.commitment != expected.commitment:
+        raise InputError(f"{path}: the secret is not the one that {asked.commitment} commits to")
+    if asked != expected:
+        raise InputError(f"{path}: its seeds and options are not those that the secret gives")
+    count = len(asked.seeds)
+    return f"{count} of {count} seeds drawn from the judge's secret", not result["env_kwargs"]
+
+
+def _spec(stored: str | None, present: str | None) -> list[str]:
+    if stored is None or present is None:
+        return [] if stored == present else ["env_spec is not that of the environment"]
+    try:
+        before, now = json.loads(stored), json.loads(present)
+        return [
+            f"env_spec has {name} {before[name]!r}, the environment {now[name]!r}"
+            for name in TASK
+            if before[name] != now[name]
+        ]
+    except (ValueError, KeyError, TypeError):
+        return ["env_spec is no spec of an environment"]
 
 
 def _aggregate(result: Result) -> list[str]:
     """Differences of the file's aggregate from the one computed of its episodes."""
-    stored = result["aggregate"]
-    computed = aggregate(result["env_id"], result["env_kwargs"], result["episodes"])
+    stored, computed = result["aggregate"], aggregate_of(result)
     return [
         f"aggregate has {key} {stored.get(key)!r}, its episodes give {computed.get(key)!r}"
         for key in sorted(stored.keys() | computed.keys())
@@ -244,21 +278,86 @@ def _same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
+def rejudge(path: str | Path, quiet: bool = True) -> Table:
+    """The scores of a result's actions under today's environment, beside those of the file.
+
+    Raises:
+        InputError: The file is malformed, or its environment is unknown or cannot be made.
+    """
+    result = read_result(path)
+    env = make(qualified(result["env_id"]), result["env_kwargs"])
+    table = Table(title=f"{result['agent']} on {result['env_id']}, judged again")
+    for heading in ("episode", "then", "now"):
+        table.add_column(heading, justify="left" if heading == "episode" else "right")
+    now: list[Episode] = []
+    try:
+        for episode, replayed in replays(env, result, quiet):
+            found = [] if isinstance(replayed, str) else [replayed]
+            now += found
+            shown = f"{values(found)[0]:.6g}" if found else str(replayed)
+            table.add_row(_name(episode), f"{values([episode])[0]:.6g}", shown)
+    finally:
+        env.close()
+    before = result["aggregate"].get("iqm", math.nan)
+    if len(now) == len(result["episodes"]):
+        after = f"{aggregate_of({**result, 'episodes': now})['iqm']:.6g}"
+    else:
+        after = f"{len(result['episodes']) - len(now)} cannot be replayed"
+    table.add_section()
+    table.add_row("IQM", f"{before:.6g}", after)
+    return table
+
+
 def command(
     path: Annotated[Path, typer.Argument(metavar="RESULT", help="A result.json.")],
+    draw: Annotated[
+        str | None,
+        typer.Option(metavar="SECRET", help="The secret from which the seeds were drawn."),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0.0, help="Share by which measured scores may differ.")
+    ] = TOLERANCE,
+    again: Annotated[
+        bool, typer.Option("--rejudge", help="Show the scores of today's environment beside.")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Replay a result file; exit status 1 and the first difference if it does not hold."""
-    differences = verify(path, quiet)
-    episodes = len(read_result(path)["episodes"])
+    if again:
+        printer(silent=quiet).print(rejudge(path, quiet))
+        return
+    verdict = verify(path, quiet, draw, tolerance)
+    found = verdict.differences
     if as_json:
-        found = {"result": str(path), "holds": not differences, "episodes": episodes}
-        print_json({**found, "differences": differences})
-    elif differences:
-        more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
-        printer().print(f"{path} does not hold: {differences[0]}{more}", markup=False)
+        print_json(
+            {
+                "result": str(path),
+                "holds": not found,
+                "episodes": verdict.episodes,
+                "seeds": verdict.standing,
+                "comparable": verdict.comparable,
+                "measured": verdict.measured,
+                "claims": list(verdict.claims),
+                "differences": found,
+            }
+        )
+    elif found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        printer().print(f"{path} does not hold: {found[0]}{more}", markup=False)
     else:
-        printer(silent=quiet).print(f"verified: {episodes} episodes", markup=False)
-    if differences:
+        printer(silent=quiet).print(_approval(verdict), markup=False)
+    if found:
         raise typer.Exit(1)
+
+
+def _approval(verdict: Verdict) -> str:
+    """The lines for a result that holds."""
+    how = "replayed exactly"
+    if verdict.measured is not None:
+        how = f"measured again, within {verdict.measured:.0%}"
+    claims = ", ".join(verdict.claims)
+    return (
+        f"verified: {verdict.episodes} episodes {how}; {verdict.standing}\n"
+        f"not checked, as a replay cannot: {claims}"
+    )

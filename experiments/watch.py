@@ -16,8 +16,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from agents.engines.base import qualified
 from agents.loading import load_agent
 from agents.rollout import Moment
-from experiments.evaluate import Episode, make, play
+from experiments.evaluate import make, play
 from experiments.options import Quiet, aside, printer
+from experiments.results import Episode
 from hardware_sim.errors import InputError, choose
 from hardware_sim.files import write_atomic, write_text
 

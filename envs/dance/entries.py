@@ -13,6 +13,7 @@ def _dance(name: str, task: str, summary: str) -> Entry:
         backend="recorded songs and frozen critics",
         summary=summary,
         kwargs={"task": task},
+        splits=("train", "test"),
     )
 
 

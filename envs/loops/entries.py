@@ -14,5 +14,6 @@ ENTRIES = (
             "schedule the loops of a matrix product or a convolution; measured with Halide, too"
         ),
         kwargs={"operations": ["matmul", "conv"]},
+        splits=("train", "test"),
     ),
 )

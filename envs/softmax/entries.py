@@ -12,5 +12,6 @@ ENTRIES = (
         backend="table of measured times",
         summary="cut a vocabulary into a head and tails for fast training",
         kwargs={"split": "train"},
+        splits=("train", "test"),
     ),
 )

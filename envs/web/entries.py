@@ -15,6 +15,7 @@ def _web(name: str, task: str, summary: str) -> Entry:
         backend="browser, virtual time",
         summary=summary,
         kwargs={"task": task},
+        splits=("train", "test"),
     )
 
 
@@ -32,6 +33,7 @@ def _miniwob(task: str) -> Entry:
         backend="browser, virtual time",
         summary=f"the task {task} of MiniWoB++",
         kwargs={"task": task},
+        splits=("train", "test"),
         bridged=True,
     )
 

@@ -30,8 +30,9 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Train an agent to place Inception-V3, and compare it with every baseline."""
-    from experiments.evaluate import evaluate, parse_seeds
+    from experiments.evaluate import evaluate
     from experiments.placement.comparison import as_json, compare, write_comparison
+    from experiments.seeds import named
     from experiments.train import configure, train
 
     config = configure(ENV_ID, steps=steps, seed=seed)
@@ -39,7 +40,7 @@ def command(
     with aside(quiet).status("every baseline with as many simulations"):
         problem, rows = compare(ENV_ID, run)
     write_json(run.folder / "comparison.json", {"env_id": ENV_ID, **as_json(problem, rows)})
-    run.save_result(evaluate(ENV_ID, str(run.folder), parse_seeds(ENV_ID, "test"), episodes=1))
+    run.save_result(evaluate(ENV_ID, str(run.folder), named(ENV_ID, "test")))
     report = write_comparison(TITLE, problem, rows, run)
     console = printer(silent=quiet)
     _print(console, problem, rows)

@@ -17,8 +17,8 @@ from envs.web.demonstration import ACT, END, Demonstration, Step
 from envs.web.demonstration_file import writable, write_demonstrations
 from envs.web.env import STEP_MS, WebEnv
 from envs.web.recording import versions, web_spec
-from experiments.evaluate import agent_seed
 from experiments.options import AsJson, Quiet, aside, print_json, printer
+from experiments.seeds import agent_seed
 from experiments.web.record import read_options
 from hardware_sim.errors import InputError
 
