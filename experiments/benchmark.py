@@ -224,7 +224,7 @@ def command(
 
     summary = benchmark.summary()
     write_json(folder / "summary.json", summary)
-    sections = result_sections(benchmark.results(), benchmark.checks())
+    sections = result_sections(benchmark.results(), checks=benchmark.checks())
     page = render(f"Benchmark: {suite}", sections, folder / "report.html")
     if as_json:
         print_json({"folder": str(folder), "report": str(page), **summary})

@@ -30,7 +30,7 @@ def command(
         found = read_sources(sources)
         checks = [spot_check(result, parse_replay(replay)) for result in found.results]
         sections = [
-            *(result_sections(found.results, checks, found.agents) if checks else []),
+            *(result_sections(found.results, found.agents, checks) if checks else []),
             *(run_sections(found.runs) if found.runs else []),
         ]
         for folder in found.sweeps:

@@ -12,6 +12,7 @@ from experiments.figures import LOWEST_PROFILE, intervals, profiles
 from experiments.page import Picture, Section, Table, decimals
 from experiments.report_runs import final_frame
 from experiments.results import Result, has_references, options_of, standing, values
+from experiments.spot_check import NOT_REPLAYED
 from experiments.statistics import Scores
 
 LEVELS = ("reference", "bound")
@@ -71,34 +72,40 @@ class Judged:
 
 
 def judge(
-    results: Sequence[Result], checks: Sequence[str], names: Sequence[str] | None = None
+    results: Sequence[Result],
+    names: Sequence[str] | None = None,
+    checks: Sequence[str] | None = None,
 ) -> list[Judged]:
     """Results by agent and environment.
 
     Args:
         results: Contents of result files, as ``gymworks evaluate`` writes them.
-        checks: Of each result, how much of it was replayed; see :mod:`experiments.spot_check`.
         names: The agent of each result; results of one agent on one environment are those of
             its training runs. Default: the names in the results.
+        checks: Of each result, how much of it was replayed; see :mod:`experiments.spot_check`.
+            Default: nothing.
     """
     found: dict[tuple[str, str], list[tuple[Result, str]]] = {}
-    named = zip(names or [r["agent"] for r in results], results, checks, strict=True)
-    for name, result, check in named:
+    names = names or [result["agent"] for result in results]
+    checks = checks or [NOT_REPLAYED] * len(results)
+    for name, result, check in zip(names, results, checks, strict=True):
         found.setdefault((name, result["env_id"]), []).append((result, check))
     return [Judged(*who, *zip(*members, strict=True)) for who, members in found.items()]
 
 
 def result_sections(
-    results: Sequence[Result], checks: Sequence[str], names: Sequence[str] | None = None
+    results: Sequence[Result],
+    names: Sequence[str] | None = None,
+    checks: Sequence[str] | None = None,
 ) -> list[Section]:
     """Tables with intervals, performance profiles and pictures of several results.
 
     Args:
         results: See :func:`judge`.
-        checks: See :func:`judge`.
         names: See :func:`judge`.
+        checks: See :func:`judge`.
     """
-    found = judge(results, checks, names)
+    found = judge(results, names, checks)
     table = normalised_scores(found)
     missing = sorted({one.agent for one in found if one.normal} - table.keys())
     ids = list(dict.fromkeys(one.env_id for one in found))

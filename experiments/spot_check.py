@@ -11,7 +11,7 @@ from experiments.results import Result, options_of
 from experiments.verify import differences_of
 from hardware_sim.errors import InputError
 
-NOT = "not replayed"
+NOT_REPLAYED = "not replayed"
 Replay = Annotated[
     str, typer.Option(metavar="N|all|none", help="Episodes of each result that are replayed first.")
 ]
@@ -47,11 +47,11 @@ def spot_check(result: Result, count: int | None = 1) -> str:
     most = len(episodes) if count is None else min(count, len(episodes))
     chosen = random.SystemRandom().sample(episodes, most)
     if not chosen:
-        return NOT
+        return NOT_REPLAYED
     env = make(qualified(result["env_id"]), result["env_kwargs"])
     try:
         if not getattr(env.unwrapped, "deterministic", True):
-            return f"{NOT}: measured"
+            return f"{NOT_REPLAYED}: measured"
         for episode in chosen:
             for difference in differences_of(env, episode, options_of(result)):
                 raise InputError(

@@ -13,8 +13,10 @@ from envs.registration import ENTRIES, normalised
 from experiments import benchmark as verb
 from experiments.benchmark import Benchmark, file_name, parse_suite, seeds_of, summary_table
 from experiments.evaluate import evaluate
+from experiments.results import read_result
+from experiments.seeds import named
 from experiments.statistics import iqm, stratified_bootstrap
-from experiments.verify import read_result, verify
+from experiments.verify import verify
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
 
@@ -39,11 +41,11 @@ def test_agents_are_compared_over_environments(tmp_path: Path) -> None:
     assert "random" in rows[1]
     files = sorted((folder / "results").iterdir())
     assert len(files) == 4
-    assert all(verify(path) == [] for path in files)
+    assert all(verify(path).differences == [] for path in files)
     results = [read_result(path) for path in files]
     assert {len(result["episodes"]) for result in results} == {10}
     summary = json.loads((folder / "summary.json").read_text())
-    assert {len(seeds) for seeds in summary["seeds"].values()} == {5}
+    assert {len(asked["seeds"]) for asked in summary["seeds"].values()} == {5}
     scores = np.array(
         [
             [normalised(env_id, episode["score"]) for episode in result["episodes"]]
@@ -81,7 +83,8 @@ def test_resuming_plays_only_what_is_missing(tmp_path: Path) -> None:
     whole = Benchmark(BERT, ["random", "heft", "etf"], tmp_path / "whole")
     list(whole.run())
     assert again.summary() == whole.summary()
-    assert [r["digest"] for r in again.results()] == [r["digest"] for r in whole.results()]
+    assert again.checks() == ["1 of 5 replayed", "1 of 5 replayed", "just played"]
+    assert [r["episodes"] for r in again.results()] == [r["episodes"] for r in whole.results()]
 
 
 def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
@@ -137,8 +140,9 @@ def test_suites() -> None:
 def test_seeds_go_on_after_the_list() -> None:
     five = seeds_of(BERT, 5)
     seven = seeds_of(BERT, 7)
-    assert seven[:5] == five
-    assert len(set(seven)) == 7
+    assert five == named(BERT, "test")
+    assert seven.seeds[:5] == five.seeds
+    assert (seven.name, len(set(seven.seeds))) == (None, 7)
 
 
 def test_no_two_files_share_a_name() -> None:

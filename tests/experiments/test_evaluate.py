@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,22 +14,23 @@ import typer
 from gymnasium.utils.env_checker import data_equivalence
 from typer.testing import CliRunner
 
+from agents.agent import RandomAgent
 from agents.placement.baselines import Heft
 from agents.runs import Run
 from agents.tables import training_settings
 from envs.registration import normalised, references
 from experiments import evaluate as verb
 from experiments.evaluate import (
-    agent_seed,
     decode_action,
     encode_action,
-    episode_seed,
     evaluate,
-    parse_seeds,
+    play,
 )
+from experiments.results import read_result
+from experiments.seeds import Seeds, agent_seed, drawn, episode_seed, named, parse
 from experiments.statistics import iqm
 from experiments.train import configure, train
-from experiments.verify import read_result, verify
+from experiments.verify import verify
 from hardware_sim.errors import InputError
 
 BERT = "DevicePlacement-BERT24-v0"
@@ -59,7 +61,7 @@ def invoke(*arguments: str) -> Any:
 
 
 def test_the_result_is_what_the_environment_gave() -> None:
-    result = evaluate(BERT, "heft", [3, 7], 2)
+    result = evaluate(BERT, "heft", Seeds((3, 7), episodes=2))
     assert [(e["seed"], e["episode"]) for e in result["episodes"]] == [
         (3, 0),
         (3, 1),
@@ -87,12 +89,12 @@ def test_the_result_is_what_the_environment_gave() -> None:
     assert env.spec is not None
     assert json.loads(result["env_spec"]) == json.loads(env.spec.to_json())
     assert result["env_id"] == f"envs:{BERT}"
-    assert result["format"] == 1
+    assert result["format"] == 2
     assert result["versions"]["gymnasium"] == gym.__version__
 
 
 def test_aggregates_and_digest_follow_from_the_episodes() -> None:
-    result = evaluate(BERT, "random", [0, 1, 2], 2)
+    result = evaluate(BERT, "random", Seeds((0, 1, 2), episodes=2))
     found = result["aggregate"]
     scores = [episode["score"] for episode in result["episodes"]]
     assert len(set(scores)) == 6  # neither seeds nor episodes repeat each other
@@ -103,27 +105,27 @@ def test_aggregates_and_digest_follow_from_the_episodes() -> None:
     assert found["unit"] == references(BERT)["unit"] == "s"
     successes = [episode["is_success"] for episode in result["episodes"]]
     assert found["success_rate"] == np.mean(successes)
-    content = {name: result[name] for name in ("env_id", "env_kwargs", "episodes")}
+    content = {name: value for name, value in result.items() if name != "digest"}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     assert result["digest"] == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_evaluating_again_gives_the_same_episodes() -> None:
-    first, second = (evaluate(BERT, "random", [5], 2) for _ in range(2))
+    first, second = (evaluate(BERT, "random", Seeds((5,), episodes=2)) for _ in range(2))
     assert first["episodes"] == second["episodes"]
     assert first["digest"] == second["digest"]
 
 
 def test_arguments_of_the_environment_leave_the_reference_scale() -> None:
-    result = evaluate(BERT, "heft", [0], env_kwargs={"cluster": "4xv100_nvlink"})
+    result = evaluate(BERT, "heft", Seeds((0,)), env_kwargs={"cluster": "4xv100_nvlink"})
     assert result["env_kwargs"] == {"cluster": "4xv100_nvlink"}
     assert json.loads(result["env_spec"])["kwargs"]["cluster"] == "4xv100_nvlink"
     assert "normalised_iqm" not in result["aggregate"]
-    assert result["digest"] != evaluate(BERT, "heft", [0])["digest"]
+    assert result["digest"] != evaluate(BERT, "heft", Seeds((0,)))["digest"]
 
 
 def test_environments_without_scores_are_judged_by_return() -> None:
-    result = evaluate("CartPole-v1", "random", [0, 1, 2])
+    result = evaluate("CartPole-v1", "random", Seeds((0, 1, 2)))
     episodes = result["episodes"]
     assert all(e["score"] is None and e["is_success"] is None for e in episodes)
     assert all(e["return"] == e["length"] == len(e["actions"]) for e in episodes)
@@ -135,9 +137,9 @@ def test_environments_without_scores_are_judged_by_return() -> None:
 
 def test_continuous_actions_replay_exactly(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
-    path.write_text(json.dumps(evaluate("Pendulum-v1", "random", [4])))
+    path.write_text(json.dumps(evaluate("Pendulum-v1", "random", Seeds((4,)))))
     assert isinstance(read_result(path)["episodes"][0]["actions"][0], list)
-    assert verify(path) == []
+    assert verify(path).differences == []
 
 
 @pytest.mark.parametrize(
@@ -192,13 +194,50 @@ def test_seeds_of_episodes() -> None:
 
 def test_seed_lists() -> None:
     own = training_settings(BERT)["seeds"]
-    assert parse_seeds(BERT, "test") == own["test"]
-    assert parse_seeds(BERT, "validation") == own["validation"]
-    assert parse_seeds(BERT, "4,0,2") == [4, 0, 2]
-    for split in ("train", "validation", "test"):
-        assert len(parse_seeds("CartPole-v1", split)) >= 5
+    for name in ("train", "validation", "test"):
+        assert parse(BERT, name) == named(BERT, name) == Seeds(tuple(own[name]), name)
+        assert len(parse("CartPole-v1", name).seeds) >= 5
+    assert parse(BERT, "4,0,2", 3) == Seeds((4, 0, 2), episodes=3)
     with pytest.raises(InputError, match="allowed: train, validation, test, or integers"):
-        parse_seeds(BERT, "exam")
+        parse(BERT, "exam")
+
+
+@pytest.mark.parametrize(("name", "split"), [("test", "test"), ("validation", "train")])
+@pytest.mark.parametrize("env_id", ["WoB-Login-v0", "LoopSchedule-v0", "StepSelection-v0"])
+def test_a_named_list_sets_the_split(env_id: str, name: str, split: str) -> None:
+    assert parse(env_id, name) == named(env_id, name)
+    assert named(env_id, name).options == {"split": split}
+    other = parse(env_id, name, options={"split": "other"})
+    assert (other.name, other.options) == (None, {"split": "other"})
+
+
+def test_episodes_are_played_on_the_split() -> None:
+    shown = invoke(
+        "WoB-Login-v0", "--agent", "random", "--env", "backend=twin", "--json", "-o", os.devnull
+    )
+    assert json.loads(shown.stdout)["seeds"]["options"] == {"split": "test"}
+    env = gym.make("envs:WoB-Login-v0", backend="twin")
+    splits = []
+    play(
+        env, RandomAgent(env), 0, 0, lambda m: splits.append(m.info.get("split")), {"split": "test"}
+    )
+    assert splits[0] == "test"
+    env.close()
+
+
+def test_drawn_seeds_follow_from_the_secret_alone() -> None:
+    secret = "a secret of the judge"
+    seeds = drawn(BERT, secret)
+    assert seeds == drawn(f"envs:{BERT}", secret)
+    assert len(set(seeds.seeds)) == 5
+    assert all(2**31 <= seed < 2**32 for seed in seeds.seeds)
+    assert drawn(BERT, secret, 3).seeds == seeds.seeds[:3]
+    others = drawn(BERT, secret + "!"), drawn("WoB-Login-v0", secret)
+    assert not set(seeds.seeds) & {seed for other in others for seed in other.seeds}
+    assert others[0].commitment != seeds.commitment == others[1].commitment
+    assert others[1].options == {"split": "test"}
+    with pytest.raises(InputError, match="the secret has 5 characters; allowed: at least 16"):
+        drawn(BERT, "short")
 
 
 def test_an_agent_from_a_file_in_the_working_folder(
@@ -212,11 +251,11 @@ def test_an_agent_from_a_file_in_the_working_folder(
     result = read_result("result.json")
     assert result["agent"] == "their_agent:FirstAllowed"
     assert len(result["episodes"]) == 4
-    assert verify("result.json") == []
+    assert verify("result.json").differences == []
     assert "next: gymworks verify result.json" in done.output
     assert "95 % interval" in done.output
     with pytest.raises(InputError, match=r"action 99 does not belong to Discrete\(6\)"):
-        evaluate(BERT, "their_agent:Wild", [0])
+        evaluate(BERT, "their_agent:Wild", Seeds((0,)))
 
 
 def test_a_run_keeps_its_result_in_its_folder(tmp_path: Path) -> None:
@@ -231,7 +270,7 @@ def test_a_run_keeps_its_result_in_its_folder(tmp_path: Path) -> None:
     result = Run(folder).result()
     assert result is not None
     assert len(result["episodes"]) == 2
-    assert verify(folder / "result.json") == []
+    assert verify(folder / "result.json").differences == []
     assert [path.name for path in folder.glob(".*")] == []
 
 
@@ -242,12 +281,19 @@ def test_the_json_is_that_of_the_result_file(
     shown = json.loads(invoke(BERT, "--agent", "heft", "--seeds", "0,1", "--json").stdout)
     result = read_result(shown.pop("result"))
     assert shown.pop("episodes") == len(result["episodes"]) == 2
-    assert shown == {name: result[name] for name in ("env_id", "agent", "aggregate", "digest")}
+    assert shown == {
+        name: result[name] for name in ("env_id", "agent", "seeds", "aggregate", "digest")
+    }
 
 
 def test_every_episode_is_reported() -> None:
     seeds: list[int] = []
-    evaluate(BERT, "heft", [2, 1], 2, on_episode=lambda episode: seeds.append(episode["seed"]))
+    evaluate(
+        BERT,
+        "heft",
+        Seeds((2, 1), episodes=2),
+        on_episode=lambda episode: seeds.append(episode["seed"]),
+    )
     assert seeds == [2, 2, 1, 1]
 
 
@@ -278,4 +324,4 @@ def test_bad_input_is_one_clear_error(
 
 def test_unknown_arguments_of_the_environment_are_refused() -> None:
     with pytest.raises(InputError, match=r"cannot be made: .*colour"):
-        evaluate(BERT, "heft", [0], env_kwargs={"colour": "red"})
+        evaluate(BERT, "heft", Seeds((0,)), env_kwargs={"colour": "red"})

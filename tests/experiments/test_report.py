@@ -15,10 +15,12 @@ from typer.testing import CliRunner
 from agents.runs import Run
 from envs.registration import normalised
 from experiments import benchmark, report
-from experiments.evaluate import digest, evaluate
+from experiments.evaluate import evaluate
 from experiments.report_results import judge, normalised_scores, result_sections
 from experiments.report_runs import run_names, run_sections, sweep_sections
 from experiments.report_sources import read_sources
+from experiments.results import aggregate_of, digest
+from experiments.seeds import Seeds
 from experiments.statistics import iqm
 from experiments.train import configure, train
 from hardware_sim.errors import InputError
@@ -40,14 +42,14 @@ def runs(tmp_path_factory):
         for seed in range(2)
     ]
     for run in found:
-        run.save_result(evaluate(BERT, str(run.folder), seeds=[0, 1]))
+        run.save_result(evaluate(BERT, str(run.folder), Seeds((0, 1))))
     return found
 
 
 @pytest.fixture(scope="module")
 def played():
     return [
-        evaluate(env_id, agent, seeds=[0, 1, 2], episodes=1)
+        evaluate(env_id, agent, Seeds((0, 1, 2)))
         for env_id in (BERT, INCEPTION)
         for agent in ("heft", "random")
     ]
@@ -141,7 +143,7 @@ def test_agents_stand_among_the_reference_scores_best_first(results):
     assert table.muted == {i for i, name in enumerate(names) if name.startswith("(")}
     assert {"heft", "random", "(reference)"} <= set(names)
     sources = dict(zip(names, column(table, "played, or source"), strict=True))
-    assert sources["heft"] == "3 episodes"
+    assert sources["heft"] == "3 custom seeds, not comparable; not replayed"
     assert "lower bound" in sources["(bound)"]
 
 
@@ -153,14 +155,14 @@ def test_agents_that_missed_an_environment_are_left_out_of_the_aggregate(results
 
 
 def test_no_agent_costs_another_its_episodes(results):
-    results[0] = evaluate(BERT, "heft", seeds=[0])
+    results[0] = evaluate(BERT, "heft", Seeds((0,)))
     scores = normalised_scores(judge(results))
     assert scores["heft"].shape == (1, 2)
     assert scores["random"].shape == (3, 2)
 
 
 def test_another_task_is_not_normalised():
-    result = evaluate(BERT, "heft", seeds=[0], env_kwargs={"cluster": "4xv100_nvlink"})
+    result = evaluate(BERT, "heft", Seeds((0,)), env_kwargs={"cluster": "4xv100_nvlink"})
     (section,) = result_sections([result])
     assert list(section.table.columns) == [
         "agent", "score\N{NO-BREAK SPACE}(s)", "95 % interval", "success", "played, or source",
@@ -169,7 +171,7 @@ def test_another_task_is_not_normalised():
 
 
 def test_what_an_environment_does_not_know_is_not_claimed():
-    result = evaluate("CartPole-v1", "random", seeds=[0, 1], episodes=1)
+    result = evaluate("CartPole-v1", "random", Seeds((0, 1)))
     (section,) = result_sections([result])
     assert list(section.table.columns) == ["agent", "return", "95 % interval", "played, or source"]
     assert column(section.table, "agent") == ["random"]
@@ -183,7 +185,7 @@ def test_a_benchmarks_folder_is_reported(tmp_path):
     assert call(tmp_path / "b", "-o", tmp_path / "out.html").exit_code == 0
     cells = re.findall(r"<t[hd] [^>]*>([^<]*)</t[hd]>", (tmp_path / "out.html").read_text())
     made = re.findall(r"<t[hd] [^>]*>([^<]*)</t[hd]>", (tmp_path / "b/report.html").read_text())
-    assert sorted(cells) == sorted(made)
+    assert sorted(cells) == sorted(cell.replace("just played", "1 of 2 replayed") for cell in made)
 
 
 @pytest.mark.browser
@@ -239,7 +241,7 @@ def test_runs_that_differ_in_their_seed_are_one_agent(runs, tmp_path):
     output = tmp_path / "runs.html"
     assert call(*(run.folder for run in runs), "-o", output).exit_code == 0
     page = output.read_text()
-    assert "2 runs, 2 episodes each" in page
+    assert "2 runs, each 2 custom seeds, not comparable; 1 of 2 replayed" in page
     assert any("ppo (sb3), mean of 2 runs" in drawing for drawing in drawings(page))
     found = read_sources(run.folder for run in runs)
     assert found.agents == ["ppo (sb3)"] * 2
@@ -280,6 +282,18 @@ def test_a_sweep_is_shown_with_its_picture(sweep_folder, tmp_path):
 # Sources -----------------------------------------------------------------------------------
 
 
+def test_a_result_that_does_not_replay_is_not_published(results, tmp_path):
+    results[0]["episodes"][0]["score"] = 1e-9
+    results[0]["aggregate"] = aggregate_of(results[0])
+    results[0]["digest"] = digest(results[0])
+    (path,) = write(tmp_path, results[:1])
+    outcome = call(path, "-o", tmp_path / "out.html", "--replay", "all")
+    assert "does not hold: episode 0 of seed 0 has score 1e-09" in str(outcome.exception)
+    assert not (tmp_path / "out.html").exists()
+    assert call(path, "-o", tmp_path / "out.html", "--replay", "none").exit_code == 0
+    assert "not replayed" in (tmp_path / "out.html").read_text()
+
+
 def test_folders_are_looked_through_and_what_is_there_twice_counts_once(
     runs, results, sweep_folder, tmp_path
 ):
@@ -294,7 +308,7 @@ def test_folders_are_looked_through_and_what_is_there_twice_counts_once(
 
 
 def test_contradictory_results_are_refused(results, tmp_path):
-    paths = write(tmp_path, [results[0], evaluate(BERT, "heft", seeds=[7])])
+    paths = write(tmp_path, [results[0], evaluate(BERT, "heft", Seeds((7,)))])
     with pytest.raises(InputError, match=r"0\.json and .*1\.json are different results of heft"):
         read_sources(paths)
 
@@ -350,7 +364,7 @@ def test_an_environment_that_cannot_draw_here_is_shown_without_a_picture(monkeyp
     def render(self):
         raise gym.error.DependencyNotInstalled("a library is not installed")
 
-    result = evaluate(BERT, "heft", seeds=[0])
+    result = evaluate(BERT, "heft", Seeds((0,)))
     monkeypatch.setattr(gym.make(BERT).unwrapped.__class__, "render", render)
     sections = result_sections([result])
     assert [len(section.figures) for section in sections] == [1, 1]

@@ -12,8 +12,11 @@ from typer.testing import CliRunner
 
 from envs.registration import BRIDGED, ENTRIES, find
 from experiments import verify as verb
-from experiments.evaluate import aggregate, digest, evaluate
-from experiments.verify import read_result, verify
+from experiments.evaluate import evaluate
+from experiments.results import aggregate_of, digest, read_result
+from experiments.seeds import Seeds, drawn, named
+from experiments.spot_check import spot_check
+from experiments.verify import verify
 from hardware_sim.errors import InputError
 
 BERT = "DevicePlacement-BERT24-v0"
@@ -24,7 +27,7 @@ app.command()(verb.command)
 
 @pytest.fixture(scope="module")
 def honest() -> str:
-    return json.dumps(evaluate(BERT, "random", [0, 1], 2))
+    return json.dumps(evaluate(BERT, "random", Seeds((0, 1), episodes=2)))
 
 
 def changed(honest: str, path: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
@@ -39,7 +42,7 @@ def sealed(change: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]]
 
     def careful(result: dict[str, Any]) -> None:
         change(result)
-        result["aggregate"] = aggregate(result["env_id"], result["env_kwargs"], result["episodes"])
+        result["aggregate"] = aggregate_of(result)
         result["digest"] = digest(result)
 
     return careful
@@ -49,7 +52,10 @@ def test_what_was_played_holds(honest: str, tmp_path: Path) -> None:
     path = changed(honest, tmp_path / "result.json", lambda result: None)
     done = CliRunner().invoke(app, [str(path)])
     assert done.exit_code == 0, done.output
-    assert done.output.splitlines()[-1] == "verified: 4 episodes"
+    assert done.output.splitlines() == [
+        "verified: 4 episodes replayed exactly; 2 custom seeds, 2 episodes each, not comparable",
+        "not checked, as a replay cannot: agent, versions, git, date",
+    ]
     quiet = CliRunner().invoke(app, [str(path), "--quiet"])
     assert (quiet.exit_code, quiet.output) == (0, "")
 
@@ -58,19 +64,28 @@ def test_the_json_holds_the_verdict(honest: str, tmp_path: Path) -> None:
     path = changed(honest, tmp_path / "result.json", lambda result: None)
     done = CliRunner().invoke(app, [str(path), "--json"])
     assert done.exit_code == 0
-    held = {"result": str(path), "holds": True, "episodes": 4, "differences": []}
+    held = {
+        "result": str(path),
+        "holds": True,
+        "episodes": 4,
+        "seeds": "2 custom seeds, 2 episodes each, not comparable",
+        "comparable": False,
+        "measured": None,
+        "claims": ["agent", "versions", "git", "date"],
+        "differences": [],
+    }
     assert json.loads(done.stdout) == held
     path = changed(honest, tmp_path / "result.json", better)
     done = CliRunner().invoke(app, [str(path), "--json", "--quiet"])
     assert done.exit_code == 1
     found = json.loads(done.stdout)
-    assert found == {**held, "holds": False, "differences": verify(path)}
+    assert found == {**held, "holds": False, "differences": verify(path).differences}
 
 
 def test_cartpole_holds(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
-    path.write_text(json.dumps(evaluate("CartPole-v1", "random", [0, 1])))
-    assert verify(path) == []
+    path.write_text(json.dumps(evaluate("CartPole-v1", "random", Seeds((0, 1)))))
+    assert verify(path).differences == []
 
 
 def better(result: dict[str, Any]) -> None:
@@ -98,8 +113,11 @@ def other_action(result: dict[str, Any]) -> None:
         (sealed(lambda r: r["episodes"][0]["actions"].append(1)), "ends after 32 of its 33"),
         (sealed(lambda r: r["episodes"][0]["actions"].insert(0, 99)), "action 0: action 99"),
         (sealed(lambda r: r["episodes"][0]["actions"].insert(0, "1")), "action 0: action '1'"),
-        (sealed(lambda r: r["episodes"].pop(1)), "seed 0 has episodes [0], not [0, 1]"),
-        (sealed(lambda r: r["episodes"].append(r["episodes"][0])), "seed 0 has episodes [0, 1, 0]"),
+        (sealed(lambda r: r["episodes"].pop(1)), "its 3 episodes, without [(0, 1)]"),
+        (
+            sealed(lambda r: r["episodes"].append(r["episodes"][0])),
+            "its 5 episodes, not those it was asked",
+        ),
         (lambda r: r["aggregate"].update(iqm=0.1), "aggregate has iqm 0.1"),
         (lambda r: r["aggregate"].pop("normalised_iqm"), "aggregate has normalised_iqm None"),
         (lambda r: r.update(env_spec=r["env_spec"].replace("6xv100", "8xv100")), "env_spec has"),
@@ -124,7 +142,7 @@ def test_what_was_changed_is_named(
 
 def test_all_differences_are_found(honest: str, tmp_path: Path) -> None:
     path = changed(honest, tmp_path / "result.json", better)
-    found = verify(path)
+    found = verify(path).differences
     assert found[0].startswith("episode 0 of seed 1 has score")
     assert found[-1].startswith("the digest is not that of the content")
     assert any(part.startswith("aggregate has mean") for part in found)
@@ -143,7 +161,7 @@ def test_all_differences_are_found(honest: str, tmp_path: Path) -> None:
         (lambda r: r["episodes"][1].update(seed=True), "'seed' of episode 1 is not int"),
         (lambda r: r["episodes"][1].update(score="low"), "'score' of episode 1 is not int or"),
         (lambda r: r["episodes"][1].update(seed=-4), "is negative"),
-        (lambda r: r.update(format=2), "has format 2; allowed: 1"),
+        (lambda r: r.update(format=3), "has format 3; allowed: 1, 2"),
         (lambda r: r.update(env_id="Nothing-v0"), "unknown environment"),
         (lambda r: r.update(env_kwargs={"colour": 1}), "cannot be made"),
         (lambda r: r["episodes"][0].update(score=float("inf")), "no finite score"),
@@ -174,13 +192,120 @@ def test_missing_files_are_one_clear_error(tmp_path: Path) -> None:
         verify(tmp_path)
 
 
-def test_measurements_are_not_replayed(tmp_path: Path) -> None:
-    result = evaluate("LoopSchedule-v0", "random", [0], 1)
-    result["env_kwargs"] = {"backend": "measured"}
+def test_measurements_are_measured_again(tmp_path: Path) -> None:
+    measured = {"backend": "measured"}
+    result = evaluate("LoopSchedule-v0", "random", Seeds((0,)), measured)
     path = tmp_path / "result.json"
     path.write_text(json.dumps(result))
-    with pytest.raises(InputError, match=r"cannot be replayed: .*LoopSchedule.*'measured'"):
-        verify(path)
+    verdict = verify(path, tolerance=1.0)
+    assert verdict.differences == []
+    assert verdict.measured is not None
+    assert 0 < verdict.measured < 1
+    result["episodes"][0]["score"] *= 1e6
+    sealed(lambda r: None)(result)
+    path.write_text(json.dumps(result))
+    (difference,) = verify(path, tolerance=0.9).differences
+    assert "more than 90% apart on this machine" in difference
+
+
+TEST_SEEDS = named(BERT, "test")
+
+
+@pytest.fixture(scope="module")
+def official() -> str:
+    return json.dumps(evaluate(BERT, "random", TEST_SEEDS))
+
+
+def drop_the_worst(result: dict[str, Any]) -> None:
+    worst = max(result["episodes"], key=lambda episode: episode["score"])
+    result["episodes"].remove(worst)
+
+
+def drop_the_worst_with_its_seed(result: dict[str, Any]) -> None:
+    drop_the_worst(result)
+    result["seeds"]["seeds"] = [episode["seed"] for episode in result["episodes"]]
+
+
+def test_official_seeds_are_named_and_picked_ones_do_not_compare(
+    official: str, tmp_path: Path
+) -> None:
+    path = changed(official, tmp_path / "a.json", lambda r: None)
+    verdict = verify(path)
+    assert (verdict.standing, verdict.comparable) == ("5 of 5 official test seeds", True)
+    dropped = verify(changed(official, path, sealed(drop_the_worst)))
+    assert not dropped.comparable
+    assert "its 4 episodes, without [(" in dropped.differences[0]
+    chosen = verify(changed(official, path, sealed(drop_the_worst_with_its_seed)))
+    assert (chosen.differences, chosen.comparable) == ([], False)
+    assert chosen.standing == "4 custom seeds, not comparable"
+
+
+def test_the_best_of_many_seeds_do_not_compare(tmp_path: Path) -> None:
+    result = evaluate(BERT, "random", Seeds(tuple(range(40))))
+    best = sorted(result["episodes"], key=lambda episode: episode["score"])[:5]
+    seeds = {**result["seeds"], "name": "test", "seeds": [each["seed"] for each in best]}
+    sealed(lambda r: r.update(episodes=best, seeds=seeds))(result)
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(result))
+    verdict = verify(path)
+    assert (verdict.standing, verdict.comparable) == ("5 custom seeds, not comparable", False)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"agent": "mine"},
+        {"versions": {}},
+        {"git": "0" * 40},
+        {"date": "1970-01-01T00:00:00+00:00"},
+    ],
+)
+def test_claims_are_digested_and_called_claims(
+    official: str, edit: dict[str, Any], tmp_path: Path
+) -> None:
+    verdict = verify(changed(official, tmp_path / "a.json", lambda r: r.update(edit)))
+    assert verdict.differences == ["the digest is not that of the content: the file was changed"]
+    assert set(edit) <= set(verdict.claims)
+
+
+def test_drawn_seeds_are_verified_with_the_secret(tmp_path: Path) -> None:
+    secret = "kept by the judge alone"
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(evaluate(BERT, "random", drawn(BERT, secret))))
+    without = verify(path)
+    assert (without.differences, without.comparable) == ([], False)
+    assert "drawn by a judge who keeps" in without.standing
+    known = verify(path, secret=secret)
+    assert known.standing == "5 of 5 seeds drawn from the judge's secret"
+    assert known.comparable
+    with pytest.raises(InputError, match="the secret is not the one that"):
+        verify(path, secret="another judge's secret")
+    others = Seeds((1, 2), commitment=drawn(BERT, secret).commitment)
+    path.write_text(json.dumps(evaluate(BERT, "random", others)))
+    with pytest.raises(InputError, match="its seeds and options are not those"):
+        verify(path, secret=secret)
+
+
+def test_scores_of_today_stand_beside_the_old_ones(official: str, tmp_path: Path) -> None:
+    path = changed(
+        official, tmp_path / "a.json", sealed(lambda r: r["episodes"][0].update(score=0.5))
+    )
+    done = CliRunner().invoke(app, [str(path), "--rejudge"])
+    assert done.exit_code == 0, done.output
+    first = next(line for line in done.output.splitlines() if "episode 0 of seed 1000" in line)
+    then, now = (float(cell) for cell in first.replace("│", " ").split()[-2:])
+    assert (then, now) == (0.5, pytest.approx(json.loads(official)["episodes"][0]["score"], 1e-5))
+
+
+@pytest.mark.parametrize(("count", "words"), [(None, "5 of 5 replayed"), (2, "2 of 5 replayed")])
+def test_a_sample_is_replayed(official: str, count: int | None, words: str) -> None:
+    result = json.loads(official)
+    assert spot_check(result, count) == words
+    assert spot_check(result, 0) == "not replayed"
+    for episode in result["episodes"]:
+        episode["score"] = 1e-9
+    with pytest.raises(InputError, match=r"does not hold: .* has score 1e-09, its replay"):
+        spot_check(result, count)
 
 
 @pytest.mark.parametrize("env_id", [*ENTRIES, *[*BRIDGED][:1]])

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from experiments import watch as verb
 from experiments.evaluate import evaluate
+from experiments.seeds import Seeds
 from experiments.watch import MOST_FRAMES, film, write_gif, write_mp4
 from hardware_sim.errors import InputError
 
@@ -72,7 +73,7 @@ def test_a_gif_of_an_episode(tmp_path: Path) -> None:
     path = tmp_path / "films" / "episode.gif"
     done = invoke(BERT, "--agent", "heft", "-o", str(path), "--every", "8", "--fps", "5")
     assert done.exit_code == 0, done.output
-    score = evaluate(BERT, "heft", [0])["episodes"][0]["score"]
+    score = evaluate(BERT, "heft", Seeds((0,)))["episodes"][0]["score"]
     assert f"score {score:.6g}; 5 frames in {path}" in done.output.replace("\n", "")
     with Image.open(path) as gif:
         assert gif.n_frames == 5  # steps 0, 8, 16, 24 and 32
@@ -135,7 +136,7 @@ def test_the_page_plays_in_a_browser(tmp_path: Path, chromium: Any) -> None:
 
 def test_films_are_the_episode_that_evaluate_plays() -> None:
     _, episode, fps = film(BERT, "random", seed=11, every=32)
-    assert episode == evaluate(BERT, "random", [11])["episodes"][0]
+    assert episode == evaluate(BERT, "random", Seeds((11,)))["episodes"][0]
     assert fps == gym.make(f"envs:{BERT}").metadata["render_fps"]
 
 
