@@ -22,7 +22,7 @@ from experiments.evaluate import (
     parse_seeds,
     values,
 )
-from experiments.options import AsJson, Quiet, bar, print_json, printer
+from experiments.options import AsJson, Quiet, Trust, bar, print_json, printer
 from experiments.verify import read_unchanged
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
@@ -200,6 +200,7 @@ def command(
     episodes: Annotated[int, typer.Option(help="Episodes of each seed.")] = 1,
     run_dir: Annotated[Path | None, typer.Option(help="Default: runs/benchmark-SUITE.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip what is finished.")] = False,
+    trust: Trust = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:

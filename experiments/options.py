@@ -7,8 +7,24 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hardware_sim.naming import trusting
+
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no text, only errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
+
+
+def _trust(context: typer.Context, on: bool) -> bool:
+    """Trusts as long as the verb runs."""
+    context.with_resource(trusting(on))
+    return on
+
+
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", callback=_trust, help="Import code that files name; each is said in a line."
+    ),
+]
 
 
 def printer(silent: bool = False) -> Console:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.options import Quiet, aside, printer
+from experiments.options import Quiet, Trust, aside, printer
 
 
 def command(
@@ -16,6 +16,7 @@ def command(
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file.")] = Path(
         "report.html"
     ),
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Show runs and results: tables with intervals, profiles, learning curves and pictures."""

@@ -9,7 +9,7 @@ import gymnasium as gym
 import typer
 from rich.progress import track
 
-from agents.engines.base import qualified
+from agents.engines.base import qualified_in_file
 from agents.rollout import rollout
 from experiments.evaluate import (
     FORMAT,
@@ -23,7 +23,7 @@ from experiments.evaluate import (
     spec_json,
     summary,
 )
-from experiments.options import AsJson, Quiet, aside, print_json, printer
+from experiments.options import AsJson, Quiet, Trust, aside, print_json, printer
 from hardware_sim.errors import InputError
 
 NUMBER = (int, float)
@@ -90,7 +90,7 @@ def read_unchanged(path: str | Path) -> Result:
     if digest(result) != result["digest"]:
         raise InputError(f"{path} was changed: its digest is not that of its content")
     try:
-        qualified(result["env_id"])
+        qualified_in_file(result["env_id"])
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     return result
@@ -125,7 +125,7 @@ def verify(path: str | Path, quiet: bool = True) -> list[str]:
             file has it made, measures (``deterministic`` is ``False``): that does not repeat.
     """
     result = read_result(path)
-    env_id = qualified(result["env_id"])
+    env_id = qualified_in_file(result["env_id"])
     differences = _counted(result["episodes"])
     env = make(env_id, result["env_kwargs"])
     try:
@@ -246,6 +246,7 @@ def _same(a: Any, b: Any) -> bool:
 
 def command(
     path: Annotated[Path, typer.Argument(metavar="RESULT", help="A result.json.")],
+    trust: Trust = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:

@@ -1,6 +1,13 @@
 """The ids of loop scheduling."""
 
-from envs.entry import Entry
+from envs.entry import Argument, Entry
+
+ARGUMENTS = {
+    "operations": Argument(str, choices=("matmul", "conv"), many=True),
+    "backend": Argument(str, choices=("model", "measured")),
+    "processor": Argument(str),
+    "threads": Argument(int, low=1, high=64),
+}
 
 ENTRIES = (
     Entry(
@@ -14,5 +21,6 @@ ENTRIES = (
             "schedule the loops of a matrix product or a convolution; measured with Halide, too"
         ),
         kwargs={"operations": ["matmul", "conv"]},
+        arguments=ARGUMENTS,
     ),
 )

@@ -1,6 +1,8 @@
 """The ids of the adaptive softmax."""
 
-from envs.entry import Entry
+from envs.entry import Argument, Entry
+
+ARGUMENTS = {"split": Argument(str), "loss_price": Argument(float, low=0)}
 
 ENTRIES = (
     Entry(
@@ -12,5 +14,6 @@ ENTRIES = (
         backend="table of measured times",
         summary="cut a vocabulary into a head and tails for fast training",
         kwargs={"split": "train"},
+        arguments=ARGUMENTS,
     ),
 )
