@@ -46,13 +46,11 @@ def check_description(described: Any) -> None:
     Raises:
         InputError: A part is missing, unknown or of another kind, or a name is in no table.
     """
-    if not isinstance(described, dict) or described.keys() - {"policy_kwargs"} != {
-        "extractor",
-        "network",
-    }:
+    parts = {"extractor", "network", "policy_kwargs"}
+    if not isinstance(described, dict) or not {"extractor"} <= described.keys() <= parts:
         raise InputError("networks are described by extractor, network and policy_kwargs")
     check_listed(described["extractor"], "extractor", networks())
-    if described["network"] is not None:
+    if described.get("network") is not None:
         check_listed(described["network"], "network", networks())
     check_policy_kwargs(described.get("policy_kwargs", {}))
 
@@ -81,7 +79,7 @@ def policy_kwargs(described: dict[str, Any]) -> dict[str, Any]:
         kwargs["activation_fn"] = ACTIVATIONS[kwargs["activation_fn"]]
     if "optimizer_class" in kwargs:
         kwargs["optimizer_class"] = OPTIMISERS[kwargs["optimizer_class"]]
-    if described["network"]:
+    if described.get("network"):
         return kwargs | {"network": described["network"]}
     extractor = {"extractor": described["extractor"]} | kwargs.pop("features_extractor_kwargs", {})
     return kwargs | {

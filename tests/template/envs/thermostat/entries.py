@@ -12,6 +12,6 @@ ENTRIES = (
         backend="model of a room",
         summary="heat a room to a temperature while the weather changes",
         kwargs={"target_c": 20.0},
-        arguments={"target_c": Argument(float, low=-50, high=50)},
+        arguments={"target_c": Argument(float, low=15, high=25)},
     ),
 )
