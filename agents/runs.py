@@ -235,7 +235,7 @@ class Run:
         return sorted(found, key=self.checkpoint_step, reverse=True)
 
     def save_checkpoint(self, step: int, suffix: str, data: bytes, quality: float) -> Path:
-        """Writes a checkpoint whole or not at all, marks it if it is the best, prunes old ones.
+        """Writes a checkpoint, marks it if it is the best, prunes old ones.
 
         Args:
             step: Environment steps trained.
@@ -246,11 +246,16 @@ class Run:
         Raises:
             InputError: The disk is full or the folder cannot be written.
         """
+        path = self.write_checkpoint(step, suffix, data)
+        self.mark_best(step, quality)
+        self.prune()
+        return path
+
+    def write_checkpoint(self, step: int, suffix: str, data: bytes) -> Path:
+        """Writes a checkpoint whole or not at all; see :meth:`save_checkpoint`."""
         path = self.checkpoint_path(step, suffix)
         with self.writing(path):
             write_atomic(path, lambda file: file.write(data))
-        self.mark_best(step, quality)
-        self.prune()
         return path
 
     def mark_best(self, step: int, quality: float) -> None:

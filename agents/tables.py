@@ -1,11 +1,13 @@
 """The tables of each domain's agents, joined: baselines, and settings of training."""
 
 import json
+from functools import cache
 from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
 from envs.registration import ALL_DOMAINS, find, room
+from hardware_sim.naming import current, resolve_listed
 
 BASELINES: dict[str, dict[str, str]] = {
     domain: getattr(import_module(room("agents", domain)), "BASELINES", {})
@@ -38,6 +40,39 @@ def training_settings(env_id: str) -> dict[str, Any]:
     Raises:
         InputError: The id is not registered here.
     """
-    path = files(room("agents", find(env_id).domain)).joinpath("training.json")
+    return _training(find(env_id).domain)
+
+
+def _training(domain: str) -> dict[str, Any]:
+    path = files(room("agents", domain)).joinpath("training.json")
     settings: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     return settings
+
+
+FLAT = "agents.policies.flat:FlatExtractor"
+"""The extractor of features where a domain has none of its own."""
+
+
+@cache
+def networks() -> frozenset[str]:
+    """Names of the networks and extractors that runs and checkpoints may have: a fixed table.
+
+    They are those of the domains' ``training.json``, ours and installed packages', and
+    :data:`FLAT`.
+    """
+    settings = [_training(domain) for domain in ALL_DOMAINS]
+    named = [found.get(key) for found in settings for key in ("extractor", "network")]
+    return frozenset({FLAT, *(current(name) for name in named if name)})
+
+
+def find_network(name: str, kind: str) -> Any:
+    """The class of a network or an extractor.
+
+    Args:
+        name: One of :func:`networks`, or ``"module:class"`` of other people where that is trusted.
+        kind: ``"network"`` or ``"extractor"``.
+
+    Raises:
+        InputError: There is none of that name, or it is not trusted.
+    """
+    return resolve_listed(name, kind, networks())

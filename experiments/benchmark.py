@@ -15,7 +15,7 @@ from agents.loading import load_agent
 from envs.registration import ENTRIES, normalised
 from experiments import statistics
 from experiments.evaluate import evaluate, make
-from experiments.options import AsJson, Quiet, bar, print_json, printer
+from experiments.options import AsJson, Quiet, Trust, bar, print_json, printer
 from experiments.results import Result, has_references, read_unchanged, values
 from experiments.seeds import Seeds, named
 from experiments.spot_check import Replay, parse_replay, spot_check
@@ -206,6 +206,7 @@ def command(
     run_dir: Annotated[Path | None, typer.Option(help="Default: runs/benchmark-SUITE.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip what is finished.")] = False,
     replay: Replay = "1",
+    trust: Trust = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:

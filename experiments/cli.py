@@ -40,6 +40,10 @@ ANY_ID: Table = {
         "experiments.verify:command",
         "Replay a result file; exit status 1 and the first difference if it does not hold.",
     ),
+    "convert": (
+        "experiments.convert:command",
+        "Make tensors of an older RLlib run's pickles, which run what they hold: needs --trust.",
+    ),
     "watch": ("experiments.watch:command", "Film one episode of an agent."),
     "doctor": (
         "experiments.doctor:command",

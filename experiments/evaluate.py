@@ -15,12 +15,14 @@ from agents.engines.teams import is_team
 from agents.loading import load_agent
 from agents.rollout import Moment, rollout
 from agents.runs import Run, provenance
+from envs.arguments import check_arguments
 from experiments.options import (
     AsJson,
     EnvKwargs,
     Options,
     Quiet,
     Split,
+    Trust,
     bar,
     pairs,
     print_json,
@@ -41,6 +43,7 @@ def make(env_id: str, env_kwargs: dict[str, Any], **more: Any) -> gym.Env[Any, A
     Raises:
         InputError: The id is a team of agents, or the environment does not take the arguments.
     """
+    check_arguments(env_id, env_kwargs)
     if is_team(env_id):
         raise InputError(f"{env_id} is a team of agents; allowed: environments of one agent")
     try:
@@ -259,6 +262,7 @@ def command(
         Path | None,
         typer.Option("--output", "-o", help="Default: result.json, in the run folder if agent is."),
     ] = None,
+    trust: Trust = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:

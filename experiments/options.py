@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hardware_sim.errors import InputError
+from hardware_sim.naming import trusting
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no text, only errors.")]
 Split = Annotated[str | None, typer.Option(help="Split of the problems: --option split=...")]
@@ -46,6 +47,20 @@ def reset_options(split: str | None, option: list[str] | None) -> dict[str, Any]
         InputError: An option is no ``name=value`` or given twice.
     """
     return pairs([*([] if split is None else [f"split={split}"]), *(option or [])])
+
+
+def _trust(context: typer.Context, on: bool) -> bool:
+    """Trusts as long as the verb runs."""
+    context.with_resource(trusting(on))
+    return on
+
+
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", callback=_trust, help="Import code that files name; each is said in a line."
+    ),
+]
 
 
 def printer(silent: bool = False) -> Console:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.options import Quiet, aside, printer
+from experiments.options import Quiet, Trust, aside, printer
 from experiments.spot_check import Replay, parse_replay, spot_check
 
 
@@ -18,6 +18,7 @@ def command(
         "report.html"
     ),
     replay: Replay = "1",
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Show runs and results: tables with intervals, profiles, learning curves and pictures."""

@@ -9,8 +9,7 @@ import gymnasium as gym
 import numpy as np
 from PIL import Image
 
-from agents.engines.base import TrainConfig
-from agents.engines.teams import is_team
+from agents.engines.base import TrainConfig, qualified_in_file
 from agents.runs import Run
 from envs.registration import references
 from experiments.evaluate import decode_action, make
@@ -19,6 +18,7 @@ from experiments.page import Picture, Section, Table
 from experiments.results import has_references
 from experiments.statistics import Scores, iqm_curve
 from experiments.sweep_figure import parallel_coordinates
+from hardware_sim.naming import FORM
 
 LEVELS = ("reference", "bound", "single-device")
 APART = ("seed", "checkpoint_every", "address")  # what runs of one training may differ in
@@ -173,8 +173,9 @@ def final_frame(
     Returns:
         None if the environment draws no pictures, or lacks a library that it needs for them.
     """
-    if is_team(env_id):
-        return None
+    if FORM.fullmatch(env_id):
+        return None  # a team
+    qualified_in_file(env_id)
     plain = make(env_id, env_kwargs)
     drawn = "rgb_array" in plain.metadata.get("render_modes", [])
     plain.close()

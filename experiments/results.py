@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.engines.base import qualified
+from agents.engines.base import qualified_in_file
 from envs.registration import ENTRIES, normalised, references
 from experiments import statistics
 from experiments.seeds import Seeds, named
@@ -107,7 +107,7 @@ def read_unchanged(path: str | Path) -> Result:
     if digest(result) != result["digest"]:
         raise InputError(f"{path} was changed: its digest is not that of its content")
     try:
-        qualified(result["env_id"])
+        qualified_in_file(result["env_id"])
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     return result

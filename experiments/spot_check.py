@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from agents.engines.base import qualified
+from agents.engines.base import qualified_in_file
 from experiments.evaluate import make
 from experiments.results import Result, options_of
 from experiments.verify import differences_of
@@ -48,7 +48,7 @@ def spot_check(result: Result, count: int | None = 1) -> str:
     chosen = random.SystemRandom().sample(episodes, most)
     if not chosen:
         return NOT_REPLAYED
-    env = make(qualified(result["env_id"]), result["env_kwargs"])
+    env = make(qualified_in_file(result["env_id"]), result["env_kwargs"])
     try:
         if not getattr(env.unwrapped, "deterministic", True):
             return f"{NOT_REPLAYED}: measured"

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from agents.engines.base import TrainConfig, settings
 from agents.runs import Run
-from experiments.options import AsJson, Quiet, aside, print_json, printer
+from experiments.options import AsJson, Quiet, Trust, aside, print_json, printer
 from experiments.sweep_trials import OBJECTIVE, progress_of, run_trial, sample, trial_folder
 from experiments.train import configure
 from hardware_sim.errors import InputError
@@ -282,6 +282,7 @@ def command(
     run_dir: Annotated[Path | None, typer.Option(help="Folder of the sweep.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a sweep.")] = False,
     address: Annotated[str | None, typer.Option(help="Ray cluster, host:port.")] = None,
+    trust: Trust = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:

@@ -19,7 +19,7 @@ from agents.engines.base import TrainConfig, qualified, settings
 from agents.engines.teams import is_team
 from agents.runs import Run
 from envs.registration import references
-from experiments.options import AsJson, Quiet, aside, print_json, printer
+from experiments.options import AsJson, Quiet, Trust, aside, print_json, printer
 from hardware_sim.errors import InputError, choose
 
 CHANGEABLE = ("steps", "checkpoint_every", "address")  # on resuming
@@ -206,6 +206,7 @@ def command(
     run_dir: Annotated[Path | None, typer.Option(help="Default: runs/<id>-<algo>-s<seed>.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run.")] = False,
     address: Annotated[str | None, typer.Option(help="Ray cluster (rllib).")] = None,
+    trust: Trust = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
     settings: Annotated[

@@ -12,10 +12,10 @@ import typer
 from rich.progress import track
 from rich.table import Table
 
-from agents.engines.base import qualified
+from agents.engines.base import qualified_in_file
 from agents.rollout import rollout
 from experiments.evaluate import decode_action, make, spec_json, summary
-from experiments.options import AsJson, Quiet, aside, print_json, printer
+from experiments.options import AsJson, Quiet, Trust, aside, print_json, printer
 from experiments.results import (
     CLAIMS,
     FORMAT,
@@ -85,7 +85,7 @@ def verify(
     verdict = Verdict(words, comparable, _counted(result))
     if secret is not None:
         verdict.standing, verdict.comparable = _drawn(path, result, secret)
-    env_id = qualified(result["env_id"])
+    env_id = qualified_in_file(result["env_id"])
     env = make(env_id, result["env_kwargs"])
     measures = not getattr(env.unwrapped, "deterministic", True)
     try:
@@ -285,7 +285,7 @@ def rejudge(path: str | Path, quiet: bool = True) -> Table:
         InputError: The file is malformed, or its environment is unknown or cannot be made.
     """
     result = read_result(path)
-    env = make(qualified(result["env_id"]), result["env_kwargs"])
+    env = make(qualified_in_file(result["env_id"]), result["env_kwargs"])
     table = Table(title=f"{result['agent']} on {result['env_id']}, judged again")
     for heading in ("episode", "then", "now"):
         table.add_column(heading, justify="left" if heading == "episode" else "right")
@@ -320,6 +320,7 @@ def command(
     again: Annotated[
         bool, typer.Option("--rejudge", help="Show the scores of today's environment beside.")
     ] = False,
+    trust: Trust = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:

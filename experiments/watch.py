@@ -17,7 +17,7 @@ from agents.engines.base import qualified
 from agents.loading import load_agent
 from agents.rollout import Moment
 from experiments.evaluate import make, play
-from experiments.options import Quiet, aside, printer
+from experiments.options import Quiet, Trust, aside, printer
 from experiments.results import Episode
 from hardware_sim.errors import InputError, choose
 from hardware_sim.files import write_atomic, write_text
@@ -223,6 +223,7 @@ def command(
     every: Annotated[
         int | None, typer.Option(help="Steps between frames; default: at most 300 frames.")
     ] = None,
+    trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
     """Film one episode of an agent."""

@@ -12,5 +12,8 @@ BASELINES = {
 }
 """``"module:class"`` of agents that need no training, by name; constructed with the environment."""
 
+OFFERED = {"model": ("agents.convolution.cost_model:predict",)}
+"""Names that arguments of the environment may have, beside those that its entries declare."""
+
 SHOWN = "greedy"
 """The agent that the documentation's pictures show."""

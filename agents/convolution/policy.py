@@ -4,7 +4,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from agents.engines.sb3_config import policy_kwargs
+from agents.engines.sb3_networks import policy_kwargs
 from agents.engines.sb3_policy import MaskedPolicy, PolicyAgent
 from agents.pretrained import pretrained
 from agents.tables import training_settings
@@ -17,6 +17,7 @@ def network(env: gym.Env[Any, Any]) -> MaskedPolicy:
     """Actor and critic of a tuning environment, not trained."""
     described = {
         "extractor": training_settings("ConvTuning-v0")["extractor"],
+        "network": None,
         "policy_kwargs": {},
     }
     return MaskedPolicy(

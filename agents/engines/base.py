@@ -1,5 +1,6 @@
 """The interface of training engines: configuration, progress, statistics of episodes."""
 
+import sys
 from collections import deque
 from collections.abc import Callable
 from copy import deepcopy
@@ -13,10 +14,11 @@ from agents.agent import Agent
 from agents.engines.teams import is_team
 from agents.runs import Run
 from agents.tables import training_settings
+from envs.arguments import check_arguments
 from envs.registration import ENTRIES, is_ours, references
 from hardware_sim.errors import InputError
+from hardware_sim.naming import FORM, permit
 
-DEFAULT_EXTRACTOR = "agents.policies.flat:FlatExtractor"
 DEFAULT_SETTINGS: dict[str, Any] = {
     "extractor": None,
     "network": None,
@@ -55,7 +57,8 @@ class TrainConfig:
         steps: Environment steps in total, over all parallel environments.
         seed: Seeds networks, sampling and the stream of episode seeds.
         num_envs: Parallel environments.
-        env_kwargs: Arguments of the environment, over those of its spec.
+        env_kwargs: Arguments of the environment, over those of its spec; those that may come from
+            a file (:func:`envs.arguments.check_arguments`).
         hyperparameters: Overrides of the domain's ``training.json``, in the engine's own names.
         checkpoint_every: Environment steps between checkpoints.
         address: Ray cluster to run on; ``None`` is this machine.
@@ -78,6 +81,7 @@ class TrainConfig:
                 raise InputError(f"{name} is {getattr(self, name)}; allowed: at least 1")
         if not 0 <= self.seed < 2**31:
             raise InputError(f"seed is {self.seed}; allowed: 0 to 2147483647")
+        check_arguments(self.env_id, self.env_kwargs)
 
     def to_json(self) -> dict[str, Any]:
         """The configuration as JSON-serialisable values."""
@@ -153,6 +157,22 @@ def qualified(env_id: str) -> str:
             f"among them {', '.join(f'envs:{known}' for known in ENTRIES)}"
         ) from None
     return env_id
+
+
+def qualified_in_file(env_id: str) -> str:
+    """The id under which any process finds the environment that a file names.
+
+    Args:
+        env_id: As :func:`qualified` takes it; a module that has not been imported, and a team,
+            need trust.
+
+    Raises:
+        InputError: Gymnasium does not know the id, or it would import what is not trusted.
+    """
+    module = env_id.rpartition(":")[0]
+    if module and not is_ours(env_id) and (FORM.fullmatch(env_id) or module not in sys.modules):
+        permit(f"environment {env_id!r}", f"would import {module}")
+    return qualified(env_id)
 
 
 def settings(env_id: str) -> dict[str, Any]:

@@ -1,15 +1,14 @@
 """The RLlib engine: for clusters, sweeps, demonstrations and teams of agents."""
 
 import os
-import shutil
 import time
 import warnings
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 from ray.rllib.algorithms.algorithm import Algorithm
+from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.utils.metrics import (
     ALL_MODULES,
     ENV_RUNNER_RESULTS,
@@ -19,13 +18,20 @@ from ray.rllib.utils.metrics import (
 )
 
 from agents.agent import Agent
+from agents.engines import rllib_checkpoint as checkpoint
 from agents.engines.base import EpisodeTracker, Progress, Report, TrainConfig
-from agents.engines.rllib_agent import CORRUPTION, ModuleAgent, TeamAgent, read_module
+from agents.engines.rllib_agent import ModuleAgent, TeamAgent
 from agents.engines.rllib_callbacks import EPISODES
-from agents.engines.rllib_config import ALGORITHMS, OFFLINE, build, hyperparameters, spaces
+from agents.engines.rllib_config import (
+    ALGORITHMS,
+    OFFLINE,
+    build,
+    hyperparameters,
+    networks_of,
+)
 from agents.engines.rllib_session import quiet, session
-from agents.engines.teams import is_team, policies
-from agents.runs import Run, UnreadableCheckpointError
+from agents.engines.teams import policies
+from agents.runs import Run
 from hardware_sim.errors import InputError, choose
 
 __all__ = ["ALGORITHMS", "load", "train"]
@@ -68,27 +74,17 @@ def train(config: TrainConfig, run: Run, report: Report) -> None:
 
 def _started(config: TrainConfig, run: Run) -> tuple[Algorithm, int]:
     """The algorithm, restored if the run has a checkpoint, and the steps it has behind it."""
-
-    def built(step: int) -> Algorithm:
-        return build(config, step).build_algo()
-
-    def restored(path: Path) -> Algorithm:
-        algorithm = built(Run.checkpoint_step(path))
-        try:
-            if config.algo in OFFLINE:
-                # RLlib 2.60 restores an algorithm through its runners, and here are none.
-                algorithm.learner_group.restore_from_path(path.resolve() / "learner_group")
-            else:
-                algorithm.restore_from_path(path.resolve())
-        except CORRUPTION as error:
-            algorithm.stop()
-            raise UnreadableCheckpointError(f"{type(error).__name__}: {error}") from error
-        return algorithm
-
-    found = run.read_newest(restored)
+    found = run.read_newest(checkpoint.read)
     step = Run.checkpoint_step(found[0]) if found else 0
     run.rewind(step)
-    return found[1] if found else built(0), step
+    algorithm = build(config, step).build_algo()
+    if found:
+        try:
+            checkpoint.restore(algorithm, found[1])
+        except InputError:
+            algorithm.stop()
+            raise
+    return algorithm, step
 
 
 def _iterate(
@@ -99,7 +95,7 @@ def _iterate(
     seconds_before = rows[-1]["seconds"] if rows else 0.0
     tracker.episodes = int(rows[-1]["episodes"]) if rows else 0
     begun, start, saved = time.perf_counter(), step, step
-    # What RLlib counts goes on after a restore through runners and begins anew after one without.
+    # What the runners count goes on after a restore, and learned transitions begin anew.
     uncounted = step if config.algo in OFFLINE else 0
     while step < config.steps:
         result = algorithm.train()
@@ -120,7 +116,7 @@ def _iterate(
         row = tracker.metrics() | _losses(result) | {"steps_per_second": rate}
         run.append_metrics(row | {"step": step, "seconds": seconds_before + elapsed})
         if step - saved >= config.checkpoint_every or step >= config.steps:
-            _save(algorithm, run, step)
+            checkpoint.save(algorithm, run, step, config.algo, networks_of(config))
             run.mark_best(step, tracker.quality())
             run.prune()
             tracker.save()
@@ -147,47 +143,42 @@ def _losses(result: dict[str, Any]) -> dict[str, float]:
     return {loss: sum(values) / len(values) for loss, values in found.items()}
 
 
-def _save(algorithm: Algorithm, run: Run, step: int) -> None:
-    """Saves under a hidden name first, so that a kill leaves no half of a checkpoint."""
-    final = run.checkpoint_path(step)
-    hidden = final.with_name(f".{final.name}")
-    for folder in (hidden, final):
-        shutil.rmtree(folder, ignore_errors=True)
-    try:
-        algorithm.save_to_path(hidden.resolve())
-    except OSError as error:
-        shutil.rmtree(hidden, ignore_errors=True)
-        raise InputError(f"cannot write a checkpoint to {final}: {error.strerror}") from error
-    hidden.rename(final)
-
-
 def load(run: Run, env: gym.Env[Any, Any], deterministic: bool = True) -> Agent:
     """The agent of the run's best checkpoint; it acts without a Ray session.
 
     Args:
         run: A run of this engine.
-        env: The environment it will act in.
+        env: The environment it will act in, or the team's.
         deterministic: It takes the most probable action rather than a sampled one.
 
     Raises:
-        InputError: The run has no readable checkpoint.
+        InputError: The run has no readable checkpoint, or it was trained for other spaces.
     """
-    if is_team(run.config["env_id"]):
-        _, team = run.read_best(lambda path: _team(path, run, deterministic))
-        return team
-    _, module = run.read_best(read_module)
-    return ModuleAgent(module, env.observation_space, env.action_space, deterministic)
+    _, content = run.read_best(checkpoint.read)
+    if hasattr(env, "possible_agents"):
+        return _team(content, env, deterministic)
+    spaces = (env.observation_space, env.action_space)
+    return _member(content, DEFAULT_MODULE_ID, *spaces, deterministic)
 
 
-def _team(checkpoint: Path, run: Run, deterministic: bool) -> TeamAgent:
-    observations, actions = spaces(TrainConfig.from_json(run.config))
-    assert isinstance(observations, gym.spaces.Dict)
-    assert isinstance(actions, gym.spaces.Dict)
+def _team(content: dict[str, Any], env: Any, deterministic: bool) -> TeamAgent:
+    names = env.possible_agents
+    observations = gym.spaces.Dict({name: env.observation_space(name) for name in names})
+    actions = gym.spaces.Dict({name: env.action_space(name) for name in names})
     return TeamAgent(
         {
-            agent: ModuleAgent(
-                read_module(checkpoint, policy), observations[agent], actions[agent], deterministic
-            )
-            for agent, policy in policies(observations, actions).items()
+            name: _member(content, policy, observations[name], actions[name], deterministic)
+            for name, policy in policies(observations, actions).items()
         }
     )
+
+
+def _member(
+    content: dict[str, Any],
+    policy: str,
+    observation_space: gym.Space[Any],
+    action_space: gym.Space[Any],
+    deterministic: bool,
+) -> ModuleAgent:
+    module = checkpoint.rebuild(content, policy, observation_space, action_space)
+    return ModuleAgent(module, observation_space, action_space, deterministic)

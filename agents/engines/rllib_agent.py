@@ -1,40 +1,15 @@
 """A trained RLlib module as an agent; acting needs no Ray session."""
 
-from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
 import tree
-from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.core.columns import Columns
-from ray.rllib.core.rl_module.rl_module import RLModule
 from ray.rllib.utils.numpy import convert_to_numpy, flatten_inputs_to_1d_tensor
 from ray.rllib.utils.spaces.space_utils import get_base_struct_from_space, unsquash_action
 from ray.rllib.utils.torch_utils import convert_to_torch_tensor
-
-from agents.runs import UnreadableCheckpointError
-
-CORRUPTION = (OSError, ValueError, EOFError, KeyError, RuntimeError, UnpicklingError)
-"""Errors of reading a truncated or incomplete checkpoint."""
-
-MODULES = Path("learner_group") / "learner" / "rl_module"
-
-
-def read_module(checkpoint: Path, name: str = DEFAULT_MODULE_ID) -> Any:
-    """The module of a policy from a checkpoint folder of an algorithm.
-
-    Raises:
-        UnreadableCheckpointError: A file is missing or truncated.
-    """
-    folder = checkpoint / MODULES / name
-    try:
-        module = RLModule.from_checkpoint(folder.resolve())  # a relative path is no URI
-    except CORRUPTION as error:
-        raise UnreadableCheckpointError(f"{type(error).__name__}: {error}") from error
-    return module.eval()
 
 
 class ModuleAgent:

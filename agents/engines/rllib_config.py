@@ -14,7 +14,7 @@ from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.algorithms.sac import SACConfig
 from ray.rllib.connectors.env_to_module import FlattenObservations
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
-from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from ray.rllib.core.rl_module.rl_module import RLModule, RLModuleSpec
 
 from agents.engines.base import TrainConfig, settings
 from agents.engines.rllib_callbacks import EpisodeLog
@@ -23,6 +23,7 @@ from agents.engines.rllib_offline import DictPreLearner, demonstrations
 from agents.engines.teams import is_team, policies
 from agents.policies.rllib_module import MASK, MaskedActorCritic, MaskedQ, NetworkActorCritic
 from hardware_sim.errors import InputError
+from hardware_sim.naming import permit
 
 ALGORITHMS: dict[str, type[AlgorithmConfig]] = {
     "ppo": PPOConfig,
@@ -86,6 +87,20 @@ def hyperparameters(config: TrainConfig) -> dict[str, Any]:
     }
 
 
+def networks_of(config: TrainConfig) -> dict[str, Any]:
+    """Settings of a run's networks: those of :data:`MODEL`, ``extractor`` and ``network``."""
+    given = hyperparameters(config)
+    model = {name: given.get(name, default) for name, default in MODEL.items()}
+    return model | {name: settings(config.env_id)[name] for name in ("extractor", "network")}
+
+
+def module_class(algo: str, network: str | None) -> type[RLModule]:
+    """The class of an algorithm's modules, which has the network in it if there is one."""
+    if algo == "dqn":
+        return MaskedQ
+    return MaskedActorCritic if network is None else NetworkActorCritic
+
+
 def build(config: TrainConfig, step: int = 0) -> AlgorithmConfig:
     """RLlib's configuration of a run.
 
@@ -99,8 +114,9 @@ def build(config: TrainConfig, step: int = 0) -> AlgorithmConfig:
             act in the environment.
     """
     values = hyperparameters(config)
-    model = {name: values.pop(name, default) for name, default in MODEL.items()}
-    model |= {name: settings(config.env_id)[name] for name in ("extractor", "network")}
+    model = networks_of(config)
+    for name in MODEL:
+        values.pop(name, None)
     demonstrated = values.pop("input", None)
     target = ALGORITHMS[config.algo]()
     _check_names(target, values, config.algo)
@@ -129,6 +145,16 @@ def _check_names(target: AlgorithmConfig, values: dict[str, Any], algo: str) -> 
             )
         if isinstance(value, str) and name in numbers:
             raise InputError(f"hyperparameter {name} is {value!r}; allowed: a number")
+        _check_value(f"hyperparameter {name}", value)
+
+
+def _check_value(what: str, value: Any) -> None:
+    """Refuses texts, of which RLlib imports many: allowed are numbers, and lists and objects."""
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            _check_value(what, part)
+    elif isinstance(value, str):
+        permit(f"{what}, {value!r},", "may name a class of RLlib's; allowed: numbers")
 
 
 def _fitted(values: dict[str, Any], steps: int) -> dict[str, Any]:
@@ -190,10 +216,8 @@ def _policies(target: AlgorithmConfig, config: TrainConfig, model: dict[str, Any
     if config.algo == "sac":
         _default_networks(target, observation_space, action_space)
         return
-    module = MaskedQ if config.algo == "dqn" else MaskedActorCritic
-    if model["network"] is not None and config.algo != "dqn":
-        module = NetworkActorCritic
-    elif model["weights"] is not None:
+    module = module_class(config.algo, model["network"])
+    if module is not NetworkActorCritic and model["weights"] is not None:
         raise InputError(f"{config.algo} begins with no weights on {config.env_id}")
     spec = RLModuleSpec(module_class=module)
     if is_team(config.env_id):

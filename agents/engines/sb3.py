@@ -30,13 +30,13 @@ from agents.engines.sb3_config import (
     make_envs,
     network,
     policy_class,
-    policy_kwargs,
     resolve,
 )
+from agents.engines.sb3_networks import check_description, policy_kwargs
 from agents.engines.sb3_policy import NetworkPolicy, PolicyAgent
 from agents.runs import Run, UnreadableCheckpointError
 from envs.weights import load_weights
-from hardware_sim.errors import InputError
+from hardware_sim.errors import InputError, choose
 
 __all__ = ["ALGORITHMS", "load", "train"]
 
@@ -129,7 +129,7 @@ def _construct(
         warnings.filterwarnings("ignore", message="You have specified a mini-batch size")
         try:
             return cls(policy, venv, **values)
-        except AssertionError as error:
+        except (AssertionError, TypeError) as error:
             raise InputError(f"{cls.__name__} refuses its hyperparameters: {error}") from error
 
 
@@ -142,14 +142,27 @@ def read(path: Path) -> dict[str, Any]:
 
     Raises:
         UnreadableCheckpointError: It is truncated or not a checkpoint of this engine.
+        InputError: It describes networks that are in no table.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, ValueError) as error:
         raise UnreadableCheckpointError(str(error).partition("\n")[0] or "empty") from error
-    if not isinstance(content, dict) or "parameters" not in content:
+    if not isinstance(content, dict) or not _fits(content):
         raise UnreadableCheckpointError("not a checkpoint of engine sb3")
+    check_description(content["network"])
     return content
+
+
+def _fits(content: dict[str, Any]) -> bool:
+    """True if a checkpoint has the parts of :func:`read`, each of its kind."""
+    kinds = {"step": int, "algo": str, "parameters": dict, "variables": dict, "updates": int}
+    return (
+        content.keys() == kinds.keys() | {"network"}
+        and all(isinstance(content[name], kind) for name, kind in kinds.items())
+        and isinstance(content["parameters"].get("policy"), dict)
+        and all(isinstance(value, torch.Tensor) for value in content["variables"].values())
+    )
 
 
 def _serialise(model: BaseAlgorithm, described: dict[str, Any]) -> bytes:
@@ -172,7 +185,9 @@ def _restore(model: BaseAlgorithm, content: dict[str, Any]) -> None:
     except (RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"the checkpoint does not fit the configuration: {reason}") from error
+    variables = model._get_torch_save_params()[1]
     for name, value in content["variables"].items():
+        choose("variable of a checkpoint", name, list(variables))
         getattr(model, name).data = value.to(model.device)
     model.num_timesteps = content["step"]
     model._n_updates = content["updates"]
@@ -274,7 +289,10 @@ def load(run: Run, env: gym.Env[Any, Any], deterministic: bool = True) -> Policy
     _, algorithm = resolve(content["algo"], env)
     cls = policy_class(algorithm, env.observation_space, content["network"])
     kwargs = policy_kwargs(content["network"])
-    policy = cls(env.observation_space, env.action_space, lambda _: 0.0, **kwargs)
+    try:
+        policy = cls(env.observation_space, env.action_space, lambda _: 0.0, **kwargs)
+    except TypeError as error:
+        raise InputError(f"{path} describes networks that cannot be made: {error}") from error
     try:
         policy.load_state_dict(content["parameters"]["policy"])
     except RuntimeError as error:

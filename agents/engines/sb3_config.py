@@ -1,6 +1,7 @@
 """From our training configuration to Stable-Baselines3's algorithms and environments."""
 
 import inspect
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,12 +15,13 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
-from torch import nn
 
-from agents.engines.base import DEFAULT_EXTRACTOR, TrainConfig, settings
+from agents.engines.base import TrainConfig, settings
 from agents.engines.episodes import CopiesVecEnv, MaskedEpisodes, SeededEpisodes
-from agents.engines.sb3_policy import Extractor, MaskedPolicy, NetworkPolicy, has_masks
+from agents.engines.sb3_networks import check_policy_kwargs
+from agents.engines.sb3_policy import MaskedPolicy, NetworkPolicy, has_masks
 from agents.engines.vec_adapter import NativeVecEnv, UnsupportedVectorEnvError
+from agents.tables import FLAT
 from hardware_sim.errors import InputError, choose
 
 
@@ -55,6 +57,12 @@ ALGORITHMS: dict[str, Algorithm] = {
 }
 OBSERVATIONS = (spaces.Box, spaces.Discrete, spaces.MultiBinary, spaces.MultiDiscrete)
 OURS = ("self", "policy", "env", "seed", "verbose", "tensorboard_log", "_init_setup_model")
+TEXTS = {
+    "device": r"auto|cpu|mps|cuda(:\d+)?",
+    "ent_coef": r"auto(_[\d.]+)?",
+    "target_entropy": "auto",
+}
+"""Hyperparameters that may be texts, and their forms."""
 REPLAY_BYTES = 2**30
 CLIPPED = (PPO, MaskablePPO)
 ROLLOUT = 2048  # steps of all environments together between updates
@@ -139,7 +147,8 @@ def hyperparameters(config: TrainConfig, name: str, envs: VecEnv) -> dict[str, A
         The arguments, and under ``weights`` the file that a network of the domain begins with.
 
     Raises:
-        InputError: A name the algorithm does not have, or text where a number belongs.
+        InputError: A name the algorithm does not have, text where a number belongs, or a network
+            that is in no table.
     """
     algorithm = ALGORITHMS[name]
     of_domain = settings(config.env_id)["hyperparameters"].get("sb3", {})
@@ -161,10 +170,21 @@ def hyperparameters(config: TrainConfig, name: str, envs: VecEnv) -> dict[str, A
                     f"unknown hyperparameter {given!r} of {name}; allowed: "
                     f"{', '.join(sorted({*known, *algorithm.neutral, 'weights'}))}"
                 )
-            if isinstance(known[key], float | int) and isinstance(value, str):
-                raise InputError(f"hyperparameter {given} of {name} is {value!r}, not a number")
+            _check_value(f"hyperparameter {given} of {name}", key, value)
             values[key] = tuple(value) if key == "train_freq" and not _number(value) else value
     return _fitted(values, algorithm, config)
+
+
+def _check_value(what: str, key: str, value: Any) -> None:
+    """Refuses what is no number, except where the algorithms take a text or more."""
+    if key == "policy_kwargs":
+        check_policy_kwargs(value)
+        return
+    number = value is None or isinstance(value, int | float)
+    text = isinstance(value, str) and re.fullmatch(TEXTS.get(key, r"(?!)"), value)
+    frequency = key == "train_freq" and isinstance(value, list | tuple) and len(value) == 2
+    if not (number or text or frequency):
+        raise InputError(f"{what} is {value!r}, not a number")
 
 
 def _number(value: Any) -> bool:
@@ -210,30 +230,9 @@ def network(config: TrainConfig, name: str, values: dict[str, Any]) -> dict[str,
     """
     given = settings(config.env_id)
     return {
-        "extractor": given["extractor"] or DEFAULT_EXTRACTOR,
+        "extractor": given["extractor"] or FLAT,
         "network": given["network"] if name == "maskable_ppo" else None,
         "policy_kwargs": values.pop("policy_kwargs", None) or {},
-    }
-
-
-def policy_kwargs(described: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of the policy class for :func:`network`'s description.
-
-    Raises:
-        InputError: The activation function is none of torch's.
-    """
-    kwargs = dict(described["policy_kwargs"])
-    activation = kwargs.get("activation_fn")
-    if isinstance(activation, str):
-        if not hasattr(nn, activation):
-            raise InputError(f"activation_fn is {activation!r}; allowed: a class of torch.nn")
-        kwargs["activation_fn"] = getattr(nn, activation)
-    if described.get("network"):
-        return kwargs | {"network": described["network"]}
-    extractor = {"extractor": described["extractor"]} | kwargs.pop("features_extractor_kwargs", {})
-    return kwargs | {
-        "features_extractor_class": Extractor,
-        "features_extractor_kwargs": extractor,
     }
 
 

@@ -19,8 +19,8 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from agents.policies.masked import MaskedCategorical
+from agents.tables import find_network
 from hardware_sim.errors import InputError
-from hardware_sim.naming import resolve
 
 
 class Extractor(BaseFeaturesExtractor):
@@ -28,12 +28,13 @@ class Extractor(BaseFeaturesExtractor):
 
     Args:
         observation_space: Given to the extractor.
-        extractor: ``"module:class"`` with ``(observation_space, **kwargs)`` and ``features_dim``.
+        extractor: Name, see :func:`agents.tables.find_network`, of a class that takes
+            ``(observation_space, **kwargs)`` and has ``features_dim``.
         **kwargs: Given to the extractor.
     """
 
     def __init__(self, observation_space: spaces.Space[Any], extractor: str, **kwargs: Any) -> None:
-        module = resolve(extractor, "extractor")(observation_space, **kwargs)
+        module = find_network(extractor, "extractor")(observation_space, **kwargs)
         super().__init__(observation_space, module.features_dim)
         self.module = module
 
@@ -94,8 +95,8 @@ class NetworkPolicy(MaskedPolicy):
         observation_space: The environment's.
         action_space: The environment's, Discrete.
         lr_schedule: Learning rate by remaining progress.
-        network: ``"module:class"`` of a module that gives logits (batch, actions) and values
-            (batch,) from a batch of observations.
+        network: Name, see :func:`agents.tables.find_network`, of a module that gives logits
+            (batch, actions) and values (batch,) from a batch of observations.
         **kwargs: As of the superclass.
     """
 
@@ -116,7 +117,7 @@ class NetworkPolicy(MaskedPolicy):
                 f"{self.network_name} acts in Discrete spaces, not {self.action_space}"
             )
         self.action_dist = SoundCategorical(int(self.action_space.n))
-        self.network: nn.Module = resolve(self.network_name, "network")()
+        self.network: nn.Module = find_network(self.network_name, "network")()
         settings: dict[str, Any] = {"lr": lr_schedule(1), **self.optimizer_kwargs}
         self.optimizer = self.optimizer_class(self.network.parameters(), **settings)
 

@@ -30,9 +30,9 @@ from torch import Tensor, nn
 
 from agents.policies.flat import FlatExtractor
 from agents.policies.masked import masked_logits
+from agents.tables import find_network
 from envs.weights import load_weights
 from hardware_sim.errors import InputError
-from hardware_sim.naming import resolve
 
 MASK = "action_mask"
 Q_VALUES, NEXT_Q_VALUES, TARGET_Q_VALUES = "qf_preds", "qf_next_preds", "qf_target_next_preds"
@@ -42,7 +42,7 @@ Q_VALUES, NEXT_Q_VALUES, TARGET_Q_VALUES = "qf_preds", "qf_next_preds", "qf_targ
 def build_extractor(settings: dict[str, Any], space: gym.Space[Any]) -> Any:
     """The extractor that ``settings["extractor"]`` names; None is the flat one."""
     named = settings["extractor"]
-    extractor = resolve(named, "extractor") if named else FlatExtractor
+    extractor = find_network(named, "extractor") if named else FlatExtractor
     return extractor(space, settings["features_dim"])
 
 
@@ -139,7 +139,7 @@ class NetworkActorCritic(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI, Targ
         if not isinstance(self.action_space, gym.spaces.Discrete):
             raise InputError(f"this network acts in Discrete spaces, not {self.action_space}")
         self.action_dist_cls = TorchCategorical
-        self.network = resolve(self.model_config["network"], "network")()
+        self.network = find_network(self.model_config["network"], "network")()
         if self.model_config["weights"] is not None:
             load_weights(self.network, self.model_config["weights"])
 

@@ -1,6 +1,15 @@
 """The ids of compact networks."""
 
-from envs.entry import Entry
+from envs.entry import Argument, Entry
+
+ARGUMENTS = {
+    "batches": Argument(int, many=True),
+    "prices": Argument(float, many=True),
+    "budgets": Argument(float, many=True),
+    "backend": Argument(str, choices=("replay", "measured")),
+    "data": Argument(str, optional=True),
+    "network": Argument(str, optional=True),
+}
 
 ENTRIES = (
     Entry(
@@ -11,5 +20,6 @@ ENTRIES = (
         vector_entry_point="envs.compact.vector:CompactFeatureVectorEnv",
         backend="replay table",
         summary="channels to keep of each feature map of a network, for speed and accuracy",
+        arguments=ARGUMENTS,
     ),
 )

@@ -2,7 +2,18 @@
 
 from typing import Any
 
-from envs.entry import Entry
+from envs.entry import Argument, Entry
+
+ARGUMENTS = {
+    "layers": Argument(str, many=True, optional=True),
+    "split": Argument(str, choices=("train", "test", "volumes", "all")),
+    "backend": Argument(str, choices=("replay", "measured", "model")),
+    "model": Argument(str, choices=("hardware_sim.kernels.roofline:predict",), named=True),
+    "budget": Argument(int, low=1, high=10_000),
+    "memory_weight": Argument(float, low=0),
+    "compile_weight": Argument(float, low=0),
+    "penalty": Argument(float, low=0),
+}
 
 
 def _tuning(name: str, summary: str, **kwargs: Any) -> Entry:
@@ -15,6 +26,7 @@ def _tuning(name: str, summary: str, **kwargs: Any) -> Entry:
         backend="replayed measurements",
         summary=summary,
         kwargs=kwargs or {"layers": [name]},
+        arguments=ARGUMENTS,
     )
 
 

@@ -79,8 +79,8 @@ class ConvTuningEnv(RowEnv[TuningBatch]):
       and work are those of the machine that the table was measured on, wherever the code runs; with
       `"measured"` they are this machine's, while oneDNN's rates stay those of the table.
     - `model`: predicts for the backend `"model"`, a function from a problem and a
-      `hardware_sim.machine.Machine` to the log speed-up of every choice, or its name; by default
-      the roofline.
+      `hardware_sim.machine.Machine` to the log speed-up of every choice, or the name of one of
+      ours; by default the roofline.
     - `budget`, `memory_weight`, `compile_weight`, `penalty`: see above.
     - `render_mode`: `"rgb_array"` or `"ansi"`.
 

@@ -6,7 +6,6 @@ choice.
 """
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.arguments import offered
 from hardware_sim.errors import InputError, choose
 from hardware_sim.machine import Machine
-from hardware_sim.naming import resolve
+from hardware_sim.naming import check_listed, resolve_listed
 
 FILE = "convolution/replay.json"
 """The shipped table, in the folder of the environments."""
@@ -142,17 +142,19 @@ Model = Callable[..., Any]
 
 
 def found_model(name: str | Model) -> Model:
-    """A model, or the one of the name ``"module:attribute"``, which is imported when it is called.
+    """A model, or the one of a name of the table, which is imported when it is called.
 
     Raises:
-        InputError: It is no such name; or, from the model, there is nothing of the name, or it does
+        InputError: It is no such name (:func:`envs.arguments.offered`); or, from the model, it does
             not take a problem and a machine.
     """
-    if isinstance(name, str) and not re.fullmatch(r"[\w.]+:[\w.]+", name):
-        raise InputError(f"model is {name!r}; allowed: a function or 'module:attribute'")
+    if isinstance(name, str):
+        check_listed(name, "model", offered("model"))
 
     def call(problem: Any, machine: Machine) -> Any:
-        function = resolve(name, "model") if isinstance(name, str) else name
+        function: Model = (
+            resolve_listed(name, "model", offered("model")) if isinstance(name, str) else name
+        )
         try:
             signature(function).bind(problem, machine)
         except TypeError as error:

@@ -1,6 +1,16 @@
 """The ids of dance charts."""
 
-from envs.entry import Entry
+from envs.entry import Argument, Entry
+
+ARGUMENTS = {
+    "task": Argument(str, choices=("choreography", "placement", "selection")),
+    "songs": Argument(str),
+    "split": Argument(str),
+    "critic": Argument(str, choices=("envs.dance.row_critic:RowModel",), optional=True, named=True),
+    "playability": Argument(float),
+    "density": Argument(float),
+    "imitation": Argument(float),
+}
 
 
 def _dance(name: str, task: str, summary: str) -> Entry:
@@ -14,6 +24,7 @@ def _dance(name: str, task: str, summary: str) -> Entry:
         summary=summary,
         kwargs={"task": task},
         splits=("train", "test"),
+        arguments=ARGUMENTS,
     )
 
 

@@ -94,7 +94,7 @@ class DanceEnv(RowEnv[DanceBatch]):
     - `task`: `"choreography"`, `"placement"` (onsets) or `"selection"`.
     - `songs`: `"shipped"`, or a folder.
     - `split`: the split of episodes that ask for none.
-    - `critic`: `"module:attribute"` or an object, `envs.dance.rewards.RowCritic`; None for none.
+    - `critic`: a `envs.dance.rewards.RowCritic`, or the name of one of ours; None for none.
     - `playability`, `density`, `imitation`: worth of the components, in nats.
     - `render_mode`: `"rgb_array"` or `"ansi"`.
 

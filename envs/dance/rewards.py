@@ -6,9 +6,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.arguments import offered
 from envs.dance.levels import PRESSES
 from hardware_sim.errors import InputError
-from hardware_sim.naming import resolve
+from hardware_sim.naming import resolve_listed
 
 PARTS = ("onset", "row", "playability", "density", "imitation", "illegal")
 """Components of the reward."""
@@ -101,16 +102,16 @@ def conditional(log_probs: NDArray[np.float64], pressing: NDArray[np.bool_]) -> 
 
 
 def row_critic(critic: RowCritic | str | None) -> RowCritic | None:
-    """A critic by ``"module:attribute"``, or itself.
+    """A critic by a name of the table, or itself.
 
     Raises:
-        InputError: There is nothing of that name, or it is no critic.
+        InputError: The table (:func:`envs.arguments.offered`) lacks the name, or it is no critic.
     """
     if critic is None:
         return None
     found = critic
     if isinstance(critic, str):
-        found = resolve(critic, "critic")
+        found = resolve_listed(critic, "critic", offered("critic"))
         found = found() if callable(found) else found
     if not isinstance(found, RowCritic):
         raise InputError(f"critic {critic!r} has no method log_probs(rows, deltas, phase, level)")

@@ -1,6 +1,13 @@
 """The ids of loop scheduling."""
 
-from envs.entry import Entry
+from envs.entry import Argument, Entry
+
+ARGUMENTS = {
+    "operations": Argument(str, choices=("matmul", "conv"), many=True),
+    "backend": Argument(str, choices=("model", "measured")),
+    "processor": Argument(str),
+    "threads": Argument(int, low=1, high=64),
+}
 
 ENTRIES = (
     Entry(
@@ -15,5 +22,6 @@ ENTRIES = (
         ),
         kwargs={"operations": ["matmul", "conv"]},
         splits=("train", "test"),
+        arguments=ARGUMENTS,
     ),
 )

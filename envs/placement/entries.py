@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from envs.entry import Entry
+from envs.entry import Argument, Entry
+
+ARGUMENTS = {
+    "graphs": Argument(str, many=True),
+    "cluster": Argument(str),
+    "out_of_memory": Argument(str, choices=("penalty", "mask")),
+    "reward": Argument(str, choices=("shaped", "final")),
+}
 
 
 def _placement(name: str, summary: str, **kwargs: Any) -> Entry:
@@ -15,6 +22,7 @@ def _placement(name: str, summary: str, **kwargs: Any) -> Entry:
         backend="simulator",
         summary=summary,
         kwargs=kwargs,
+        arguments=ARGUMENTS,
     )
 
 

@@ -1,6 +1,8 @@
 """The ids of the adaptive softmax."""
 
-from envs.entry import Entry
+from envs.entry import Argument, Entry
+
+ARGUMENTS = {"split": Argument(str), "loss_price": Argument(float, low=0)}
 
 ENTRIES = (
     Entry(
@@ -13,5 +15,6 @@ ENTRIES = (
         summary="cut a vocabulary into a head and tails for fast training",
         kwargs={"split": "train"},
         splits=("train", "test"),
+        arguments=ARGUMENTS,
     ),
 )

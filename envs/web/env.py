@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.arguments import offered
 from envs.web import observation
 from envs.web.application import Instance, Recorder, Task
 from envs.web.browser import release_browsers
@@ -23,7 +24,7 @@ from envs.web.session import Session
 from envs.web.snapshot import Client, Snapshot
 from envs.web.twin import TwinClient
 from hardware_sim.errors import InputError, choose
-from hardware_sim.naming import resolve
+from hardware_sim.naming import resolve_listed
 
 Observation = dict[str, NDArray[Any]]
 
@@ -98,7 +99,8 @@ class WebEnv(gym.Env[Observation, Any]):
 
     ## Arguments
 
-    - `task`: `"module:class"` of the task, or `"module:class:name"` to give the class a name.
+    - `task`: the name of a task here, such as `"envs.web.sites.task:FlightTask:united"`; or a task
+      (`envs.web.application.Task`), or what makes one when it is called.
     - `backend`: `"shell"` (chromium-headless-shell, the fastest browser), `"chromium"` (an ordinary
       Chromium without window), `"selenium"` (any browser that speaks WebDriver, in real time), or
       `"twin"`, which needs no browser and goes the same way.
@@ -133,7 +135,7 @@ class WebEnv(gym.Env[Observation, Any]):
 
     def __init__(
         self,
-        task: str,
+        task: str | Task | Callable[[], Task],
         backend: str = "shell",
         pixels: bool = False,
         actions: str = "elements",
@@ -269,14 +271,21 @@ def _legal(arrays: Observation) -> NDArray[np.bool_]:
     return arrays["action_mask"].astype(np.bool_)
 
 
-def load_task(name: str) -> Task:
-    """The task that ``"module:class"`` or ``"module:class:name"`` names.
+def load_task(given: str | Task | Callable[[], Task]) -> Task:
+    """A task, or the one that is made by calling, or that a name of the table stands for.
+
+    Args:
+        given: A name is ``"module:class"``, or ``"module:class:name"`` to give the class a name.
 
     Raises:
-        InputError: There is none.
+        InputError: The name is not in the table (:func:`envs.arguments.offered`).
     """
-    module, _, rest = name.partition(":")
+    if not isinstance(given, str):
+        return given() if callable(given) else given
+    module, _, rest = given.partition(":")
     attribute, _, argument = rest.partition(":")
-    found = resolve(f"{module}:{attribute}", "task")
+    names = offered("task")
+    makers = {":".join(name.split(":")[:2]) for name in names}
+    found = resolve_listed(f"{module}:{attribute}", "task", makers)
     task: Task = found(argument) if argument else found()
     return task

@@ -1,5 +1,6 @@
 """Many web environments without a browser, in one set of arrays."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
 
     Args:
         num_envs: Number of rows.
-        task: Name of the task, ``"module:class"`` or ``"module:class:name"``.
+        task: As of the single environment.
         backend: Only ``"twin"``.
         actions: Only ``"elements"``; for others, ``gym.make_vec(..., vectorization_mode="sync")``
             makes single environments.
@@ -43,7 +44,7 @@ class WebVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     def __init__(
         self,
         num_envs: int,
-        task: str,
+        task: str | Task | Callable[[], Task],
         backend: str = "twin",
         actions: str = "elements",
         render_mode: str | None = None,

@@ -1,6 +1,8 @@
 """The RLlib engine, with a real Ray session on this machine."""
 
+import io
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 import ray
+import torch
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
 HERE = Path(__file__).resolve().parent
@@ -23,6 +26,7 @@ sys.path.insert(0, str(HERE))
 import rllib_toys  # noqa: E402
 
 from agents.engines import rllib  # noqa: E402
+from agents.engines import rllib_checkpoint as checkpoint  # noqa: E402
 from agents.engines.base import Progress, TrainConfig  # noqa: E402
 from agents.engines.rllib_config import build  # noqa: E402
 from agents.engines.rllib_session import session  # noqa: E402
@@ -30,8 +34,10 @@ from agents.engines.teams import make_team  # noqa: E402
 from agents.rollout import rollout  # noqa: E402
 from agents.runs import Run  # noqa: E402
 from envs.softmax.batch import ILLEGAL_REWARD  # noqa: E402
+from experiments.convert import convert  # noqa: E402
 from experiments.train import configure  # noqa: E402
 from hardware_sim.errors import InputError  # noqa: E402
+from hardware_sim.naming import trusting  # noqa: E402
 
 CHAIN = "rllib_toys:Chain-v0"
 REACH = "rllib_toys:Reach-v0"
@@ -120,8 +126,7 @@ def test_resume_continues_past_a_truncated_checkpoint(tmp_path: Path) -> None:
     config = start(folder, "ppo", hyperparameters={"train_batch_size_per_learner": 200})
     rllib.train(config, Run(folder), lambda _: None)
     newest = Run(folder).checkpoints()[0]
-    for file in newest.rglob("module_state.pkl"):
-        file.write_bytes(file.read_bytes()[:100])
+    newest.write_bytes(newest.read_bytes()[:100])
     before = Run(folder).metrics()
     longer = TrainConfig.from_json(config.to_json() | {"steps": 600})
     reports: list[Progress] = []
@@ -130,6 +135,78 @@ def test_resume_continues_past_a_truncated_checkpoint(tmp_path: Path) -> None:
     assert [report.step for report in reports] == [400, 600]
     assert Run(folder).metrics()[0] == before[0]
     assert reports[-1].metrics["episodes"] > before[0]["episodes"]
+
+
+class Bomb:
+    """Unpickling it writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self) -> Any:
+        return open, (self.path, "w")
+
+
+@pytest.fixture
+def old_run(tmp_path: Path) -> Path:
+    """A run with a checkpoint as RLlib writes it, which earlier versions kept."""
+    config = start(tmp_path / "old", "ppo")
+    algorithm = build(config).build_algo()
+    algorithm.save_to_path((tmp_path / "old" / "checkpoints" / f"step-{400:012d}").resolve())
+    algorithm.stop()
+    return tmp_path / "old"
+
+
+def test_pickles_of_rllib_are_opened_by_convert_and_trust_only(old_run: Path) -> None:
+    marker = old_run / "marker"
+    named = "learner_group/learner/rl_module/default_policy/class_and_ctor_args.pkl"
+    hostile = old_run / "checkpoints" / f"step-{400:012d}" / named
+    assert hostile.is_file()
+    hostile.write_bytes(pickle.dumps(Bomb(marker)))
+    longer = TrainConfig.from_json(Run(old_run).config)
+    for opened in (
+        lambda: rllib.load(Run(old_run), rllib_toys.Chain()),
+        lambda: rllib.train(longer, Run(old_run), lambda _: None),
+        lambda: convert(old_run),
+    ):
+        with pytest.raises(InputError, match=r"trust") as caught:
+            opened()
+        assert "\n" not in str(caught.value)
+    assert not marker.exists()
+    with trusting():
+        (made,) = convert(old_run)
+    assert [path.name for path in Run(old_run).checkpoints()] == [made.name]
+    assert 0 <= play(old_run, rllib_toys.Chain()) <= 6
+    assert not hostile.exists()  # it lies apart, so that nobody opens it by mistake
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"extractor": "subprocess:Popen"}, "extractor 'subprocess:Popen' is none of ours"),
+        ({"network": "os:system"}, "network 'os:system' is none of ours"),
+        ({"features_dim": 10**9}, "widths of networks"),
+        ({"hidden": "evil:run"}, "widths of networks"),
+        ({"more": 1}, "networks are described by"),
+    ],
+)
+def test_a_checkpoint_names_no_code(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    start(tmp_path / "run", "ppo")
+    network = {"extractor": None, "network": None, "features_dim": 8, "hidden": [4]} | change
+    checkpoint.write(Run(tmp_path / "run"), 400, "ppo", network, {"default_policy": {}}, {})
+    with pytest.raises(InputError, match=message):
+        rllib.load(Run(tmp_path / "run"), rllib_toys.Chain())
+
+
+def test_a_checkpoint_that_is_a_pickle_is_not_opened(tmp_path: Path) -> None:
+    start(tmp_path / "run", "ppo")
+    marker = tmp_path / "marker"
+    buffer = io.BytesIO()
+    torch.save({"modules": Bomb(marker)}, buffer)
+    Run(tmp_path / "run").write_checkpoint(400, ".pt", buffer.getvalue())
+    with pytest.raises(InputError, match="no checkpoint in"):
+        rllib.load(Run(tmp_path / "run"), rllib_toys.Chain())
+    assert not marker.exists()
 
 
 @pytest.mark.peers
@@ -292,6 +369,8 @@ def test_sampled_actions_follow_the_seed(tmp_path: Path) -> None:
         ("ppo", CHAIN, {"entropy": [[5, 0.1], [9, 0]]}, "RLlib's ppo refuses its settings"),
         ("ppo", CHAIN, {"num_env_runners": "two"}, "num_env_runners is 'two'"),
         ("dqn", CHAIN, {"clip": 0.2}, "unknown hyperparameter 'clip' of RLlib's dqn"),
+        ("ppo", CHAIN, {"callbacks_class": "os.system"}, "may name a class of RLlib's"),
+        ("ppo", CHAIN, {"model": {"custom_model": "os.system"}}, "may name a class of RLlib's"),
         ("sac", CHAIN, {}, "^sac knows no action masks"),
         ("dqn", REACH, {}, "^dqn acts in Discrete spaces"),
     ],
@@ -307,7 +386,7 @@ def test_bad_input_is_one_clear_error(
 def test_unwritable_checkpoint_is_one_clear_error(tmp_path: Path) -> None:
     config = start(tmp_path / "run", "ppo")
     (tmp_path / "run" / "checkpoints").write_text("in the way")
-    with pytest.raises(InputError, match="cannot write a checkpoint to"):
+    with pytest.raises(InputError, match=r"cannot write .*step-"):
         rllib.train(config, Run(tmp_path / "run"), lambda _: None)
 
 

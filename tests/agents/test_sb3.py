@@ -14,16 +14,18 @@ from sb3_contrib import MaskablePPO
 from stable_baselines3 import PPO
 
 from agents.engines import engine
-from agents.engines.base import DEFAULT_EXTRACTOR, Progress, TrainConfig
+from agents.engines.base import Progress, TrainConfig
 from agents.engines.episodes import CopiesVecEnv
 from agents.engines.sb3 import load, read, train
-from agents.engines.sb3_config import hyperparameters, make_envs, policy_kwargs, resolve
+from agents.engines.sb3_config import hyperparameters, make_envs, resolve
+from agents.engines.sb3_networks import policy_kwargs
 from agents.engines.sb3_policy import MaskedPolicy
 from agents.engines.vec_adapter import NativeVecEnv
 from agents.loading import load_agent
 from agents.policies.masked import MaskedCategorical
 from agents.rollout import rollout
 from agents.runs import Run, UnreadableCheckpointError
+from agents.tables import FLAT
 from hardware_sim.errors import InputError
 
 LINE = "tests.agents.toy:Line-v0"
@@ -97,7 +99,7 @@ def test_masks_are_used_where_they_exist_and_our_distribution_with_them() -> Non
     line, pole = gym.make(LINE), gym.make("CartPole-v1")
     assert resolve("ppo", line)[1].cls is MaskablePPO
     assert resolve("ppo", pole)[1].cls is PPO
-    kwargs = policy_kwargs({"extractor": DEFAULT_EXTRACTOR, "policy_kwargs": {}})
+    kwargs = policy_kwargs({"extractor": FLAT, "network": None, "policy_kwargs": {}})
     policy = MaskedPolicy(line.observation_space, line.action_space, lambda _: 1e-3, **kwargs)
     observation, _ = line.reset(seed=0)
     distribution = policy.get_distribution(

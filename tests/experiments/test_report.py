@@ -328,7 +328,7 @@ def reseal(change):
         (lambda r: r["episodes"][0].pop("actions"), "has no 'actions'"),
         (lambda r: r.update(episodes=[]), "holds no episodes"),
         (reseal(lambda r: r.update(env_id="Nothing-v0")), "unknown environment"),
-        (reseal(lambda r: r.update(env_kwargs={"colour": 1})), "cannot be made"),
+        (reseal(lambda r: r.update(env_kwargs={"colour": 1})), "unknown argument"),
         (reseal(lambda r: r["episodes"][0]["actions"].insert(0, 99)), "action 99"),
     ],
 )

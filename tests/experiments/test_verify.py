@@ -163,7 +163,7 @@ def test_all_differences_are_found(honest: str, tmp_path: Path) -> None:
         (lambda r: r["episodes"][1].update(seed=-4), "is negative"),
         (lambda r: r.update(format=3), "has format 3; allowed: 1, 2"),
         (lambda r: r.update(env_id="Nothing-v0"), "unknown environment"),
-        (lambda r: r.update(env_kwargs={"colour": 1}), "cannot be made"),
+        (lambda r: r.update(env_kwargs={"colour": 1}), "unknown argument"),
         (lambda r: r["episodes"][0].update(score=float("inf")), "no finite score"),
     ],
 )

@@ -1,6 +1,6 @@
 """The ids of the thermostat."""
 
-from envs.entry import Entry
+from envs.entry import Argument, Entry
 
 ENTRIES = (
     Entry(
@@ -12,5 +12,6 @@ ENTRIES = (
         backend="model of a room",
         summary="heat a room to a temperature while the weather changes",
         kwargs={"target_c": 20.0},
+        arguments={"target_c": Argument(float, low=15, high=25)},
     ),
 )
