@@ -1,6 +1,5 @@
 """``gymworks verify``: replays a result file and finds whatever does not hold."""
 
-import json
 import math
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +24,7 @@ from experiments.evaluate import (
 )
 from experiments.options import AsJson, Quiet, aside, print_json, printer
 from hardware_sim.errors import InputError
+from hardware_sim.reading import parse_json, read_json
 
 NUMBER = (int, float)
 FIELDS: dict[str, tuple[type, ...]] = {
@@ -60,12 +60,7 @@ def read_result(path: str | Path) -> Result:
         InputError: There is no such file, it is no JSON, or its fields are not those of
             :func:`experiments.evaluate.evaluate`.
     """
-    try:
-        result = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise InputError(f"{path} is not readable JSON: {error}") from None
+    result = read_json(path)
     _check(path, "the result", result, FIELDS)
     if result["format"] != FORMAT:
         raise InputError(f"{path} has format {result['format']}; allowed: {FORMAT}")
@@ -168,7 +163,7 @@ def _spec(stored: str | None, present: str | None) -> list[str]:
     if stored is None or present is None:
         return [] if stored == present else ["env_spec is not that of the environment"]
     try:
-        before, now = json.loads(stored), json.loads(present)
+        before, now = parse_json(stored), parse_json(present)
         return [
             f"env_spec has {name} {before[name]!r}, the environment {now[name]!r}"
             for name in TASK

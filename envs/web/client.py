@@ -23,6 +23,7 @@ from envs.web.selenium_page import SeleniumPage
 from envs.web.server import Lease
 from envs.web.snapshot import KEYS, Row, Snapshot, read_snapshot
 from hardware_sim.errors import InputError, choose
+from hardware_sim.reading import parse_json
 
 LOOK = "JSON.stringify(gymworks.snapshot())"  # faster than the browser's own account of a value
 MAX_LOOKS = 50
@@ -137,11 +138,11 @@ class BrowserClient:
     def _look(self, events: Sequence[Event], advance_ms: int | None = None) -> Snapshot:
         """Sends events and reads the page, the next one if they led to it."""
         time_ms = self._tick() if advance_ms is None else advance_ms
-        seen: dict[str, Any] = json.loads(self.page.step(events, time_ms, LOOK))
+        seen: dict[str, Any] = parse_json(self.page.step(events, time_ms, LOOK))
         for _ in range(MAX_LOOKS):
             if "leaving" not in seen:
                 break
-            seen = json.loads(self.page.step([], self._tick(), LOOK))
+            seen = parse_json(self.page.step([], self._tick(), LOOK))
         self.server.check(self.root)
         state = read_snapshot(seen)
         self.rows = state.rows
