@@ -30,7 +30,8 @@ FLAGS = (
     "--disable-breakpad",
     "--allow-pre-commit-input",  # or a click right after a page has loaded may be lost
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    "--no-proxy-server",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",  # of the shell
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",  # the same of Chromium
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-default-apps",

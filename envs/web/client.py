@@ -58,11 +58,15 @@ class BrowserClient:
     ) -> None:
         self.step_ms = step_ms
         self.ticks = 0
-        self.page = open_page(backend, size, start_time_ms, seed)
-        if isinstance(self.page, Page):
-            self.page.draws = draws
         self.lease = Lease()
         self.server = self.lease.server
+        try:
+            self.page = open_page(backend, size, start_time_ms, seed, self.server.address)
+        except BaseException:
+            self.lease.close()
+            raise
+        if isinstance(self.page, Page):
+            self.page.draws = draws
         self.root = self.server.mount(application)
         self.rows: list[Row | None] = []
         self.closed = False
@@ -165,16 +169,23 @@ class BrowserClient:
 
 
 def open_page(
-    backend: str, size: tuple[int, int], start_time_ms: int, seed: int
+    backend: str, size: tuple[int, int], start_time_ms: int, seed: int, server: str
 ) -> Page | SeleniumPage:
     """A blank page of a browser backend; see :class:`BrowserClient` for the arguments.
+
+    Args:
+        backend: Name of the backend.
+        size: Width and height of the viewport in CSS pixels.
+        start_time_ms: Moment at which the page's clock begins, in ms since 1970.
+        seed: Seeds the page's randomness.
+        server: An address of the only server that the page reaches.
 
     Raises:
         InputError: The browser is missing; the message names what to install.
     """
     if backend == "selenium":
-        return SeleniumPage(size, start_time_ms, first_script(seed))
-    return new_page(shared_browser(backend), size, start_time_ms, seed)
+        return SeleniumPage(size, start_time_ms, first_script(seed), server)
+    return new_page(shared_browser(backend), size, start_time_ms, seed, server)
 
 
 def _click(x: int, y: int) -> list[Event]:
