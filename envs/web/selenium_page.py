@@ -5,7 +5,6 @@ import io
 import os
 import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -20,6 +19,7 @@ from envs.web.chromium import FLAGS, WINDOW_FLAGS, die_with_parent, find_chromiu
 from envs.web.devtools import BrowserDiedError, CommandError
 from envs.web.inputs import Event, KeyDown, KeyUp, PointerDown, PointerMove, PointerUp, Text
 from envs.web.keys import CONTROL, KEYBOARD, SHIFT
+from envs.web.profile import Profile
 from hardware_sim.errors import InputError, choose
 
 VARIABLE = "GYMWORKS_WEBDRIVER"
@@ -78,14 +78,14 @@ class SeleniumPage:
         kind = choose("WebDriver browser", browser or os.environ.get(VARIABLE, "chrome"), BROWSERS)
         self.blocked = 0
         self._process: int | None = os.getpid()
-        self._folder = tempfile.mkdtemp(prefix="gymworks-")
+        self._profile = Profile()
         try:
             self._driver, self._keeper = keep(
-                lambda: _driver(kind, self._folder, urlsplit(server).netloc),
+                lambda: _driver(kind, self._profile.folder, urlsplit(server).netloc),
                 lambda driver: driver.service.process.wait(),
             )
         except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._profile.remove()
             raise
         try:
             found = self._driver.capabilities
@@ -147,7 +147,7 @@ class SeleniumPage:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         self._keeper.join()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._profile.remove()
 
     def _prepare(
         self, kind: str, size: tuple[int, int], start_time_ms: int, first_script: str

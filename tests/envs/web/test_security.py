@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,7 @@ from envs.web.client import open_page
 from envs.web.devtools import BrowserDiedError
 from envs.web.inputs import PointerDown, PointerMove, PointerUp
 from envs.web.page import new_page
+from envs.web.profile import PREFIX
 from hardware_sim.errors import InputError
 
 BROWSERS = ("shell", "chromium", "selenium")
@@ -281,6 +283,45 @@ def test_a_browser_dies_with_its_process(backend):
     holder.stdout.close()
     _, alive = psutil.wait_procs(family, timeout=GRACE_S)
     assert alive == []
+
+
+def held(backend, folder):
+    """A process with a browser whose temporary files are in a folder."""
+    command, variables = [sys.executable, "-c", HOLD, backend], {**os.environ, "TMPDIR": folder}
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE, env=variables)
+    assert holder.stdout.readline() == b"ready\n"
+    holder.stdout.close()
+    return holder
+
+
+@pytest.fixture
+def temporary(monkeypatch):
+    """A folder for temporary files of a short name, as browsers put sockets into it."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("backend", ["shell", "selenium"])
+def test_what_a_killed_process_leaves_goes_with_the_next_start(backend, temporary):
+    fresh = temporary / f"{PREFIX}fresh"  # one that is just being made has no lock yet
+    fresh.mkdir()
+    killed = held(backend, str(temporary))
+    (left,) = set(temporary.glob(f"{PREFIX}*")) - {fresh}
+    family = psutil.Process(killed.pid).children(recursive=True)
+    killed.kill()
+    killed.wait()
+    psutil.wait_procs(family, timeout=GRACE_S)
+    assert left.is_dir()
+    other = held("shell", str(temporary))
+    (kept,) = set(temporary.glob(f"{PREFIX}*")) - {fresh}
+    assert kept != left
+    launch("shell").close()
+    assert set(temporary.glob("*")) == {kept, fresh}
+    family = psutil.Process(other.pid).children(recursive=True)
+    other.kill()
+    other.wait()
+    psutil.wait_procs(family, timeout=GRACE_S)
 
 
 def browser_group(env):
