@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import math
 import re
 import shutil
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_atomic, write_json, write_text
+from hardware_sim.reading import read_json
 
 COLUMNS = (
     "step",
@@ -87,10 +87,7 @@ class Run:
         path = self.folder / "config.json"
         if not path.is_file():
             raise InputError(f"{self.folder} is not a run folder: it has no config.json")
-        try:
-            self.config: dict[str, Any] = json.loads(path.read_text())
-        except ValueError as error:
-            raise InputError(f"{path} is not readable JSON: {error}") from None
+        self.config: dict[str, Any] = read_json(path)
         self._columns: list[str] | None = None
         self._last_step = -1
 
@@ -269,10 +266,8 @@ class Run:
 
     def _best_mark(self) -> dict[str, Any] | None:
         try:
-            mark: dict[str, Any] = json.loads(
-                (self.folder / "checkpoints" / "best.json").read_text()
-            )
-        except (FileNotFoundError, ValueError):
+            mark: dict[str, Any] = read_json(self.folder / "checkpoints" / "best.json")
+        except InputError:
             return None
         return mark
 
@@ -369,10 +364,7 @@ class Run:
         path = self.folder / name
         if not path.exists():
             return None
-        try:
-            value: dict[str, Any] = json.loads(path.read_text())
-        except ValueError as error:
-            raise InputError(f"{path} is not readable JSON: {error}") from None
+        value: dict[str, Any] = read_json(path)
         return value
 
 

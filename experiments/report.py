@@ -25,7 +25,8 @@ def command(
     from experiments.page import render  # matplotlib and pages are slow to import
     from experiments.report_results import result_sections
     from experiments.report_runs import run_sections, sweep_sections
-    from experiments.report_sources import read_json, read_sources
+    from experiments.report_sources import read_sources
+    from hardware_sim.reading import read_json
 
     with aside(quiet).status("reading and replaying"):
         found = read_sources(sources)

@@ -1,15 +1,14 @@
 """Sources of a report: the runs, results and sweeps behind the paths that a person names."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from agents.runs import Run
 from experiments.report_runs import run_names
 from experiments.results import Result, read_unchanged
 from hardware_sim.errors import InputError
+from hardware_sim.reading import read_json
 
 
 @dataclass
@@ -99,15 +98,3 @@ def _read(found: Sources, files: list[Path]) -> None:
             )
         found.results.append(result)
         found.agents.append(agent)
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file.
-
-    Raises:
-        InputError: It cannot be read or is not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error

@@ -13,6 +13,7 @@ from envs.registration import ENTRIES, normalised, references
 from experiments import statistics
 from experiments.seeds import Seeds, named
 from hardware_sim.errors import InputError
+from hardware_sim.reading import read_json
 
 FORMAT = 2
 LEGACY = 1
@@ -71,12 +72,7 @@ def read_result(path: str | Path) -> Result:
         InputError: There is no such file, it is no JSON, or its fields are not those of
             :func:`experiments.evaluate.evaluate`.
     """
-    try:
-        result = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise InputError(f"{path} is not readable JSON: {error}") from None
+    result = read_json(path)
     _check(path, "the result", result, FIELDS)
     if result["format"] not in (FORMAT, LEGACY):
         raise InputError(f"{path} has format {result['format']}; allowed: {LEGACY}, {FORMAT}")

@@ -1,6 +1,5 @@
 """The trials of a sweep: their hyperparameters, and one trial as Ray Tune runs it."""
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from agents.engines.base import Progress, TrainConfig
 from agents.runs import Run
 from hardware_sim.errors import InputError, choose
 from hardware_sim.files import write_json
+from hardware_sim.reading import read_json
 
 KINDS = ("loguniform", "uniform", "choice")
 OBJECTIVE = "mean_reward"
@@ -72,10 +72,8 @@ def trial_folder(folder: str | Path, index: int) -> Path:
 
 def progress_of(folder: str | Path, index: int) -> dict[str, Any]:
     """The metrics that a trial last reported, ``{}`` before its first report."""
-    try:
-        metrics: dict[str, Any] = json.loads((trial_folder(folder, index) / REPORTED).read_text())
-    except FileNotFoundError:
-        return {}
+    path = trial_folder(folder, index) / REPORTED
+    metrics: dict[str, Any] = read_json(path) if path.is_file() else {}
     return metrics
 
 

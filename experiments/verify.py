@@ -1,6 +1,5 @@
 """``gymworks verify``: replays a result file and finds whatever does not hold."""
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from experiments.results import (
 )
 from experiments.seeds import Seeds, drawn, episode_seed
 from hardware_sim.errors import InputError
+from hardware_sim.reading import parse_json
 
 TASK = ("id", "kwargs", "max_episode_steps")  # of a spec: what makes it another task
 REPLAYED = ("return", "score", "length", "is_success")
@@ -251,7 +251,7 @@ def _spec(stored: str | None, present: str | None) -> list[str]:
     if stored is None or present is None:
         return [] if stored == present else ["env_spec is not that of the environment"]
     try:
-        before, now = json.loads(stored), json.loads(present)
+        before, now = parse_json(stored), parse_json(present)
         return [
             f"env_spec has {name} {before[name]!r}, the environment {now[name]!r}"
             for name in TASK

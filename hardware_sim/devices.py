@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware_sim.errors import InputError, choose
+from hardware_sim.reading import read_json
 
 MAX_DEVICES = 64
 """The simulator keeps a set of destination devices in one 64-bit word."""
@@ -105,8 +106,8 @@ class Cluster:
         if name.endswith(".json"):
             path = Path(name)
             try:
-                return cls.from_json(path.stem, json.loads(path.read_text()))
-            except (OSError, ValueError) as error:
+                return cls.from_json(path.stem, read_json(path))
+            except (ValueError, OverflowError) as error:
                 raise InputError(f"cannot read cluster file {path}: {error}") from error
         table = _table("clusters.json")
         return cls.from_json(name, table[choose("cluster", name, list(table))])

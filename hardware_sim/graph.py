@@ -1,8 +1,8 @@
 """Op graphs: the operations of a network, their costs, and the data that flows between them."""
 
 import gzip
+import heapq
 import json
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_atomic
+from hardware_sim.reading import read_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +126,7 @@ class OpGraph:
         return cls(
             name=name,
             ops=tuple(ops[i] for i in order),
-            kinds=tuple((kinds or ["op"] * count)[i] for i in order),
+            kinds=tuple("op" if kinds is None else kinds[i] for i in order),
             flops=_figures(name, "flops", flops, ops)[order],
             traffic_bytes=_figures(name, "traffic_bytes", traffic_bytes, ops)[order],
             measured_ms=np.array(columns).reshape(len(columns), count).T[order],
@@ -209,15 +210,10 @@ class OpGraph:
         """Reads a graph from a ``.json`` or ``.json.gz`` file.
 
         Raises:
-            InputError: The file is missing, not JSON, or not an op graph.
+            InputError: The file is missing, not JSON, not an op graph, or beyond the limits of
+                :mod:`hardware_sim.reading`.
         """
-        path = Path(path)
-        try:
-            data = path.read_bytes()
-            value = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
-        except (OSError, ValueError, EOFError, zlib.error) as error:
-            raise InputError(f"cannot read graph file {path}: {error}") from error
-        return cls.from_json(value)
+        return cls.from_json(read_json(path))
 
     def save(self, path: str | Path) -> None:
         """Writes the graph to a ``.json`` or ``.json.gz`` file, whole or not at all."""
@@ -309,11 +305,20 @@ def _topological_order(
     name: str, ops: Sequence[str], pairs: Sequence[tuple[int, int]]
 ) -> NDArray[np.int64]:
     """Op numbers in topological order, ties by the given order."""
-    graph: nx.DiGraph[int] = nx.DiGraph(pairs)
-    graph.add_nodes_from(range(len(ops)))
-    try:
-        order = list(nx.lexicographical_topological_sort(graph))
-    except nx.NetworkXUnfeasible:
-        cycle = " -> ".join(ops[u] for u, _ in nx.find_cycle(graph))
-        raise InputError(f"graph {name!r} has a cycle: {cycle}; it must be acyclic") from None
+    consumers: list[list[int]] = [[] for _ in ops]
+    missing = [0] * len(ops)
+    for producer, consumer in pairs:
+        consumers[producer].append(consumer)
+        missing[consumer] += 1
+    ready = [op for op, inputs in enumerate(missing) if not inputs]  # sorted, and so a heap
+    order: list[int] = []
+    while ready:
+        order.append(heapq.heappop(ready))
+        for consumer in consumers[order[-1]]:
+            missing[consumer] -= 1
+            if not missing[consumer]:
+                heapq.heappush(ready, consumer)
+    if len(order) < len(ops):
+        cycle = " -> ".join(ops[u] for u, _ in nx.find_cycle(nx.DiGraph(pairs)))
+        raise InputError(f"graph {name!r} has a cycle: {cycle}; it must be acyclic")
     return np.array(order, np.int64)

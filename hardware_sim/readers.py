@@ -5,11 +5,9 @@ file, and raises :class:`InputError` for a file that is missing, not JSON, not o
 directed acyclic graph. :func:`read` finds out the format by itself.
 """
 
-import gzip
-import json
 import math
 import re
-import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from hardware_sim.errors import InputError
 from hardware_sim.graph import OpGraph
+from hardware_sim.reading import read_json
 from hardware_sim.training import training_step
 
 UNIT_BYTES = 1e6
@@ -48,7 +47,7 @@ def read(path: str | Path) -> OpGraph:
     Raises:
         InputError: See the module; also where the format is none of these.
     """
-    value = _json(path)
+    value = read_json(path)
     fields = value if isinstance(value, dict) else {}
     nodes = fields.get("nodes")
     node = nodes[0] if isinstance(nodes, list) and nodes and isinstance(nodes[0], dict) else {}
@@ -263,10 +262,11 @@ def _msr_names(nodes: list[dict[str, Any]]) -> dict[int, str]:
     """Unique op names by node id."""
     ids = [node["id"] for node in nodes]
     if len(set(ids)) < len(ids):
-        raise InputError(f"node ids must be unique; {max(ids, key=ids.count)} is repeated")
+        repeated = Counter(ids).most_common(1)[0][0]
+        raise InputError(f"node ids must be unique; {repeated} is repeated")
     names = [str(node.get("name", node["id"])) for node in nodes]
-    repeated = len(set(names)) < len(names)
-    return {i: f"{name}#{i}" if repeated else name for i, name in zip(ids, names, strict=True)}
+    ambiguous = len(set(names)) < len(names)
+    return {i: f"{name}#{i}" if ambiguous else name for i, name in zip(ids, names, strict=True)}
 
 
 def _name(path: str | Path) -> str:
@@ -274,19 +274,10 @@ def _name(path: str | Path) -> str:
     return Path(path).name.removesuffix(".gz").removesuffix(".json")
 
 
-def _json(path: str | Path) -> Any:
-    """The content of a JSON file, compressed or not."""
-    try:
-        data = Path(path).read_bytes()
-        return json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
-    except (OSError, ValueError, EOFError, zlib.error) as error:
-        raise InputError(f"cannot read graph file {path}: {error}") from error
-
-
 @contextmanager
 def _reading(path: str | Path, kind: str) -> Iterator[Any]:
     """Gives the content of a file; a field that is missing or of a wrong type is bad input."""
-    value = _json(path)
+    value = read_json(path)
     try:
         yield value
     except InputError:

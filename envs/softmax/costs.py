@@ -1,6 +1,5 @@
 """Times of an output layer of the softmax: a measured table, and reading between its entries."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
+from hardware_sim.reading import read_json
 
 KINDS = ("training", "forward")
 """A training step (loss, and gradients of the weights and of the input), or the loss alone."""
@@ -113,12 +113,12 @@ class CostTable:
             InputError: The file cannot be read or holds no cost table.
         """
         try:
-            values = json.loads(Path(path).read_text())
+            values = read_json(path)
             arrays = [np.array(values[name], float) for name in ("hidden", "rows", "words", "ms")]
             return cls(
                 arrays[0], arrays[1], arrays[2], arrays[3], values["kind"], values["machine"]
             )
-        except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} holds no cost table: {error}") from None
 
 

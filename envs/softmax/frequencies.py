@@ -1,8 +1,6 @@
 """Word frequencies: counts that people bring, and the curves that ship with the package."""
 
-import gzip
 import json
-import lzma
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,12 +8,12 @@ from importlib import import_module
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hardware_sim.errors import InputError, choose
+from hardware_sim.reading import FILE_BYTES, read_bytes, read_lines
 
 
 def check_counts(counts: ArrayLike) -> NDArray[np.float64]:
@@ -129,24 +127,22 @@ def read_counts(path: str | Path) -> tuple[list[str], NDArray[np.float64]]:
     path = Path(path)
     if path.name.endswith(".msgpack.gz"):
         return _read_bins(path)
-    openers: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
     words, counts = [], []
-    try:
-        with openers.get(path.suffix, open)(path, "rt", encoding="utf8") as lines:
-            for number, line in enumerate(lines, 1):
-                word, _, count = line.strip().replace("\t", " ").rpartition(" ")
-                if not line.strip():
-                    continue
-                try:
-                    counts.append(float(count))
-                except ValueError:
-                    raise InputError(
-                        f"{path}, line {number}: expected a word and its count; saw "
-                        f"{line.strip()[:60]!r}"
-                    ) from None
-                words.append(word)
-    except (OSError, lzma.LZMAError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
+    for number, raw in enumerate(read_lines(path, FILE_BYTES), 1):
+        try:
+            line = raw.decode().strip().replace("\t", " ")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path} cannot be read: {error}") from None
+        word, _, count = line.rpartition(" ")
+        if not line:
+            continue
+        try:
+            counts.append(float(count))
+        except ValueError:
+            raise InputError(
+                f"{path}, line {number}: expected a word and its count; saw {line[:60]!r}"
+            ) from None
+        words.append(word)
     return _sorted(words, np.array(counts, np.float64))
 
 
@@ -157,8 +153,8 @@ def _read_bins(path: Path) -> tuple[list[str], NDArray[np.float64]]:
     except ImportError:
         raise InputError(f"{path} needs the package msgpack: pip install msgpack") from None
     try:
-        header, *bins = unpack(gzip.decompress(path.read_bytes()), raw=False)
-    except (OSError, EOFError, ValueError, TypeError) as error:
+        header, *bins = unpack(read_bytes(path), raw=False)
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
     if not isinstance(header, dict) or header.get("format") != "cB":
         raise InputError(f"{path} is no wordfreq list: its header is {header!r}")

@@ -17,9 +17,11 @@ class Tab(Protocol):
 
     Attributes:
         size: Width and height of the viewport in CSS pixels.
+        host: The only server that it reaches, ``"127.0.0.1:port"``.
     """
 
     size: tuple[int, int]
+    host: str
 
     def dispose(self) -> None:
         """Frees the page without waiting for it."""

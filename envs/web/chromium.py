@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from threading import Thread
 from typing import TypeVar
 
 from envs.web.devtools import BrowserDiedError, CommandError, Pipe
+from envs.web.profile import Profile
 from hardware_sim.errors import InputError, choose
 
 log = logging.getLogger("gymworks")
@@ -30,7 +30,8 @@ FLAGS = (
     "--disable-breakpad",
     "--allow-pre-commit-input",  # or a click right after a page has loaded may be lost
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    "--no-proxy-server",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",  # of the shell
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",  # the same of Chromium
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-default-apps",
@@ -115,7 +116,7 @@ class Process:
     backend: str
     pipe: Pipe
     popen: subprocess.Popen[bytes]
-    folder: str
+    profile: Profile
     keeper: Thread
     product: str = ""
     owner: int = field(default_factory=os.getpid)
@@ -128,7 +129,7 @@ class Process:
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.keeper.join()
         self.pipe.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.profile.remove()
 
 
 def launch(backend: str, timeout_s: float = 30.0) -> Process:
@@ -149,7 +150,7 @@ def launch(backend: str, timeout_s: float = 30.0) -> Process:
     try:
         process.product = process.pipe.call("Browser.getVersion")["product"]
     except (BrowserDiedError, CommandError) as error:
-        lines = Path(process.folder, "stderr.txt").read_text(errors="replace").splitlines()
+        lines = Path(process.profile.folder, "stderr.txt").read_text(errors="replace").splitlines()
         process.close()
         reason = next((line.strip() for line in reversed(lines) if line.strip()), str(error))
         raise InputError(
@@ -166,7 +167,8 @@ def launch(backend: str, timeout_s: float = 30.0) -> Process:
 
 def _start(kind: str, program: str, timeout_s: float) -> Process:
     """Starts a program with a pipe to it, which may still turn out to be no browser."""
-    folder = tempfile.mkdtemp(prefix="gymworks-")
+    profile = Profile()
+    folder = profile.folder
     flags = [*FLAGS, f"--user-data-dir={folder}"]
     flags += FRAME_FLAGS if kind == "shell" else WINDOW_FLAGS
     if os.geteuid() == 0:
@@ -200,12 +202,12 @@ def _start(kind: str, program: str, timeout_s: float) -> Process:
     except OSError as error:
         for end in (ours_in, ours_out):
             os.close(end)
-        shutil.rmtree(folder)
+        profile.remove()
         raise InputError(f"{program} cannot be run ({error}); {_remedy(kind)}") from error
     finally:
         os.close(theirs_in)
         os.close(theirs_out)
-    return Process(kind, Pipe(ours_in, ours_out, timeout_s), popen, folder, keeper)
+    return Process(kind, Pipe(ours_in, ours_out, timeout_s), popen, profile, keeper)
 
 
 def keep(run: Callable[[], Started], wait: Callable[[Started], object]) -> tuple[Started, Thread]:

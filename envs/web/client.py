@@ -23,6 +23,7 @@ from envs.web.selenium_page import SeleniumPage
 from envs.web.server import Lease
 from envs.web.snapshot import KEYS, Row, Snapshot, read_snapshot
 from hardware_sim.errors import InputError, choose
+from hardware_sim.reading import parse_json
 
 LOOK = "JSON.stringify(gymworks.snapshot())"  # faster than the browser's own account of a value
 MAX_LOOKS = 50
@@ -57,11 +58,15 @@ class BrowserClient:
     ) -> None:
         self.step_ms = step_ms
         self.ticks = 0
-        self.page = open_page(backend, size, start_time_ms, seed)
-        if isinstance(self.page, Page):
-            self.page.draws = draws
         self.lease = Lease()
         self.server = self.lease.server
+        try:
+            self.page = open_page(backend, size, start_time_ms, seed, self.server.address)
+        except BaseException:
+            self.lease.close()
+            raise
+        if isinstance(self.page, Page):
+            self.page.draws = draws
         self.root = self.server.mount(application)
         self.rows: list[Row | None] = []
         self.closed = False
@@ -137,11 +142,11 @@ class BrowserClient:
     def _look(self, events: Sequence[Event], advance_ms: int | None = None) -> Snapshot:
         """Sends events and reads the page, the next one if they led to it."""
         time_ms = self._tick() if advance_ms is None else advance_ms
-        seen: dict[str, Any] = json.loads(self.page.step(events, time_ms, LOOK))
+        seen: dict[str, Any] = parse_json(self.page.step(events, time_ms, LOOK))
         for _ in range(MAX_LOOKS):
             if "leaving" not in seen:
                 break
-            seen = json.loads(self.page.step([], self._tick(), LOOK))
+            seen = parse_json(self.page.step([], self._tick(), LOOK))
         self.server.check(self.root)
         state = read_snapshot(seen)
         self.rows = state.rows
@@ -164,16 +169,23 @@ class BrowserClient:
 
 
 def open_page(
-    backend: str, size: tuple[int, int], start_time_ms: int, seed: int
+    backend: str, size: tuple[int, int], start_time_ms: int, seed: int, server: str
 ) -> Page | SeleniumPage:
     """A blank page of a browser backend; see :class:`BrowserClient` for the arguments.
+
+    Args:
+        backend: Name of the backend.
+        size: Width and height of the viewport in CSS pixels.
+        start_time_ms: Moment at which the page's clock begins, in ms since 1970.
+        seed: Seeds the page's randomness.
+        server: An address of the only server that the page reaches.
 
     Raises:
         InputError: The browser is missing; the message names what to install.
     """
     if backend == "selenium":
-        return SeleniumPage(size, start_time_ms, first_script(seed))
-    return new_page(shared_browser(backend), size, start_time_ms, seed)
+        return SeleniumPage(size, start_time_ms, first_script(seed), server)
+    return new_page(shared_browser(backend), size, start_time_ms, seed, server)
 
 
 def _click(x: int, y: int) -> list[Event]:

@@ -35,6 +35,7 @@ from envs.web.demonstration import (
 from envs.web.snapshot import Row, Snapshot, read_row
 from hardware_sim.errors import InputError, choose
 from hardware_sim.files import write_atomic
+from hardware_sim.reading import parse_json, read_lines
 
 FORMAT = 1
 SUFFIXES = (".jsonl", ".jsonl.xz")
@@ -92,14 +93,7 @@ def read_demonstrations(path: str | Path) -> Iterator[Demonstration]:
         InputError: There is no such file, or a line is not as it was written; the message has its
             number.
     """
-    reader = _Reader(Path(path))
-    try:
-        with _opened(Path(path)) as file:
-            yield from reader.demonstrations(file)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (EOFError, lzma.LZMAError) as error:
-        raise InputError(f"{path}, after line {reader.number}: {error}") from error
+    yield from _Reader(Path(path)).demonstrations(read_lines(path))
 
 
 def demonstration_files(paths: Iterable[str | Path]) -> list[Path]:
@@ -117,10 +111,6 @@ def demonstration_files(paths: Iterable[str | Path]) -> list[Path]:
             raise InputError(f"{path} does not exist")
         found += inside if path.is_dir() else [path]
     return found
-
-
-def _opened(path: Path) -> Any:
-    return lzma.open(path) if path.suffix == ".xz" else path.open("rb")
 
 
 def _lines(demonstrations: Iterable[Demonstration]) -> Iterator[bytes]:
@@ -202,7 +192,7 @@ class _Reader:
         self.number += 1
         text, found, check = raw.decode("utf-8", "replace").rpartition(_CHECK)
         try:
-            body = json.loads(text + "}", parse_constant=self._refuse)
+            body = parse_json(text + "}", self._refuse)
         except ValueError as error:
             self._refuse(f"it is cut off or no line of a demonstration ({error})")
         if self.check == "":

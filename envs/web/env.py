@@ -248,6 +248,9 @@ class WebEnv(gym.Env[Observation, Any]):
     def _client(self, recorder: Recorder, task: Task, seed: int) -> Client:
         if self.backend == "twin":
             return TwinClient(recorder)
+        if self.lease is not None and not self.lease.server.running:
+            self.lease.close()
+            self.lease = None
         if self.lease is None:
             self.lease = Lease()
         step_ms = 1000 / self.frame_rate

@@ -8,7 +8,6 @@ marked ``recordingTarget``.
 """
 
 import json
-import lzma
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from envs.web.demonstration import END, EVENTS, Demonstration, Step
 from envs.web.keys import NAMED
 from envs.web.snapshot import Row, Snapshot
 from hardware_sim.errors import InputError
+from hardware_sim.reading import parse_json, read_lines
 
 PREFIX = "miniwob/"
 """First part of the ids of imported demonstrations; the task's name follows."""
@@ -40,17 +40,15 @@ def read_miniwob(path: str | Path) -> Iterator[Demonstration]:
             number.
     """
     path = Path(path)
-    task, number = path.name.partition(".jsonl")[0], 0
-    try:
-        with lzma.open(path) if path.suffix == ".xz" else path.open("rb") as file:
-            for number, line in enumerate(file, 1):  # noqa: B007
-                yield from_miniwob(json.loads(line), task)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (EOFError, lzma.LZMAError) as error:
-        raise InputError(f"{path}, after line {number}: {error}") from error
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}, line {number}: no MiniWoB demonstration ({error!r})") from error
+    task = path.name.partition(".jsonl")[0]
+    for number, line in enumerate(read_lines(path), 1):
+        try:
+            given = from_miniwob(parse_json(line), task)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{path}, line {number}: no MiniWoB demonstration ({error!r})"
+            ) from error
+        yield given
 
 
 def from_miniwob(given: Json, task: str) -> Demonstration:
@@ -96,7 +94,7 @@ def from_miniwob(given: Json, task: str) -> Demonstration:
 def _fields(utterance: Any) -> tuple[tuple[str, str], ...]:
     """Names and texts of an utterance that is a JSON object, else nothing."""
     if isinstance(utterance, str) and utterance.startswith("{"):
-        utterance = json.loads(utterance)
+        utterance = parse_json(utterance)
     if not isinstance(utterance, dict):
         return ()
     return tuple((name, str(text)) for name, text in utterance.items())

@@ -19,7 +19,6 @@ from envs.web.inputs import Event, PointerMove, commands
 
 FIRST_FRAMES = 10
 """Frames at most that a new page is given to show itself."""
-HOST = "127.0.0.1"
 PICTURE: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
 QUIET_S = 0.003
 """Seconds that a loading page may be silent before it gets a frame, for which it may be waiting."""
@@ -35,43 +34,51 @@ def first_script(seed: int) -> str:
     return _first_script().replace("SEED", str(seed))
 
 
-def new_page(browser: Browser, size: tuple[int, int], start_time_ms: int, seed: int) -> "Page":
+def new_page(
+    browser: Browser, size: tuple[int, int], start_time_ms: int, seed: int, server: str
+) -> "Page":
     """A page in a fresh context of a browser, begun; see :class:`Page` and :meth:`Page.begin`."""
-    prepare(browser, size)
+    host = urlsplit(server).netloc
+    prepare(browser, size, host)
     spare, browser.spare = browser.spare, None
-    page = spare if isinstance(spare, Page) else Page(browser, size)
+    page = spare if isinstance(spare, Page) else Page(browser, size, host)
     page.begin(start_time_ms, seed)
     browser.pages.add(page)
     return page
 
 
-def prepare(browser: Browser, size: tuple[int, int]) -> None:
-    """Sees to it that a page of a size is being made ready for the next to ask for one."""
-    if browser.spare is not None and browser.spare.size != size:
+def prepare(browser: Browser, size: tuple[int, int], host: str) -> None:
+    """Sees to it that a page of a size and host is being made ready for the next to ask for one."""
+    if browser.spare is not None and (browser.spare.size, browser.spare.host) != (size, host):
         browser.spare.dispose()
         browser.spare = None
     if browser.spare is None and not browser.worn:
-        browser.spare = Page(browser, size)
+        browser.spare = Page(browser, size, host)
         browser.opened += 1
 
 
 class Page:
     """One page in a context of its own: no cookies, cache or storage shared with others.
 
+    It reaches one server and nothing else, no other port of this machine either: its requests are
+    looked at one by one, and what the browser does not show (workers, sockets) goes to a proxy,
+    for which that server stands in and which serves nobody.
+
     It is prepared while others are in use; :meth:`begin` waits until it is ready.
 
     Args:
         browser: The process it lives in.
         size: Width and height of the viewport in CSS pixels.
+        host: The server, ``"127.0.0.1:port"``.
 
     Attributes:
-        blocked: Requests to other hosts that were refused.
+        blocked: Requests to others that were refused.
         draws: Whether every step draws the page, for those who ask for its pixels each time.
     """
 
-    def __init__(self, browser: Browser, size: tuple[int, int]) -> None:
+    def __init__(self, browser: Browser, size: tuple[int, int], host: str) -> None:
         self.browser = browser
-        self.size = size
+        self.size, self.host = size, host
         self.pipe = browser.process.pipe
         self.frames = browser.process.backend == "shell"
         self.blocked = 0
@@ -148,7 +155,7 @@ class Page:
         if not events:
             return
         self._drawn = False
-        prepare(self.browser, self.size)
+        prepare(self.browser, self.size, self.host)
         numbers = [
             self._send(method, **params) for event in events for method, params in commands(event)
         ]
@@ -258,7 +265,8 @@ class Page:
     def _prepare(self) -> Work:
         """Opens the page, as far as it does not depend on the episode."""
         send = self.pipe.send
-        made = yield send("Target.createBrowserContext", disposeOnDetach=True)
+        wall = {"proxyServer": self.host, "proxyBypassList": f"<-loopback>;{self.host}"}
+        made = yield send("Target.createBrowserContext", disposeOnDetach=True, **wall)
         context = self.context = made["browserContextId"]
         yield send("Browser.setDownloadBehavior", behavior="deny", browserContextId=context)
         width, height = self.size
@@ -304,11 +312,11 @@ class Page:
             self._crashed = True
 
     def _admit(self, paused: Message) -> None:
-        """Lets a request pass if it stays on this machine; the page stays if it was to be left."""
+        """Lets a request to the page's server pass; the page stays if it was to be left."""
         request, address = paused["requestId"], urlsplit(paused["request"]["url"])
         page = paused["resourceType"] == "Document"
         self._asked |= not page  # a frame while one page follows another may be its last
-        if address.scheme == "http" and address.hostname == HOST:
+        if address.scheme == "http" and address.netloc == self.host:
             self._send_and_forget("Fetch.continueRequest", requestId=request)
         else:
             self.blocked += 1

@@ -30,6 +30,7 @@ from envs.web.env import load_task
 from envs.web.server import ASIDE, Answer
 from envs.web.snapshot import read_snapshot
 from hardware_sim.errors import InputError, choose
+from hardware_sim.reading import parse_json
 
 PATIENCE_S = 5.0
 """Seconds that an answered episode waits for its last page to report that it has loaded."""
@@ -211,7 +212,7 @@ class Desk:
     def _take(self, body: bytes) -> None:
         """Takes a step; one that comes after the end is no part of the episode."""
         try:
-            line = json.loads(body)
+            line = parse_json(body)
         except ValueError as error:
             raise InputError(f"no step of a recording: {error}") from None
         recording = self.recording

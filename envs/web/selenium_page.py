@@ -5,11 +5,11 @@ import io
 import os
 import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from envs.web.chromium import FLAGS, WINDOW_FLAGS, die_with_parent, find_chromiu
 from envs.web.devtools import BrowserDiedError, CommandError
 from envs.web.inputs import Event, KeyDown, KeyUp, PointerDown, PointerMove, PointerUp, Text
 from envs.web.keys import CONTROL, KEYBOARD, SHIFT
+from envs.web.profile import Profile
 from hardware_sim.errors import InputError, choose
 
 VARIABLE = "GYMWORKS_WEBDRIVER"
@@ -47,12 +48,14 @@ class SeleniumPage:
     * Page time is not virtual: it passes as on the wall, so that pages with timers or animations
       are not reproducible to the millisecond. Chrome and Edge begin each episode at
       ``start_time_ms`` and seed ``Math.random``; Firefox does neither.
-    * Requests to other hosts are refused by the browser's settings and not counted.
+    * Requests to other hosts, and to other ports of this machine, are refused by the browser's
+      settings and not counted.
 
     Args:
         size: Width and height of the viewport in CSS pixels.
         start_time_ms: Moment at which the page's clock begins, in ms since 1970.
         first_script: The script that runs before each page's own; it seeds their randomness.
+        server: An address of the only server that the page reaches.
         browser: One of ``BROWSERS``; empty for the variable's, or else ``"chrome"``.
 
     Attributes:
@@ -65,18 +68,24 @@ class SeleniumPage:
     """
 
     def __init__(
-        self, size: tuple[int, int], start_time_ms: int, first_script: str, browser: str = ""
+        self,
+        size: tuple[int, int],
+        start_time_ms: int,
+        first_script: str,
+        server: str,
+        browser: str = "",
     ) -> None:
         kind = choose("WebDriver browser", browser or os.environ.get(VARIABLE, "chrome"), BROWSERS)
         self.blocked = 0
         self._process: int | None = os.getpid()
-        self._folder = tempfile.mkdtemp(prefix="gymworks-")
+        self._profile = Profile()
         try:
             self._driver, self._keeper = keep(
-                lambda: _driver(kind, self._folder), lambda driver: driver.service.process.wait()
+                lambda: _driver(kind, self._profile.folder, urlsplit(server).netloc),
+                lambda driver: driver.service.process.wait(),
             )
         except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._profile.remove()
             raise
         try:
             found = self._driver.capabilities
@@ -138,7 +147,7 @@ class SeleniumPage:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         self._keeper.join()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._profile.remove()
 
     def _prepare(
         self, kind: str, size: tuple[int, int], start_time_ms: int, first_script: str
@@ -207,8 +216,8 @@ def _strokes(event: Text | KeyDown | KeyUp) -> Iterator[tuple[str, str]]:
         yield from (("key_up", modifier) for modifier in held)
 
 
-def _driver(kind: str, folder: str) -> Any:
-    """Starts a driver with its browser.
+def _driver(kind: str, folder: str, host: str) -> Any:
+    """Starts a driver with its browser, which reaches one host only.
 
     Raises:
         InputError: Selenium, the browser or its driver is missing.
@@ -225,14 +234,16 @@ def _driver(kind: str, folder: str) -> Any:
     }
     makers: dict[str, Callable[[], Any]] = {
         "chrome": lambda: webdriver.Chrome(
-            _chromium_options(webdriver.ChromeOptions(), find_chromium("chromium")[1]),
+            _chromium_options(webdriver.ChromeOptions(), find_chromium("chromium")[1], host),
             webdriver.ChromeService(shutil.which("chromedriver"), **settings),
         ),
         "edge": lambda: webdriver.Edge(
-            _chromium_options(webdriver.EdgeOptions(), ""), webdriver.EdgeService(**settings)
+            _chromium_options(webdriver.EdgeOptions(), "", host),
+            webdriver.EdgeService(**settings),
         ),
         "firefox": lambda: webdriver.Firefox(
-            _firefox_options(webdriver.FirefoxOptions()), webdriver.FirefoxService(**settings)
+            _firefox_options(webdriver.FirefoxOptions(), host),
+            webdriver.FirefoxService(**settings),
         ),
     }
     try:
@@ -247,31 +258,35 @@ def _driver(kind: str, folder: str) -> Any:
     return driver
 
 
-def _chromium_options(options: Any, program: str) -> Any:
+def _chromium_options(options: Any, program: str, host: str) -> Any:
     """Those of our own driver; dialogs are dismissed."""
     options.unhandled_prompt_behavior = "dismiss"
     options.binary_location = program
-    for flag in (*FLAGS, *WINDOW_FLAGS):
+    wall = f"--proxy-server={host}", f"--proxy-bypass-list=<-loopback>;{host}"
+    for flag in (*FLAGS, *WINDOW_FLAGS, *wall):
         options.add_argument(flag)
     if os.geteuid() == 0:
         options.add_argument("--no-sandbox")
     return options
 
 
-def _firefox_options(options: Any) -> Any:
-    """No window, no dialogs, and a proxy that is not there for all but this machine."""
+def _firefox_options(options: Any, host: str) -> Any:
+    """No window, no dialogs, and for all but one server a proxy that serves nobody: that server."""
     options.unhandled_prompt_behavior = "dismiss"
+    name, _, port = host.partition(":")
     options.add_argument("-headless")
-    for name, value in {
+    for preference, value in {
         "network.proxy.type": 1,
-        "network.proxy.http": "127.0.0.1",
-        "network.proxy.http_port": 9,
-        "network.proxy.ssl": "127.0.0.1",
-        "network.proxy.ssl_port": 9,
-        "network.proxy.no_proxies_on": "127.0.0.1",
+        "network.proxy.http": name,
+        "network.proxy.http_port": int(port),
+        "network.proxy.ssl": name,
+        "network.proxy.ssl_port": int(port),
+        "network.proxy.allow_hijacking_localhost": True,
+        "network.proxy.no_proxies_on": host,
+        "media.peerconnection.enabled": False,
         "browser.link.open_newwindow": 1,
     }.items():
-        options.set_preference(name, value)
+        options.set_preference(preference, value)
     return options
 
 

@@ -16,6 +16,9 @@ from hardware_sim.errors import InputError
 
 LARGEST_BODY = 1 << 16
 
+PATIENCE_S = 10.0
+"""Seconds that a body may be silent before its connection is closed."""
+
 ASIDE = "~"
 """First character of the paths that belong to an observer and not to the application."""
 
@@ -51,6 +54,7 @@ class Server:
 
     Attributes:
         address: ``http://127.0.0.1:port``.
+        users: How many have acquired it and not released it.
 
     Args:
         port: Port to listen on; 0 takes a free one.
@@ -60,6 +64,7 @@ class Server:
     """
 
     def __init__(self, port: int = 0) -> None:
+        self.users = 0
         self.applications: dict[str, Application] = {}
         self.observers: dict[str, Observer] = {}
         self.failures: dict[str, Exception] = {}
@@ -76,7 +81,8 @@ class Server:
             raise InputError(f"port {port} of 127.0.0.1 cannot be had: {error}") from error
         self._http.daemon_threads = True
         self.address = f"http://127.0.0.1:{self._http.server_address[1]}"
-        Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
+        self._thread = Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
 
     def mount(self, application: Application, observer: Observer | None = None) -> str:
         """Serves an application; returns the address of its root, which ends in a slash."""
@@ -128,9 +134,15 @@ class Server:
             except InputError as error:
                 return Answer(400, body=str(error).encode())
 
+    @property
+    def running(self) -> bool:
+        """True until it stops, for whatever reason."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """Stops the server and ends its connections, which browsers keep open for later."""
         self._http.shutdown()
+        self._thread.join()
         self._http.server_close()
         for connection, ended in list(self.connections.items()):
             with suppress(OSError):  # the browser was quicker
@@ -160,17 +172,31 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve(b"")
 
     def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > LARGEST_BODY:
-            self._send(413, "text/plain", b"", {})
-            return
-        self._serve(self.rfile.read(length))
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()):
+            self._refuse(400)
+        elif len(length) > 9 or int(length) > LARGEST_BODY:
+            self._refuse(413)
+        else:
+            self.connection.settimeout(PATIENCE_S)
+            body = self.rfile.read(int(length))
+            self.connection.settimeout(None)
+            if len(body) == int(length):
+                self._serve(body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Requests are kept by recorders, not printed."""
 
+    def _refuse(self, status: int) -> None:
+        """Answers a request whose rest is not worth reading, and ends the connection."""
+        self.close_connection = True
+        self._send(status, "text/plain", b"", {"Connection": "close"})
+
     def _serve(self, body: bytes) -> None:
         path, _, query = self.path.partition("?")
+        if not path.startswith("/"):  # meant for others: to them this server is no way
+            self._refuse(403)
+            return
         token, _, rest = path.lstrip("/").partition("/")
         if rest.startswith(ASIDE) and token in self.server_of_applications.observers:
             aside = self.server_of_applications.answer_aside(token, self.command, rest[1:], body)
@@ -178,7 +204,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(aside.status, aside.kind, aside.body, policy)
             return
         pairs = tuple(parse_qsl(query, keep_blank_values=True))
-        form = tuple(parse_qsl(body.decode(), keep_blank_values=True))
+        try:
+            form = tuple(parse_qsl(body.decode(), keep_blank_values=True))
+        except UnicodeDecodeError:
+            self._refuse(400)
+            return
         request = Request(self.command, rest, pairs, form)
         self._reply(token, self.server_of_applications.answer(token, request))
 
@@ -214,24 +244,27 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 _servers: dict[int, Server] = {}
-_users: dict[int, int] = {}
 
 
 def acquire_server() -> Server:
-    """This process's server, started for the first who asks; give it back by releasing."""
-    process = os.getpid()
-    if process not in _servers:
-        _servers[process] = Server()
-    _users[process] = _users.get(process, 0) + 1
-    return _servers[process]
+    """This process's server; give it back by releasing.
+
+    It is started for the first who asks, and anew where it has stopped.
+    """
+    server = _servers.get(os.getpid())
+    if server is None or not server.running:
+        server = _servers[os.getpid()] = Server()
+    server.users += 1
+    return server
 
 
-def release_server() -> None:
-    """Gives this process's server back; the last one stops it."""
-    process = os.getpid()
-    _users[process] -= 1
-    if _users[process] == 0:
-        _servers.pop(process).close()
+def release_server(server: Server) -> None:
+    """Gives a server of this process back; the last one stops it."""
+    server.users -= 1
+    if server.users == 0:
+        if _servers.get(os.getpid()) is server:
+            del _servers[os.getpid()]
+        server.close()
 
 
 class Lease:
@@ -251,4 +284,4 @@ class Lease:
         """Gives the server back; calling it again changes nothing."""
         if self._process == os.getpid():
             self._process = None
-            release_server()
+            release_server(self.server)

@@ -100,15 +100,12 @@ def _network(name: str) -> "nn.Module":
 
 def _inputs(path: Path) -> "Tensor":
     """Calibration inputs of a file."""
-    import numpy as np
     import torch
 
     from hardware_sim.errors import InputError
+    from hardware_sim.reading import read_array
 
-    try:
-        array = np.load(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is no .npy file of numbers: {error}") from error
+    array = read_array(path)
     if array.ndim != 4:
         raise InputError(f"{path} holds an array {array.shape}; expected (n, channels, h, w)")
     return torch.from_numpy(array).float()

@@ -5,7 +5,6 @@ and WordNet), ten million tokens of definitions and quotations. Debian ships it:
 dict-gcide`` and ``dpkg-deb -x``, or ``apt-get install dict-gcide``. It is not part of this project.
 """
 
-import gzip
 import re
 import subprocess
 import tempfile
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hardware_sim.errors import InputError
+from hardware_sim.reading import read_bytes
 from hardware_sim.timing import clock_of
 
 PACKAGE = "dict-gcide"
@@ -79,11 +79,7 @@ def _download(folder: Path) -> Path:
 
 
 def _read(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"the text cannot be read: {error}") from None
-    return (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf8", "replace")
+    return read_bytes(path).decode("utf8", "replace")
 
 
 def tokenise(text: str, vocabulary: int, block: int = 2_000) -> Text:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 import webbrowser
@@ -16,6 +15,7 @@ from rich.console import Console
 
 from envs.web.chromium import find_chromium
 from envs.web.demonstration_file import writable, write_demonstrations
+from envs.web.profile import Profile
 from envs.web.recording import Desk, Recording, web_spec
 from envs.web.server import ASIDE, Server
 from hardware_sim.errors import InputError
@@ -124,8 +124,9 @@ def _shown(address: str, size: tuple[int, int], own_window: bool) -> Iterator[No
         raise InputError("--browser needs a display; without it, open the address yourself")
     _, program = find_chromium("chromium")
     width, height = (part + margin for part, margin in zip(size, MARGIN, strict=True))
-    profile = tempfile.mkdtemp(prefix="gymworks-")
-    flags = [f"--app={address}", f"--user-data-dir={profile}", f"--window-size={width},{height}"]
+    profile = Profile()
+    flags = [f"--app={address}", f"--user-data-dir={profile.folder}"]
+    flags += [f"--window-size={width},{height}"]
     flags += ["--no-first-run", "--no-default-browser-check", "--disable-sync"]
     if os.geteuid() == 0:
         flags.append("--no-sandbox")
@@ -135,4 +136,4 @@ def _shown(address: str, size: tuple[int, int], own_window: bool) -> Iterator[No
     finally:
         window.terminate()
         window.wait()
-        shutil.rmtree(profile, ignore_errors=True)
+        profile.remove()

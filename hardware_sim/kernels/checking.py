@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware_sim.files import write_json
-from hardware_sim.kernels import compiler, reference, trial
+from hardware_sim.kernels import compiler, notes, reference, trial
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.outcome import KernelError, Outcome, ended
 from hardware_sim.kernels.variant import Plan, Variant, applicable, tolerance
@@ -54,12 +54,12 @@ def verify(
     except KernelError as error:
         return error.outcome
     record = _record(library, plan)
-    remembered = _remembered(record)
+    remembered = notes.read_note(record)
     if remembered is not None:
-        return Outcome("ok", "checked before", remembered)
+        return Outcome("ok", "checked before", remembered["error"])
     outcome = run_trial(library, plan, limit_s)
     if outcome:
-        write_json(record, {"error": outcome.error})
+        notes.write_note(record, {"error": outcome.error})
     return outcome
 
 
@@ -69,13 +69,6 @@ def _record(library: Path, plan: Plan) -> Path:
     identity = json.dumps([CHECK, plan.arguments().tolist(), allowed])
     digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
     return library.with_name(f"{library.stem}-{digest}.json")
-
-
-def _remembered(record: Path) -> float | None:
-    try:
-        return float(json.loads(record.read_text(encoding="utf-8"))["error"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def run_trial(

@@ -2,7 +2,8 @@
 
 A compiled library's name is a digest of all that it depends on: source, compiler and its version,
 flags, and the processor's features. So a cache that came from another processor or compiler is
-never used, and need not be cleared. A library that is not what was stored (a torn file) is rebuilt.
+never used, and need not be cleared. A library that is not what was stored here (a torn file, or one
+that somebody put there; see :mod:`hardware_sim.kernels.notes`) is rebuilt.
 """
 
 import hashlib
@@ -17,8 +18,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from hardware_sim.files import write_json, write_text
+from hardware_sim.files import write_text
 from hardware_sim.host import features
+from hardware_sim.kernels import notes
 from hardware_sim.kernels.outcome import KernelError, Outcome
 
 FLAGS = ("-O2", "-std=gnu11", "-ffp-contract=fast", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi")
@@ -26,13 +28,6 @@ LIMIT_S = 120.0
 """Longest compilation."""
 POLL_S = 0.005
 """Seconds between looks at whether a compiler has ended."""
-
-
-def cache_folder() -> Path:
-    """The folder of libraries: ``GYMWORKS_KERNEL_CACHE``, or a folder in the user's cache."""
-    chosen = os.environ.get("GYMWORKS_KERNEL_CACHE")
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(chosen) if chosen else user / "gymworks" / "kernels"
 
 
 def compiler_path() -> str:
@@ -79,32 +74,30 @@ def library(source: str, flags: tuple[str, ...], *, limit_s: float = LIMIT_S) ->
         KernelError: ``no compiler``, ``compile failed``, ``compile timed out`` or ``no cache``.
     """
     identity = json.dumps([source, compiler_version(), FLAGS, flags, sorted(features())])
-    path = cache_folder() / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.so"
-    if not is_intact(path):
-        try:
+    name = f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.so"
+    try:
+        path = notes.folder() / name
+        if not is_intact(path):
             _build(path, source, flags, limit_s)
-        except OSError as error:
-            raise KernelError(
-                Outcome("no cache", f"{error}; set GYMWORKS_KERNEL_CACHE to a folder to write in")
-            ) from error
+    except OSError as error:
+        raise KernelError(
+            Outcome("no cache", f"{error}; set GYMWORKS_KERNEL_CACHE to a folder of your own")
+        ) from error
     return path
 
 
 def seconds(path: Path) -> float:
     """Processor time that the compiler took for a library; 0 if that is not known."""
-    try:
-        return float(json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["seconds"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0.0
+    note = notes.read_note(path.with_suffix(".json"))
+    return note["seconds"] if note else 0.0
 
 
 def is_intact(path: Path) -> bool:
-    """True if the library is there and is what was stored."""
-    try:
-        stored = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        return bool(stored["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest())
-    except (OSError, ValueError, KeyError, TypeError):
+    """True if the library is there and is what was stored here."""
+    note = notes.read_note(path.with_suffix(".json"))
+    if note is None or not path.is_file():
         return False
+    return bool(note["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def _build(path: Path, source: str, flags: tuple[str, ...], limit_s: float) -> None:
@@ -121,7 +114,7 @@ def _build(path: Path, source: str, flags: tuple[str, ...], limit_s: float) -> N
         digest = hashlib.sha256(made.read_bytes()).hexdigest()
         made.replace(path)
     note = {"sha256": digest, "compiler": compiler_version(), "seconds": done.seconds}
-    write_json(path.with_suffix(".json"), note)
+    notes.write_note(path.with_suffix(".json"), note)
 
 
 class _Done(NamedTuple):

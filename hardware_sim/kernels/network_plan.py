@@ -1,6 +1,5 @@
 """Plans: files of the kernels that run a network's convolutions, which tuning writes."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from hardware_sim.files import write_json
 from hardware_sim.kernels.convolution import Problem
 from hardware_sim.kernels.variant import Variant
 from hardware_sim.machine import Machine
+from hardware_sim.reading import read_json
 
 Built = TypeVar("Built")
 FORMAT = 1
@@ -163,12 +163,8 @@ class NetworkPlan:
         Raises:
             InputError: There is no such file, or it is no plan.
         """
+        content = read_json(path)
         try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"plan {path} cannot be read: {error}") from error
-        try:
-            content = json.loads(text)
             if content["format"] != FORMAT:
                 raise InputError(f"{path} has format {content['format']!r}; known is {FORMAT}")
             entries = [_entry(each) for each in content["convolutions"]]

@@ -342,7 +342,7 @@ def test_results_that_do_not_hold_are_one_clear_error(results, change, message, 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "cannot read"), ("not json", "cannot read"), ('{"a": 1}', "no result file")],
+    [(None, "cannot be read"), ("not json", "not readable JSON"), ('{"a": 1}', "no result file")],
 )
 def test_sources_that_are_nothing_are_named(tmp_path, content, message):
     path = tmp_path / "thing.json"

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -185,3 +187,9 @@ def test_networkx_cycles_are_refused() -> None:
     graph.add_edge("b", "a")
     with pytest.raises(InputError, match="cycle"):
         OpGraph.from_networkx(graph)
+
+
+def test_a_hundred_thousand_ops_are_no_more_work_each(tmp_path) -> None:
+    program = [sys.executable, "-m", "tests.hardware_sim.large_graphs", str(tmp_path)]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    assert done.stdout == "node ids must be unique; 99999 is repeated\n"

@@ -200,10 +200,10 @@ def test_read_reads_saved_graphs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "cannot read"),
-        (b"{", "cannot read"),
-        (b"\x1f\x8b\x08nonsense", "cannot read"),
-        (gzip.compress(b'{"nodes": []}', mtime=0)[:-9], "cannot read"),
+        (b"", "not readable JSON"),
+        (b"{", "not readable JSON"),
+        (b"\x1f\x8b\x08nonsense", "cannot be read"),
+        (gzip.compress(b'{"nodes": []}', mtime=0)[:-9], "cannot be read"),
         (b"[]", "no known graph format"),
         (b'{"nodes": []}', "no known graph format"),
         (b'{"task_graph": []}', "not a DAGBench workflow"),

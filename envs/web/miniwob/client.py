@@ -1,6 +1,5 @@
 """Acts on MiniWoB's pages in a browser and starts their episodes."""
 
-import json
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from envs.web.miniwob.fields import fields
 from envs.web.miniwob.folder import Folder
 from envs.web.miniwob.package import html_folder
 from envs.web.snapshot import Snapshot, read_row
+from hardware_sim.reading import parse_json
 
 SIZE = (160, 210)
 """Width and height of a task in CSS pixels."""
@@ -123,7 +123,7 @@ class MiniWoBClient(BrowserClient):
         seen = self.page.step(events, time_ms, LOOK)
         if seen is None:
             raise BrowserDiedError("the task's page has been left")
-        return self._read(json.loads(seen))
+        return self._read(parse_json(seen))
 
     def _read(self, seen: dict[str, Any]) -> Snapshot:
         self.verdict = Verdict(seen["done"], float(seen["raw"]), float(seen["scaled"]))

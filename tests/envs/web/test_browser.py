@@ -39,12 +39,12 @@ def address():
     root = server.mount(Recorder(OneButton()))
     yield root
     server.unmount(root)
-    release_server()
+    release_server(server)
 
 
 @pytest.fixture
 def page(address):
-    page = new_page(shared_browser("auto"), (160, 210), START_MS, seed=5)
+    page = new_page(shared_browser("auto"), (160, 210), START_MS, 5, address)
     page.goto(address)
     yield page
     page.close()
@@ -66,7 +66,7 @@ def test_page_time_is_exact(page):
 
 
 def test_the_seed_decides_what_a_page_draws_and_shows(page, address):
-    other = new_page(shared_browser("auto"), (160, 210), START_MS, seed=5)
+    other = new_page(shared_browser("auto"), (160, 210), START_MS, 5, address)
     other.goto(address)
     drawn = [each.step([], 0, "[Math.random(), Math.random()]") for each in (page, other)]
     assert drawn[0] == drawn[1]
@@ -133,13 +133,13 @@ def test_the_next_page_is_made_ready_while_one_is_in_use(page, address):
     browser = page.browser
     page.step(CLICK, 10, "localStorage.setItem('secret', 'x')")
     spare = browser.spare
-    other = new_page(browser, (160, 210), START_MS + 1000, seed=6)
+    other = new_page(browser, (160, 210), START_MS + 1000, 6, address)
     assert other is spare
     other.goto(address)
     now, secret = other.step([], 0, "[Date.now(), localStorage.getItem('secret')]")
     assert now // 1000 == START_MS // 1000 + 1
     assert secret is None
-    wide = new_page(browser, (300, 200), START_MS, seed=5)
+    wide = new_page(browser, (300, 200), START_MS, 5, address)
     wide.goto(address)
     assert wide.step([], 0, "[innerWidth, innerHeight]") == [300, 200]
     assert wide.pixels().shape == (200, 300, 3)
@@ -151,7 +151,7 @@ def test_the_next_page_is_made_ready_while_one_is_in_use(page, address):
 def test_a_worn_browser_makes_way_for_another(page, address, monkeypatch):
     monkeypatch.setattr(driver, "MOST_PAGES", 3)
     old = page.browser
-    pages = [new_page(shared_browser("auto"), (160, 210), START_MS, seed=5) for _ in range(4)]
+    pages = [new_page(shared_browser("auto"), (160, 210), START_MS, 5, address) for _ in range(4)]
     browsers = {each.browser for each in pages} - {old}
     assert [each.browser is old for each in pages] == [True, True, False, False]
     assert len(browsers) == 1
@@ -165,7 +165,7 @@ def test_a_worn_browser_makes_way_for_another(page, address, monkeypatch):
 
 def test_threads_take_turns(page, address):
     def clicks(start):
-        own = new_page(shared_browser("auto"), (160, 210), START_MS, seed=start)
+        own = new_page(shared_browser("auto"), (160, 210), START_MS, start, address)
         own.goto(address)
         own.step([], 0, "(window.clicks = 0, addEventListener('click', () => { clicks++ }))")
         seen = [own.step(CLICK, 10, "clicks") for _ in range(20)]
@@ -181,7 +181,7 @@ def _in_a_fork(page, address, results):
     with pytest.raises(BrowserDiedError, match="another process"):
         page.step([], 0, "1")
     page.close()
-    own = new_page(shared_browser("auto"), (160, 210), START_MS, seed=5)
+    own = new_page(shared_browser("auto"), (160, 210), START_MS, 5, address)
     own.goto(address)
     results.put(own.step([], 0, "document.title"))
     own.close()
@@ -204,7 +204,7 @@ def test_a_killed_browser_is_noticed_and_replaced(page, address):
     os.killpg(old.process.popen.pid, signal.SIGKILL)
     with pytest.raises(BrowserDiedError, match="ended"):
         page.step(CLICK, 10, "1")
-    fresh = new_page(shared_browser("auto"), (160, 210), START_MS, seed=5)
+    fresh = new_page(shared_browser("auto"), (160, 210), START_MS, 5, address)
     fresh.goto(address)
     assert fresh.step([], 0, "document.title") == "One"
     assert shared_browser("auto") is not old

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -22,6 +24,7 @@ from envs.web.client import open_page
 from envs.web.devtools import BrowserDiedError
 from envs.web.inputs import PointerDown, PointerMove, PointerUp
 from envs.web.page import new_page
+from envs.web.profile import PREFIX
 from hardware_sim.errors import InputError
 
 BROWSERS = ("shell", "chromium", "selenium")
@@ -78,16 +81,16 @@ def site():
 
 
 @pytest.fixture(scope="module", params=BROWSERS)
-def page(request):
-    page = open_page(request.param, SIZE, 0, 0)
+def page(request, site):
+    page = open_page(request.param, SIZE, 0, 0, site.root)
     yield page
     page.close()
     release_browsers()
 
 
 @pytest.fixture(scope="module", params=OWN)
-def own_page(request):
-    page = open_page(request.param, SIZE, 0, 0)
+def own_page(request, site):
+    page = open_page(request.param, SIZE, 0, 0, site.root)
     yield page
     page.close()
     release_browsers()
@@ -150,8 +153,72 @@ def test_requests_to_other_hosts_are_counted(own_page, site):
     assert own_page.blocked == before + 2
 
 
+class Neighbour:
+    """A program of somebody else on this machine, which notes who knocks at its port."""
+
+    def __init__(self):
+        self.streams = socket.create_server(("127.0.0.1", 0))
+        self.port = self.streams.getsockname()[1]
+        self.packets = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.packets.bind(("127.0.0.1", self.port))
+        self.visits = []
+        Thread(target=self._accept, daemon=True).start()
+        Thread(target=self._receive, daemon=True).start()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                connection, _ = self.streams.accept()
+                self.visits.append(connection.recv(100))
+                connection.close()
+
+    def _receive(self):
+        with suppress(OSError):
+            while packet := self.packets.recv(100):
+                self.visits.append(packet)
+
+    def close(self):
+        for end in (self.streams, self.packets):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+CALL = """(() => {
+  const b = "127.0.0.1:PORT", ours = new Blob([`fetch("http://${b}/worker").finally(close)`]);
+  const frame = document.createElement("iframe"), image = new Image(), form = new FormData();
+  fetch(`http://${b}/fetch`, {mode: "no-cors"}).catch(() => 0);
+  navigator.sendBeacon(`http://${b}/beacon`, form);
+  image.src = `http://${b}/image`;
+  frame.src = `http://${b}/frame`;
+  document.body.append(frame);
+  new WebSocket(`ws://${b}/socket`);
+  new Worker(URL.createObjectURL(ours));
+  const urls = [`stun:${b}`, `turn:${b}?transport=tcp`];
+  const line = new RTCPeerConnection({iceServers: [{urls, username: "a", credential: "b"}]});
+  line.createDataChannel("x");
+  line.createOffer().then(offer => line.setLocalDescription(offer)).then(() => { called = 1 });
+  return "calling";
+})()"""
+
+
+def test_a_page_reaches_no_other_port_of_this_machine(page, site):
+    neighbour = Neighbour()
+    site.show(page, LINK % (f"http://127.0.0.1:{neighbour.port}/link", ""))
+    assert page.evaluate(CALL.replace("PORT", str(neighbour.port))) == "calling"
+    for _ in range(5):
+        time.sleep(0.1)
+        called = page.step([], 50, "globalThis.called")
+    assert called == 1
+    page.step(CLICK, 200, "1")
+    page.step([], 200, f"(location.href = 'http://127.0.0.1:{neighbour.port}/href', 1)")
+    page.step([], 200, "1")
+    neighbour.close()
+    assert neighbour.visits == []
+
+
 def test_a_crashed_page_is_noticed_at_once(site):
-    page = new_page(shared_browser("shell"), SIZE, 0, 0)
+    page = new_page(shared_browser("shell"), SIZE, 0, 0, site.root)
     site.show(page, "")
     family = page.browser.process.popen.pid
     page._send("Page.crash")
@@ -159,7 +226,7 @@ def test_a_crashed_page_is_noticed_at_once(site):
     with pytest.raises(BrowserDiedError, match="crashed"):
         page.step(CLICK, 100, "1")
     assert time.monotonic() - start < driver.TIMEOUT_S
-    other = new_page(shared_browser("shell"), SIZE, 0, 0)  # the browser itself lives on
+    other = new_page(shared_browser("shell"), SIZE, 0, 0, site.root)  # the browser itself lives on
     site.show(other, "")
     assert other.browser.process.popen.pid == family
     page.close()
@@ -170,11 +237,11 @@ def test_a_crashed_page_is_noticed_at_once(site):
 def test_a_page_that_never_answers_is_given_up(site, monkeypatch):
     monkeypatch.setattr(driver, "TIMEOUT_S", 2.0)
     release_browsers()
-    page = new_page(shared_browser("shell"), SIZE, 0, 0)
+    page = new_page(shared_browser("shell"), SIZE, 0, 0, site.root)
     site.show(page, LINK % ("#", 'onclick="for (;;);"'))
     with pytest.raises(BrowserDiedError, match="has not answered"):
         page.step(CLICK, 10, "1")
-    other = new_page(shared_browser("shell"), SIZE, 0, 0)
+    other = new_page(shared_browser("shell"), SIZE, 0, 0, site.root)
     assert other.browser is not page.browser
     other.close()
     release_browsers()
@@ -199,7 +266,7 @@ def test_no_port_is_open(backend):
 HOLD = """
 import sys, time
 from envs.web.client import open_page
-page = open_page(sys.argv[1], (300, 200), 0, 0)
+page = open_page(sys.argv[1], (300, 200), 0, 0, "http://127.0.0.1:1")
 print("ready", flush=True)
 time.sleep(60)
 """
@@ -216,6 +283,45 @@ def test_a_browser_dies_with_its_process(backend):
     holder.stdout.close()
     _, alive = psutil.wait_procs(family, timeout=GRACE_S)
     assert alive == []
+
+
+def held(backend, folder):
+    """A process with a browser whose temporary files are in a folder."""
+    command, variables = [sys.executable, "-c", HOLD, backend], {**os.environ, "TMPDIR": folder}
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE, env=variables)
+    assert holder.stdout.readline() == b"ready\n"
+    holder.stdout.close()
+    return holder
+
+
+@pytest.fixture
+def temporary(monkeypatch):
+    """A folder for temporary files of a short name, as browsers put sockets into it."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("backend", ["shell", "selenium"])
+def test_what_a_killed_process_leaves_goes_with_the_next_start(backend, temporary):
+    fresh = temporary / f"{PREFIX}fresh"  # one that is just being made has no lock yet
+    fresh.mkdir()
+    killed = held(backend, str(temporary))
+    (left,) = set(temporary.glob(f"{PREFIX}*")) - {fresh}
+    family = psutil.Process(killed.pid).children(recursive=True)
+    killed.kill()
+    killed.wait()
+    psutil.wait_procs(family, timeout=GRACE_S)
+    assert left.is_dir()
+    other = held("shell", str(temporary))
+    (kept,) = set(temporary.glob(f"{PREFIX}*")) - {fresh}
+    assert kept != left
+    launch("shell").close()
+    assert set(temporary.glob("*")) == {kept, fresh}
+    family = psutil.Process(other.pid).children(recursive=True)
+    other.kill()
+    other.wait()
+    psutil.wait_procs(family, timeout=GRACE_S)
 
 
 def browser_group(env):

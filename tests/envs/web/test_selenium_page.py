@@ -12,6 +12,7 @@ from envs.web.inputs import KeyDown, KeyUp, PointerDown, PointerMove, PointerUp,
 from envs.web.selenium_page import VARIABLE, SeleniumPage
 from hardware_sim.errors import InputError
 
+NOWHERE = "http://127.0.0.1:1"
 START_MS = 1_488_326_400_000
 PAGE = "data:text/html,<!doctype html><input style='position:fixed;left:0;top:0'>"
 WATCH = "(window.seen = [], addEventListener('%s', e => { seen.push([e.isTrusted, e.%s]) }), 1)"
@@ -19,11 +20,11 @@ WATCH = "(window.seen = [], addEventListener('%s', e => { seen.push([e.isTrusted
 
 @pytest.fixture(scope="module")
 def page():
-    page = open_page("selenium", (160, 210), START_MS, 5)
+    page = open_page("selenium", (160, 210), START_MS, 5, NOWHERE)
     yield page
     page.close()
     page.close()
-    assert not os.path.exists(page._folder)
+    assert not os.path.exists(page._profile.folder)
 
 
 def test_a_page_has_the_size_the_clock_and_the_seed_it_was_given(page):
@@ -66,10 +67,10 @@ def test_a_failing_script_is_no_dead_browser(page):
 
 def test_bad_choices_and_missing_parts_are_named(monkeypatch, tmp_path):
     with pytest.raises(InputError, match="chrome, edge, firefox"):
-        SeleniumPage((160, 210), START_MS, "", "netscape")
+        SeleniumPage((160, 210), START_MS, "", NOWHERE, "netscape")
     monkeypatch.setenv(VARIABLE, "mosaic")
     with pytest.raises(InputError, match="mosaic"):
-        SeleniumPage((160, 210), START_MS, "")
+        SeleniumPage((160, 210), START_MS, "", NOWHERE)
     monkeypatch.delenv(VARIABLE)
     broken = tmp_path / "chromedriver"
     broken.write_text("#!/bin/sh\nexit 1\n")
@@ -78,14 +79,14 @@ def test_bad_choices_and_missing_parts_are_named(monkeypatch, tmp_path):
         patch.setattr(selenium_page.shutil, "which", lambda name: str(broken))
         patch.setattr(selenium_page, "find_chromium", lambda backend: (backend, "chromium"))
         with pytest.raises(InputError, match="apt-get install chromium chromium-driver"):
-            SeleniumPage((160, 210), START_MS, "")
+            SeleniumPage((160, 210), START_MS, "", NOWHERE)
     monkeypatch.setitem(sys.modules, "selenium", None)
     with pytest.raises(InputError, match=r"pip install 'gymworks\[web\]'"):
-        SeleniumPage((160, 210), START_MS, "")
+        SeleniumPage((160, 210), START_MS, "", NOWHERE)
 
 
 def test_a_closed_page_is_dead(page):
-    other = open_page("selenium", (160, 210), START_MS, 5)
+    other = open_page("selenium", (160, 210), START_MS, 5, NOWHERE)
     other.close()
     with pytest.raises(BrowserDiedError):
         other.step([], 0, "1")

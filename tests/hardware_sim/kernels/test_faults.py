@@ -1,12 +1,23 @@
 """Faults of compilers, caches and kernels are values with a status and a detail."""
 
+import hashlib
+import json
 import os
 import stat
 
 import pytest
 
 from hardware_sim.host import this_machine
-from hardware_sim.kernels import KernelError, Outcome, Plan, Problem, Variant, compiler, verify
+from hardware_sim.kernels import (
+    KernelError,
+    Outcome,
+    Plan,
+    Problem,
+    Variant,
+    compiler,
+    notes,
+    verify,
+)
 from hardware_sim.kernels.checking import run_trial
 
 HERE = this_machine()
@@ -117,6 +128,54 @@ def test_a_torn_library_is_rebuilt():
     assert not compiler.is_intact(path)
     assert compiler.library(source, ()) == path
     assert compiler.is_intact(path)
+
+
+FORGED = "#include <stdlib.h>\n__attribute__((constructor)) static void steal(void) { exit(66); }\n"
+
+
+def test_a_library_that_somebody_put_there_is_not_believed(cache_folder):
+    source = HEAD + " { return 8; }"
+    path = compiler.library(source, ())
+    mine, note = path.read_bytes(), json.loads(path.with_suffix(".json").read_text())
+    theirs = compiler.library(FORGED + source, ())
+    path.write_bytes(theirs.read_bytes())
+    digest = hashlib.sha256(theirs.read_bytes()).hexdigest()
+    for forged in (
+        {"sha256": digest, "seconds": 1.0},
+        note | {"sha256": digest},
+        json.loads(theirs.with_suffix(".json").read_text()),  # a note of another library
+    ):
+        path.with_suffix(".json").write_text(json.dumps(forged))
+        assert not compiler.is_intact(path)
+    assert compiler.library(source, ()) == path
+    assert path.read_bytes() == mine
+
+
+def test_a_check_that_somebody_noted_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("GYMWORKS_KERNEL_CACHE", str(tmp_path))
+    assert verify(PROBLEM, VARIANT, HERE).detail != "checked before"
+    assert verify(PROBLEM, VARIANT, HERE).detail == "checked before"
+    (record,) = tmp_path.glob("*-*.json")
+    record.write_text('{"error": 0.0}')
+    assert verify(PROBLEM, VARIANT, HERE).detail != "checked before"
+
+
+def test_the_cache_is_for_its_user_alone(tmp_path, monkeypatch):
+    folder = tmp_path / "new" / "kernels"
+    monkeypatch.setenv("GYMWORKS_KERNEL_CACHE", str(folder))
+    compiler.library(HEAD + " { return 9; }", ())
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / notes.KEY).stat().st_mode & 0o777 == 0o600
+    for mode in (0o755, 0o770, 0o777):
+        folder.chmod(mode)
+        outcome = verify(PROBLEM, VARIANT, HERE)
+        assert outcome.status == "no cache"
+        assert f"chmod 700 {folder}" in outcome.detail
+    folder.chmod(0o700)
+    monkeypatch.setattr(notes.os, "geteuid", lambda: os.getuid() + 1)
+    outcome = verify(PROBLEM, VARIANT, HERE)
+    assert outcome.status == "no cache"
+    assert "belongs to another user" in outcome.detail
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,89 @@
+"""Files of strangers that are too deep or unpack to too much, given to every reader of them."""
+
+import gzip
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.runs import Run
+from envs.softmax.costs import CostTable
+from envs.softmax.frequencies import read_counts
+from envs.web.demonstration_file import read_demonstrations
+from envs.web.miniwob_recordings import read_miniwob
+from experiments.report_sources import read_sources
+from experiments.softmax.text import read_dictionary
+from experiments.verify import read_result
+from hardware_sim import readers
+from hardware_sim.devices import Cluster
+from hardware_sim.errors import InputError
+from hardware_sim.graph import OpGraph
+from hardware_sim.kernels.network_plan import NetworkPlan
+
+DEEP = b"[" * 200_000
+
+Reader = Callable[[Path], Any]
+
+
+def _run(path: Path) -> Run:
+    path.rename(path.with_name("config.json"))
+    return Run(path.parent)
+
+
+def _best(path: Path) -> Any:
+    path.rename(path.with_name("best.json"))
+    path.with_name("config.json").write_text("{}")
+    return Run(path.parent).best_episode()
+
+
+def _demonstrations(path: Path) -> Any:
+    if path.suffix == ".json":
+        path.write_bytes(path.read_bytes() + b', "check": ""}\n')
+    return list(read_demonstrations(path))
+
+
+READERS: dict[str, Reader] = {
+    "a graph": OpGraph.load,
+    "a graph of any format": readers.read,
+    "a cluster": lambda path: Cluster.load(str(path)),
+    "a plan of kernels": NetworkPlan.load,
+    "the settings of a run": _run,
+    "the best figures of a run": _best,
+    "a result": read_result,
+    "a result to report": lambda path: read_sources([path]),
+    "a table of costs": CostTable.load,
+    "demonstrations": _demonstrations,
+    "recordings of MiniWoB": lambda path: list(read_miniwob(path)),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_json_that_is_nested_200_000_levels_deep_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    path.write_bytes(DEEP)
+    with pytest.raises(InputError, match="nested deeper than 200 levels"):
+        READERS[name](path)
+
+
+PACKED: dict[str, tuple[str, Reader]] = {
+    "a graph by gzip": ("graph.json.gz", OpGraph.load),
+    "a graph by xz": ("graph.json.xz", readers.read),
+    "counts of words by gzip": ("words.txt.gz", read_counts),
+    "counts of words by xz": ("words.txt.xz", read_counts),
+    "bins of words": ("words.msgpack.gz", read_counts),
+    "a dictionary": ("text.dz", read_dictionary),
+    "demonstrations": ("web.jsonl.xz", _demonstrations),
+    "recordings of MiniWoB": ("web.jsonl.xz", lambda path: list(read_miniwob(path))),
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_a_small_file_that_unpacks_to_gigabytes_is_refused(name: str, tmp_path: Path) -> None:
+    file, read = PACKED[name]
+    pack = lzma.compress if file.endswith(".xz") else gzip.compress
+    path = tmp_path / file
+    path.write_bytes(pack(bytes(1 << 20)) * 4096)  # members one after the other: 4 GiB
+    with pytest.raises(InputError, match="more than 64 MiB"):
+        read(path)
