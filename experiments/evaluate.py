@@ -17,10 +17,20 @@ from agents.engines.base import qualified, settings
 from agents.engines.teams import is_team
 from agents.loading import load_agent
 from agents.rollout import Moment, rollout
-from agents.runs import Run, provenance
+from agents.runs import provenance
 from envs.registration import ENTRIES, normalised, references
 from experiments import statistics
-from experiments.options import AsJson, Quiet, bar, print_json, printer
+from experiments.options import (
+    AsJson,
+    Force,
+    Quiet,
+    bar,
+    deliver,
+    destination,
+    output,
+    print_json,
+    printer,
+)
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
 
@@ -338,25 +348,22 @@ def command(
     ],
     episodes: Annotated[int, typer.Option(help="Episodes of each seed.")] = 1,
     seeds: Annotated[str, typer.Option(help="test, validation, train, or 0,1,2.")] = "test",
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Default: result.json, in the run folder if agent is."),
+    path: Annotated[
+        Path | None, output("Default: result.json, in the run folder if agent is one.")
     ] = None,
+    force: Force = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge an agent on fixed seeds; the result file can be replayed by gymworks verify."""
     chosen = parse_seeds(env_id, seeds)
+    if path is None:
+        folder = Path(agent) if Path(agent).is_dir() else Path()
+        path = destination(folder / "result.json", force=force)
     with bar(quiet) as shown:
         task = shown.add_task(f"{env_id} {agent}", total=len(chosen) * episodes)
         result = evaluate(env_id, agent, chosen, episodes, on_episode=lambda _: shown.advance(task))
-    if output is not None:
-        path = write_json(output, result)
-    elif Path(agent).is_dir():
-        Run(agent).save_result(result)
-        path = Path(agent) / "result.json"
-    else:
-        path = write_json("result.json", result)
+    deliver(path, lambda place: write_json(place, result))
     if as_json:
         head = {name: result[name] for name in ("env_id", "agent", "aggregate", "digest")}
         print_json({"result": str(path), **head, "episodes": len(result["episodes"])})

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.options import Quiet, aside, printer
+from experiments.options import Force, Quiet, aside, deliver, output, printer
 
 
 def command(
@@ -13,9 +13,8 @@ def command(
         list[Path],
         typer.Argument(metavar="RUN...", help="Run, sweep and benchmark folders, result files."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file.")] = Path(
-        "report.html"
-    ),
+    page: Annotated[Path, output("The HTML file.")] = Path("report.html"),
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Show runs and results: tables with intervals, profiles, learning curves and pictures."""
@@ -33,5 +32,5 @@ def command(
         for folder in found.sweeps:
             sections += sweep_sections(folder.name, read_json(folder / "result.json"))
         names = ", ".join(source.resolve().name for source in sources)
-        path = render(f"gymworks: {names}", sections, output)
-    printer(silent=quiet).print(f"written: {path}", markup=False)
+        deliver(page, lambda place: render(f"gymworks: {names}", sections, place))
+    printer(silent=quiet).print(f"written: {page}", markup=False)
