@@ -27,6 +27,7 @@ from agents.engines.rllib_session import quiet, session
 from agents.engines.teams import is_team, policies
 from agents.runs import Run, UnreadableCheckpointError
 from hardware_sim.errors import InputError, choose
+from hardware_sim.files import UnwritableError
 
 __all__ = ["ALGORITHMS", "load", "train"]
 
@@ -101,8 +102,20 @@ def _iterate(
     begun, start, saved = time.perf_counter(), step, step
     # What RLlib counts goes on after a restore through runners and begins anew after one without.
     uncounted = step if config.algo in OFFLINE else 0
+
+    def keep() -> None:
+        _save(algorithm, run, step)
+        run.mark_best(step, tracker.quality())
+        run.prune()
+        tracker.save()
+
     while step < config.steps:
-        result = algorithm.train()
+        try:
+            result = algorithm.train()
+        except KeyboardInterrupt:
+            if step > saved:
+                keep()
+            raise
         progressed = uncounted + _steps(result, config.algo)
         if progressed <= step:
             # An asynchronous algorithm may return before a batch is complete.
@@ -120,10 +133,7 @@ def _iterate(
         row = tracker.metrics() | _losses(result) | {"steps_per_second": rate}
         run.append_metrics(row | {"step": step, "seconds": seconds_before + elapsed})
         if step - saved >= config.checkpoint_every or step >= config.steps:
-            _save(algorithm, run, step)
-            run.mark_best(step, tracker.quality())
-            run.prune()
-            tracker.save()
+            keep()
             saved = step
         report(Progress(step, config.steps, rate, row))
 
@@ -157,7 +167,7 @@ def _save(algorithm: Algorithm, run: Run, step: int) -> None:
         algorithm.save_to_path(hidden.resolve())
     except OSError as error:
         shutil.rmtree(hidden, ignore_errors=True)
-        raise InputError(f"cannot write a checkpoint to {final}: {error.strerror}") from error
+        raise UnwritableError(final, error) from error
     hidden.rename(final)
 
 

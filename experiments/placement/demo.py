@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments.options import Quiet, aside, printer
+from experiments.options import Quiet, aside, interrupted, printer
 from hardware_sim.files import write_json
 
 if TYPE_CHECKING:
@@ -32,10 +32,14 @@ def command(
     """Train an agent to place Inception-V3, and compare it with every baseline."""
     from experiments.evaluate import evaluate, parse_seeds
     from experiments.placement.comparison import as_json, compare, write_comparison
-    from experiments.train import configure, train
+    from experiments.train import configure, kept, train
 
     config = configure(ENV_ID, steps=steps, seed=seed)
-    run = train(config, run_dir or _new_folder(), quiet=quiet)
+    folder = run_dir or _new_folder()
+    try:
+        run = train(config, folder, quiet=quiet)
+    except KeyboardInterrupt:
+        interrupted(kept(folder, config))
     with aside(quiet).status("every baseline with as many simulations"):
         problem, rows = compare(ENV_ID, run)
     write_json(run.folder / "comparison.json", {"env_id": ENV_ID, **as_json(problem, rows)})
