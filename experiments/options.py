@@ -97,12 +97,14 @@ def interrupted(sentence: str) -> NoReturn:
     raise typer.Exit(INTERRUPTED)
 
 
-def printer(silent: bool = False) -> Console:
-    """Standard output for text, each line as it is, and for tables; silent if asked to.
+def printer(silent: bool = False, soft_wrap: bool = True) -> Console:
+    """Standard output for text and tables, which are whole where no terminal limits their width.
 
-    Where no terminal is, tables are as wide as they need to be.
+    Args:
+        silent: Nothing is printed.
+        soft_wrap: Lines of text are left to the terminal to wrap.
     """
-    console = Console(highlight=False, soft_wrap=True, quiet=silent)
+    console = Console(highlight=False, soft_wrap=soft_wrap, quiet=silent)
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     return console
