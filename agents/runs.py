@@ -1,6 +1,7 @@
 """A run: one folder that holds everything about one training."""
 
 import csv
+import fcntl
 import io
 import math
 import re
@@ -16,7 +17,14 @@ from platform import python_version
 from typing import Any, TypeVar
 
 from hardware_sim.errors import InputError
-from hardware_sim.files import write_atomic, write_json, write_text
+from hardware_sim.files import (
+    UnwritableError,
+    unfinished,
+    write_atomic,
+    write_json,
+    write_text,
+    writing,
+)
 from hardware_sim.reading import read_json
 
 COLUMNS = (
@@ -30,6 +38,7 @@ COLUMNS = (
 )
 LIBRARIES = ("gymworks", "gymnasium", "numpy", "torch", "stable-baselines3", "sb3-contrib", "ray")
 CHECKPOINT = re.compile(r"step-(\d{12})(\.\w+)?")
+LOCK = ".lock"
 
 T = TypeVar("T")
 
@@ -104,11 +113,37 @@ class Run:
                 f"{folder} exists; resume it (--resume), choose another folder (--run-dir) "
                 "or remove it"
             )
-        try:
-            write_json(folder / "config.json", config | provenance())
-        except OSError as error:
-            raise InputError(f"cannot write to {folder}: {error.strerror or error}") from error
+        write_json(folder / "config.json", config | provenance())
         return cls(folder)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes from training in the folder, and clears what killed ones left.
+
+        The lock ends with the process that holds it, however that ends.
+
+        Raises:
+            InputError: Another process trains in the folder, or it cannot be written.
+        """
+        path = self.folder / LOCK
+        with self.writing(path):
+            file = path.open("a")
+        with file:
+            with self.writing(path):
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise InputError(
+                        f"{self.folder} is in use: another process trains in it"
+                    ) from None
+                for left in unfinished(self.folder) + unfinished(self.folder / "checkpoints"):
+                    left.unlink()
+            yield
+
+    def discard_if_untrained(self) -> None:
+        """Removes a folder that holds the configuration alone; its name is free again."""
+        if {path.name for path in self.folder.iterdir()} <= {"config.json", LOCK}:
+            shutil.rmtree(self.folder)
 
     def update_config(self, changes: dict[str, Any]) -> None:
         """Changes entries of ``config.json``, such as ``steps`` when a run is prolonged."""
@@ -125,11 +160,12 @@ class Run:
             InputError: The disk is full or the folder cannot be written.
         """
         try:
-            yield
-        except OSError as error:
+            with writing(path):
+                yield
+        except UnwritableError as error:
+            remedy = "make room" if error.full else "see to that"
             raise InputError(
-                f"cannot write {path}: {error.strerror or error}; earlier checkpoints of the run "
-                "are untouched: make room, then resume it"
+                f"{error}; earlier checkpoints of the run are untouched: {remedy}, then resume it"
             ) from error
 
     # Metrics -------------------------------------------------------------------------------
@@ -152,6 +188,12 @@ class Run:
             {key: float(value) for key, value in row.items() if value}
             for row in csv.DictReader(io.StringIO(complete))
         ]
+
+    @property
+    def step(self) -> int:
+        """Environment steps that the rows of ``metrics.csv`` reach; 0 before the first."""
+        rows = self.metrics()
+        return int(rows[-1]["step"]) if rows else 0
 
     def append_metrics(self, row: dict[str, float]) -> None:
         """Appends a row; a new column is added to the header.
@@ -230,6 +272,11 @@ class Run:
             return []
         found = [path for path in folder.iterdir() if CHECKPOINT.fullmatch(path.name)]
         return sorted(found, key=self.checkpoint_step, reverse=True)
+
+    @property
+    def reached(self) -> int:
+        """The step of the newest checkpoint; 0 if there is none."""
+        return max(map(self.checkpoint_step, self.checkpoints()), default=0)
 
     def save_checkpoint(self, step: int, suffix: str, data: bytes, quality: float) -> Path:
         """Writes a checkpoint, marks it if it is the best, prunes old ones.

@@ -4,11 +4,10 @@ from contextlib import suppress
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiments.options import AsJson, print_json
+from experiments.options import AsJson, print_json, printer
 
 
 def catalogue() -> list[dict[str, Any]]:
@@ -105,7 +104,7 @@ def command(
         kind = f"{row['domain']}, {row['backend']}: "
         name = Text.assemble((row["id"], "bold"), "\n", kind, row["summary"], "\n", (what, "dim"))
         table.add_row(name, row["action"], _scores(row["references"]))
-    console = Console(highlight=False)
+    console = printer(soft_wrap=False)
     console.print(table)
     if BRIDGED:
         console.print(f"{len(BRIDGED)} ids of other packages:", *BRIDGED)

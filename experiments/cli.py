@@ -1,5 +1,7 @@
 """The command line: a table of verbs, each imported when it runs; some have verbs of their own."""
 
+import errno
+import os
 import sys
 from importlib import import_module, metadata
 from typing import Annotated
@@ -10,6 +12,7 @@ from rich.console import Console
 from experiments import doctor
 from experiments.verbs import Table, Verbs
 from hardware_sim.errors import InputError
+from hardware_sim.files import FULL
 
 ANY_ID: Table = {
     "list": (
@@ -51,6 +54,9 @@ ANY_ID: Table = {
     ),
 }
 """Verbs for any id."""
+
+PLACES = (*FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EIO)
+"""The system's reasons that lie in a person's disk, not in a fault of ours."""
 
 
 def _verbs() -> Table:
@@ -106,14 +112,23 @@ def _refuse(why: str) -> None:
 
 
 def main() -> None:
-    """Runs the command line; bad input prints one line and exits with status 2."""
+    """Runs the command line; bad input or a bad disk prints one line and exits with status 2."""
     strangers = doctor.strangers()  # beside other people's packages only the doctor can work
     if strangers and sys.argv[1:2] != ["doctor"]:
         _refuse(f"{strangers[0].check} is {strangers[0].seen}; {strangers[0].remedy}")
     try:
-        app(prog_name="gymworks")
+        try:
+            app(prog_name="gymworks")
+        finally:
+            sys.stdout.flush()
     except InputError as error:
         _refuse(str(error))
+    except OSError as error:
+        if error.errno not in PLACES:
+            raise
+        # What standard output still holds would be written, and fail, once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _refuse(f"{error.filename or 'standard output'} cannot be used: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -14,16 +14,20 @@ from agents.engines.base import qualified
 from agents.engines.teams import is_team
 from agents.loading import load_agent
 from agents.rollout import Moment, rollout
-from agents.runs import Run, provenance
+from agents.runs import provenance
 from envs.arguments import check_arguments
 from experiments.options import (
     AsJson,
     EnvKwargs,
+    Force,
     Options,
     Quiet,
     Split,
     Trust,
     bar,
+    deliver,
+    destination,
+    output,
     pairs,
     print_json,
     printer,
@@ -258,10 +262,10 @@ def command(
             help="Draw the seeds from a secret instead, which gymworks verify --draw takes.",
         ),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Default: result.json, in the run folder if agent is."),
+    path: Annotated[
+        Path | None, output("Default: result.json, in the run folder if agent is one.")
     ] = None,
+    force: Force = False,
     trust: Trust = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -274,18 +278,15 @@ def command(
         raise InputError("seeds that are drawn are played on the test split; leave the options out")
     else:
         chosen = drawn(env_id, draw, episodes=episodes)
+    if path is None:
+        folder = Path(agent) if Path(agent).is_dir() else Path()
+        path = destination(folder / "result.json", force=force)
     with bar(quiet) as shown:
         task = shown.add_task(f"{env_id} {agent}", total=len(chosen))
         result = evaluate(
             env_id, agent, chosen, pairs(env or []), on_episode=lambda _: shown.advance(task)
         )
-    if output is not None:
-        path = write_json(output, result)
-    elif Path(agent).is_dir():
-        Run(agent).save_result(result)
-        path = Path(agent) / "result.json"
-    else:
-        path = write_json("result.json", result)
+    deliver(path, lambda place: write_json(place, result))
     if as_json:
         head = {name: result[name] for name in ("env_id", "agent", "seeds", "aggregate", "digest")}
         print_json({"result": str(path), **head, "episodes": len(result["episodes"])})

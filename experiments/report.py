@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.options import Quiet, Trust, aside, printer
+from experiments.options import Force, Quiet, Trust, aside, deliver, output, printer
 from experiments.spot_check import Replay, parse_replay, spot_check
 
 
@@ -14,9 +14,8 @@ def command(
         list[Path],
         typer.Argument(metavar="RUN...", help="Run, sweep and benchmark folders, result files."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file.")] = Path(
-        "report.html"
-    ),
+    page: Annotated[Path, output("The HTML file.")] = Path("report.html"),
+    force: Force = False,
     replay: Replay = "1",
     trust: Trust = False,
     quiet: Quiet = False,
@@ -38,5 +37,5 @@ def command(
         for folder in found.sweeps:
             sections += sweep_sections(folder.name, read_json(folder / "result.json"))
         names = ", ".join(source.resolve().name for source in sources)
-        path = render(f"gymworks: {names}", sections, output)
-    printer(silent=quiet).print(f"written: {path}", markup=False)
+        deliver(page, lambda place: render(f"gymworks: {names}", sections, place))
+    printer(silent=quiet).print(f"written: {page}", markup=False)

@@ -77,7 +77,7 @@ def _row(run: Run) -> list[str]:
         run.folder.name,
         config.env_id.removeprefix("envs:"),
         f"{config.algo} ({config.engine})",
-        f"{config.steps:,}",
+        f"{run.step:,}",
         str(config.seed),
         "" if best is None or best["score"] is None else f"{best['score']:.6g}",
         str(run.config.get("date", ""))[:16].replace("T", " "),

@@ -3,10 +3,10 @@
 import csv
 import io
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,7 +17,7 @@ from rich.table import Table
 
 from agents.engines.base import TrainConfig, settings
 from agents.runs import Run
-from experiments.options import AsJson, Quiet, Trust, aside, print_json, printer
+from experiments.options import AsJson, Quiet, Trust, aside, interrupted, print_json, printer
 from experiments.sweep_trials import OBJECTIVE, progress_of, run_trial, sample, trial_folder
 from experiments.train import configure
 from hardware_sim.errors import InputError
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 TUNE = "tune"  # Ray Tune's own folder within the sweep's
 RETRIES = 3  # of a trial whose worker or machine died
+FIXED = ("env_id", "engine", "algo", "steps", "seed")  # of a sweep once it has begun
+TRIALS = 8
 SNAPSHOT_EVERY = "5"  # seconds between Tune's notes of where the sweep stands
 
 
@@ -46,7 +48,7 @@ def sweep(
 
     Args:
         config: The training that is varied; its ``address`` names a Ray cluster.
-        trials: How many; ignored on resuming.
+        trials: How many.
         folder: The sweep's folder.
         resume: Continue the sweep in that folder, after a kill or with failed trials.
         quiet: No progress bar.
@@ -70,23 +72,24 @@ def sweep(
     from agents.engines.rllib_session import session
 
     folder = Path(folder).resolve()
-    run = _reopened(folder, config) if resume else _created(folder, config, trials)
+    run = _reopened(folder, config, trials) if resume else _created(folder, config, trials)
     # Ray reads these when it is imported into the driver or when an experiment starts.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", SNAPSHOT_EVERY)
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     quiet_ray()
-    try:
-        with session(config.address), _display(run.config, folder, quiet):
-            grid = _tuner(run.config, folder).fit()
-    except InputError:
-        if [path.name for path in folder.iterdir()] == ["config.json"]:
-            shutil.rmtree(folder)  # nothing was tried; the name is free for a better try
-        raise
-    result = _collect(run.config, folder, grid)
-    run.save_result(result)
-    write_text(folder / "results.csv", _as_csv(result))
-    _draw(result, folder / "parallel_coordinates.png")
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+    with run.locked():
+        try:
+            with session(config.address), _display(run.config, folder, quiet):
+                grid = _tuner(run.config, folder).fit()
+        except (InputError, KeyboardInterrupt):
+            run.discard_if_untrained()
+            raise
+        result = _collect(run.config, folder, grid)
+        run.save_result(result)
+        write_text(folder / "results.csv", _as_csv(result))
+        _draw(result, folder / "parallel_coordinates.png")
     if all(trial["status"] == "failed" for trial in result["trials"]):
         reason = str(grid.errors[0]).strip().splitlines()[-1]
         raise InputError(f"every trial failed, the first with: {reason}")
@@ -107,16 +110,37 @@ def _created(folder: Path, config: TrainConfig, trials: int) -> Run:
     return Run.create(folder, config.to_json() | plan)
 
 
-def _reopened(folder: Path, config: TrainConfig) -> Run:
+def _reopened(folder: Path, config: TrainConfig, trials: int) -> Run:
+    run = _sweep_of(folder)
+    asked = {name: getattr(config, name) for name in FIXED} | {"trials": trials}
+    stored = {name: run.config[name] for name in FIXED} | {"trials": len(run.config["assignments"])}
+    for name, value in asked.items():
+        if value != stored[name]:
+            raise InputError(
+                f"{folder} sweeps {name} {stored[name]!r}, not {value!r}; "
+                "another --run-dir begins another sweep"
+            )
+    return run
+
+
+def _sweep_of(folder: Path) -> Run:
     run = Run(folder)
     if "assignments" not in run.config:
         raise InputError(f"{folder} is a training run, not a sweep")
-    for name in ("env_id", "engine", "algo"):
-        if run.config[name] != getattr(config, name):
-            raise InputError(
-                f"{folder} sweeps {name} {run.config[name]!r}, not {getattr(config, name)!r}"
-            )
     return run
+
+
+def kept(folder: Path, config: TrainConfig) -> str:
+    """Describes what an interrupted sweep left, and how to go on."""
+    if not folder.exists():
+        return "interrupted before any trial began; nothing is kept"
+    count = len(Run(folder).config["assignments"])
+    steps = [int(progress_of(folder, index).get("step", 0)) for index in range(count)]
+    ended = sum(step >= config.steps for step in steps)
+    return (
+        f"interrupted; {ended} of {count} trials are finished, and the checkpoints of the others "
+        f"are kept in {folder}: gymworks sweep {config.env_id} --run-dir {folder} --resume goes on"
+    )
 
 
 def _tuner(config: dict[str, Any], folder: Path) -> "Tuner":
@@ -274,11 +298,15 @@ def _cell(value: Any) -> str:
 
 def command(
     env_id: Annotated[str, typer.Argument(metavar="ID", help="Environment.")],
-    engine: Annotated[str, typer.Option(help="sb3 or rllib.")] = "sb3",
+    engine: Annotated[str | None, typer.Option(help="sb3 (default) or rllib.")] = None,
     algo: Annotated[str | None, typer.Option(help="Algorithm; the domain's by default.")] = None,
-    trials: Annotated[int, typer.Option(help="How many settings to try.")] = 8,
+    trials: Annotated[
+        int | None, typer.Option(help=f"How many settings to try; default {TRIALS}.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Environment steps of each trial.")] = None,
-    seed: Annotated[int, typer.Option(help="Seeds the draws and the trials.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Seeds the draws and the trials; default 0.")
+    ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Folder of the sweep.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a sweep.")] = False,
     address: Annotated[str | None, typer.Option(help="Ray cluster, host:port.")] = None,
@@ -287,10 +315,26 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Search an algorithm's hyperparameters with Ray Tune; resumable, also after a kill."""
-    config = configure(env_id, engine, algo, steps, seed, address=address)
+    given: dict[str, Any] = {
+        "engine": engine,
+        "algo": algo,
+        "steps": steps,
+        "seed": seed,
+        "address": address,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    config = configure(env_id, **given)
     name = config.env_id.rpartition(":")[2].replace("/", "-")
     folder = run_dir or Path("runs") / f"{name}-{config.algo}-sweep"
-    result = sweep(config, trials, folder, resume, quiet)
+    if resume:
+        # The folder holds the configuration; options only say what is expected of it.
+        stored = _sweep_of(folder).config
+        config = replace(TrainConfig.from_json(stored), env_id=config.env_id, **given)
+        trials = len(stored["assignments"]) if trials is None else trials
+    try:
+        result = sweep(config, TRIALS if trials is None else trials, folder, resume, quiet)
+    except KeyboardInterrupt:
+        interrupted(kept(folder, config))
     if as_json:
         print_json({"folder": str(folder), **result})
         return

@@ -109,10 +109,11 @@ def run_trial(assignment: dict[str, Any]) -> None:
             write_json(place / REPORTED, {"step": step} | known)
             tune.report({"step": step, OBJECTIVE: value})
 
-    engine(config.engine).train(config, run, report)
-    rows = run.metrics()
-    if rows:
-        write_json(place / REPORTED, rows[-1])
+    with run.locked():
+        engine(config.engine).train(config, run, report)
+        rows = run.metrics()
+        if rows:
+            write_json(place / REPORTED, rows[-1])
     if math.isinf(reported):
         # It had been finished before a kill, or no episode ever ended; Tune needs a report even so.
         metrics = progress_of(folder, index)

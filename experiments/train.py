@@ -1,7 +1,6 @@
 """``gymworks train``: trains an agent and keeps everything about it in a run folder."""
 
 import json
-import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from agents.engines.base import TrainConfig, qualified, settings
 from agents.engines.teams import is_team
 from agents.runs import Run
 from envs.registration import references
-from experiments.options import AsJson, Quiet, Trust, aside, print_json, printer
+from experiments.options import AsJson, Quiet, Trust, aside, interrupted, print_json, printer
 from hardware_sim.errors import InputError, choose
 
 CHANGEABLE = ("steps", "checkpoint_every", "address")  # on resuming
@@ -107,34 +106,54 @@ def train(
     """
     folder = Path(run_dir) if run_dir is not None else default_folder(config)
     engine = find_engine(config.engine)
-    run = _reopen(folder, config) if resume else Run.create(folder, config.to_json())
-    try:
-        with _display(config, quiet) as show:
+    run = Run(folder) if resume else Run.create(folder, config.to_json())
+    with run.locked():
+        if resume:
+            _reopen(run, config)
+        try:
+            with _display(config, quiet) as show:
 
-            def forward(progress: Report) -> None:
-                show(progress)
-                if report is not None:
-                    report(progress)
+                def forward(progress: Report) -> None:
+                    show(progress)
+                    if report is not None:
+                        report(progress)
 
-            engine.train(config, run, forward)
-    except InputError:
-        if [path.name for path in folder.iterdir()] == ["config.json"]:
-            shutil.rmtree(folder)  # nothing was trained; the name is free for a better try
-        raise
+                engine.train(config, run, forward)
+        except (InputError, KeyboardInterrupt):
+            run.discard_if_untrained()
+            raise
     return run
 
 
-def _reopen(folder: Path, config: TrainConfig) -> Run:
-    """The run to continue, which must have been started with the same configuration."""
-    run = Run(folder)
+def kept(folder: Path, config: TrainConfig) -> str:
+    """Describes what an interrupted training left, and how to go on."""
+    if not folder.exists():
+        return "interrupted before anything was trained; nothing is kept"
+    return (
+        f"interrupted; {Run(folder).reached:,} of {config.steps:,} steps are kept in {folder}: "
+        f"gymworks train {config.env_id} --run-dir {folder} --resume goes on"
+    )
+
+
+def _reopen(run: Run, config: TrainConfig) -> None:
+    """Checks that a run to continue was started with the same configuration.
+
+    Raises:
+        InputError: It was not, or has trained more steps already than it shall now.
+    """
+    folder = run.folder
     stored, asked = TrainConfig.from_json(run.config).to_json(), config.to_json()
     for name, value in asked.items():
         if value != stored[name] and name not in CHANGEABLE:
             raise InputError(f"{folder} was started with {name} {stored[name]!r}, not {value!r}")
     changes = {name: asked[name] for name in CHANGEABLE if asked[name] != stored[name]}
+    if "steps" in changes and config.steps < run.reached:
+        raise InputError(
+            f"{folder} has trained {run.reached:,} steps already; allowed: --steps from that up, "
+            "counted from its beginning"
+        )
     if changes:
         run.update_config(changes)
-    return run
 
 
 @contextmanager
@@ -154,8 +173,8 @@ def _display(config: TrainConfig, quiet: bool) -> Iterator[Callable[[Report], No
         task = bar.add_task(config.algo, total=config.steps, state="starting")
 
         def show(progress: Report) -> None:
-            done = min(progress.step, progress.total)
-            bar.update(task, completed=done, state=describe(progress, unit))
+            done, total = progress.step, max(progress.step, progress.total)
+            bar.update(task, completed=done, total=total, state=describe(progress, unit))
 
         yield show
 
@@ -235,18 +254,24 @@ def command(
         warnings.showwarning = lambda message, *_, **__: aside().print(
             f"gymworks: warning: {message}", markup=False, soft_wrap=True
         )
-        run = train(config, run_dir, resume, quiet)
+        try:
+            run = train(config, run_dir, resume, quiet)
+        except KeyboardInterrupt:
+            interrupted(kept(run_dir or default_folder(config), config))
     last = (run.metrics() or [{}])[-1]
     if as_json:
-        kept = {name: last.get(name) for name in ("step", "seconds", "episodes", "best_score")}
+        figures = {name: last.get(name) for name in ("step", "seconds", "episodes", "best_score")}
         head = {name: getattr(config, name) for name in ("env_id", "engine", "algo", "seed")}
-        print_json({"run": str(run.folder), **head, **kept})
+        print_json({"run": str(run.folder), **head, **figures})
     else:
         printer(silent=quiet).print(_summary(run, config, last), markup=False)
 
 
 def _summary(run: Run, config: TrainConfig, last: dict[str, float]) -> str:
-    parts = [f"{int(last.get('step', 0)):,} steps"]
+    done = int(last.get("step", 0))
+    parts = [f"{done:,} steps"]
+    if done > config.steps:
+        parts[0] += f" ({config.steps:,}, and on to the end of a rollout)"
     parts.append(f"{timedelta(seconds=round(last.get('seconds', 0)))}")
     if "best_score" in last:
         parts.append(f"best {last['best_score']:.6g} {_unit(config.env_id)}".rstrip())

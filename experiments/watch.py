@@ -17,7 +17,7 @@ from agents.engines.base import qualified
 from agents.loading import load_agent
 from agents.rollout import Moment
 from experiments.evaluate import make, play
-from experiments.options import Quiet, Trust, aside, printer
+from experiments.options import Force, Quiet, Trust, aside, deliver, output, printer
 from experiments.results import Episode
 from hardware_sim.errors import InputError, choose
 from hardware_sim.files import write_atomic, write_text
@@ -183,7 +183,7 @@ def need_ffmpeg() -> None:
 
 def check_film(path: Path) -> None:
     """Raises an InputError unless a film of this name can be written, before it is made in vain."""
-    if choose("kind of film", path.suffix.lower(), FORMATS) == ".mp4":
+    if choose("kind of file", path.suffix.lower(), FORMATS) == ".mp4":
         need_ffmpeg()
 
 
@@ -215,19 +215,18 @@ def command(
     agent: Annotated[
         str, typer.Option(help="A heuristic, random, a run folder or module:attribute.")
     ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="episode.gif, .html or .mp4 (needs ffmpeg).")
-    ],
+    path: Annotated[Path, output("episode.gif, .html or .mp4 (needs ffmpeg).", *FORMATS)],
     seed: Annotated[int, typer.Option(help="Seed of the episode.")] = 0,
     fps: Annotated[float | None, typer.Option(help="Frames per second; default: its own.")] = None,
     every: Annotated[
         int | None, typer.Option(help="Steps between frames; default: at most 300 frames.")
     ] = None,
     trust: Trust = False,
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Film one episode of an agent."""
-    check_film(output)
+    check_film(path)
     if fps is not None and not 0 < fps <= 120:
         raise InputError(f"fps is {fps}; allowed: above 0, at most 120")
     console = aside(quiet)
@@ -242,8 +241,9 @@ def command(
         waiting.add_task(f"filming {agent} on {env_id}")
         shot, episode, own_fps = film(env_id, agent, seed, every)
         caption = describe(episode)
-        shot.write(output, fps or own_fps, f"{agent} on {env_id}", caption)
-    text = f"{caption}; {len(shot.frames)} frames in {output}"
+        title = f"{agent} on {env_id}"
+        deliver(path, lambda place: shot.write(place, fps or own_fps, title, caption))
+    text = f"{caption}; {len(shot.frames)} frames in {path}"
     printer(silent=quiet).print(text, markup=False)
 
 

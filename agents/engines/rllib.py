@@ -97,8 +97,20 @@ def _iterate(
     begun, start, saved = time.perf_counter(), step, step
     # What the runners count goes on after a restore, and learned transitions begin anew.
     uncounted = step if config.algo in OFFLINE else 0
+
+    def keep() -> None:
+        checkpoint.save(algorithm, run, step, config.algo, networks_of(config))
+        run.mark_best(step, tracker.quality())
+        run.prune()
+        tracker.save()
+
     while step < config.steps:
-        result = algorithm.train()
+        try:
+            result = algorithm.train()
+        except KeyboardInterrupt:
+            if step > saved:
+                keep()
+            raise
         progressed = uncounted + _steps(result, config.algo)
         if progressed <= step:
             # An asynchronous algorithm may return before a batch is complete.
@@ -116,10 +128,7 @@ def _iterate(
         row = tracker.metrics() | _losses(result) | {"steps_per_second": rate}
         run.append_metrics(row | {"step": step, "seconds": seconds_before + elapsed})
         if step - saved >= config.checkpoint_every or step >= config.steps:
-            checkpoint.save(algorithm, run, step, config.algo, networks_of(config))
-            run.mark_best(step, tracker.quality())
-            run.prune()
-            tracker.save()
+            keep()
             saved = step
         report(Progress(step, config.steps, rate, row))
 

@@ -20,7 +20,7 @@ from envs.dance.chart import DIFFICULTIES, Song
 from envs.dance.corpus import cache_folder, split
 from envs.dance.timing import TICKS, Timing
 from hardware_sim.errors import InputError
-from hardware_sim.files import write_atomic
+from hardware_sim.files import UnwritableError, write_atomic
 from hardware_sim.naming import resolve
 
 SHIPPED = "shipped"
@@ -162,6 +162,6 @@ def spectra(path: Path) -> NDArray[np.float32]:
         features = audio.log_mel(*audio.load(path)).astype(np.float16)
         try:
             write_atomic(kept, lambda file: np.save(file, features))
-        except OSError:
+        except UnwritableError:
             return features.astype(np.float32)  # a cache that cannot be written only costs time
     return np.asarray(np.load(kept), np.float32)

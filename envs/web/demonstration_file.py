@@ -34,7 +34,7 @@ from envs.web.demonstration import (
 )
 from envs.web.snapshot import Row, Snapshot, read_row
 from hardware_sim.errors import InputError, choose
-from hardware_sim.files import write_atomic
+from hardware_sim.files import check_writable, write_atomic
 from hardware_sim.reading import parse_json, read_lines
 
 FORMAT = 1
@@ -70,10 +70,7 @@ def write_demonstrations(
         else:
             file.writelines(_lines(demonstrations))
 
-    try:
-        return write_atomic(path, write)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+    return write_atomic(path, write)
 
 
 def writable(path: str | Path, force: bool) -> Path:
@@ -83,7 +80,7 @@ def writable(path: str | Path, force: bool) -> Path:
         raise InputError(f"{path} is no name of demonstrations; allowed: *{', *'.join(SUFFIXES)}")
     if path.exists() and not force:
         raise InputError(f"{path} exists; it is replaced only with --force")
-    return path
+    return check_writable(path)
 
 
 def read_demonstrations(path: str | Path) -> Iterator[Demonstration]:

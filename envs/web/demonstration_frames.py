@@ -57,10 +57,7 @@ class FrameWriter:
                 for name, data in self._pictures.items():
                     packed.writestr(name, data)
 
-        try:
-            return write_atomic(frames_path(path), write)
-        except OSError as error:
-            raise InputError(f"{frames_path(path)} cannot be written: {error.strerror}") from error
+        return write_atomic(frames_path(path), write)
 
 
 def read_frame(path: str | Path, demonstration: int, step: int) -> Frame:

@@ -36,6 +36,7 @@ from envs.compact.network import IMAGE_SHAPE, WIDTHS, small_cnn
 from envs.compact.rivals import low_rank, prune_channels
 from envs.compact.tuning import accuracy, fine_tune
 from experiments.compact.choice import chosen
+from experiments.options import printer
 from experiments.statistics import mean, stratified_bootstrap
 from experiments.timing import environment_rows, hardware
 from hardware_sim.files import write_atomic, write_json
@@ -342,7 +343,7 @@ def command(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON file.")] = None,
 ) -> None:
     """Trains, compacts, tunes, measures and prints compact feature maps beside their rivals."""
-    console = Console()
+    console = printer(soft_wrap=False)
     check_device(device)
     epochs = Epochs(tuning=tuning)
     train_all(run_dir, seeds, load_splits(data), epochs, device, console)

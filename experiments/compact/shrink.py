@@ -1,12 +1,13 @@
 """``gymworks compact``: makes the feature maps of anybody's convolutional network compact."""
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from experiments.options import AsJson, Quiet, print_json, printer
+from experiments.options import AsJson, Force, Quiet, deliver, output, print_json, printer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -31,9 +32,8 @@ def command(
         list[str] | None,
         typer.Option(help="LAYER=CHANNELS, again for each map; none lists the layers."),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where torch.save puts the new network.")
-    ] = None,
+    path: Annotated[Path | None, output("Where torch.save puts the new network.")] = None,
+    force: Force = False,
     tune: Annotated[
         float,
         typer.Option(min=0.0, help="Passes over the inputs to train it on the original's scores."),
@@ -77,9 +77,11 @@ def command(
     console.print(_gains(costs["original"], costs["compact"]), soft_wrap=False)
     for name, residual in result.residual.items():
         console.print(f"{name}: {100 * residual:.1f} % of its variance is lost")
-    if output is not None:
-        write_atomic(output, lambda file: torch.save(result.model, file))
-        console.print(f"{output}: load it with torch.load(..., weights_only=False)")
+    if path is not None:
+        # Into memory first: on a full disk torch's own writer ends the process.
+        torch.save(result.model, buffer := io.BytesIO())
+        deliver(path, lambda place: write_atomic(place, lambda file: file.write(buffer.getvalue())))
+        console.print(f"{path}: load it with torch.load(..., weights_only=False)")
     if as_json:
         print_json({**costs, "variance_lost": result.residual})
 

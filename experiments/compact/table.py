@@ -27,6 +27,7 @@ from envs.compact.surrogate import fit, predict
 from envs.compact.table import build
 from envs.compact.tuning import accuracy
 from experiments.compact import bench
+from experiments.options import printer
 from experiments.timing import hardware
 from hardware_sim.files import write_json
 
@@ -145,7 +146,7 @@ def command(
     times: Annotated[bool, typer.Option(help="Measure times too; else keep the table's.")] = True,
 ) -> None:
     """Measures the replay table and writes it beside the environment."""
-    console = Console()
+    console = printer(soft_wrap=False)
     path = Path(str(files("envs").joinpath("compact", "replay.json")))
     pictures = load_splits(data)
     bench.train_one(run_dir, "original", 0, pictures, bench.Epochs(ORIGINAL_EPOCHS))

@@ -16,11 +16,11 @@ from typing import Annotated, Any
 import torch
 import typer
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 from torch import nn
 from torch.utils import mkldnn
 
+from experiments.options import AsJson, print_json, printer
 from hardware_sim.files import write_json
 from hardware_sim.host import this_machine
 from hardware_sim.kernels import interleaved
@@ -145,24 +145,27 @@ def main(
     limit_s: Annotated[float, typer.Option(help="Seconds to time each network")] = 30.0,
     compiled: Annotated[bool, typer.Option("--compile", help="Also time torch.compile")] = False,
     out: Annotated[Path | None, typer.Option(help="Also write the figures here, as JSON")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Prints a table for each network and number of threads."""
     if compiled:
         from torch._inductor import config
 
         config.freezing = True
-    console, machine = Console(), this_machine()
-    results = []
+    console, machine = printer(as_json, soft_wrap=False), this_machine()
+    report: dict[str, Any] = {"machine": machine.to_json(), "torch": torch.__version__}
+    report["results"] = []
     with torch.no_grad():
         for number in threads or [1]:
             torch.set_num_threads(number)
             for chosen in network or [*Network]:
                 result = measure(chosen, machine, number, plans, budget_s, limit_s, compiled)
                 console.print(table(result))
-                results.append(result)
+                report["results"].append(result)
                 if out:
-                    report = {"machine": machine.to_json(), "torch": torch.__version__}
-                    write_json(out, {**report, "results": results})
+                    write_json(out, report)
+    if as_json:
+        print_json(report)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ from typing import Annotated, Any
 import torch
 import typer
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from experiments.convolution.kernel_layers import MEC, NETWORKS, VOLUMES
 from experiments.convolution.tuning_rate import NAMES, describe, rates
+from experiments.options import AsJson, print_json, printer
 from hardware_sim.files import write_json
 from hardware_sim.host import this_machine
 from hardware_sim.kernels import (
@@ -209,11 +209,12 @@ def main(
     threads: Annotated[int, typer.Option(min=1, help="Threads of both sides")] = 1,
     limit_s: Annotated[float, typer.Option(help="Seconds for each pair")] = 0.5,
     out: Annotated[Path | None, typer.Option(help="Also write the figures here, as JSON")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Prints a table for each suite, and with all of them the rate of tuning."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    console, machine = Console(), this_machine()
+    console, machine = printer(as_json, soft_wrap=False), this_machine()
     report: dict[str, Any] = {
         "machine": machine.to_json(),
         "torch": torch.__version__,
@@ -240,6 +241,8 @@ def main(
             report["tuning"].append(row)
     if out:
         write_json(out, report)
+    if as_json:
+        print_json(report)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import typer
-from rich.console import Console
 
 from experiments.convolution.kernel_sanitize import PROBLEMS
+from experiments.options import printer
 from hardware_sim.errors import InputError
 from hardware_sim.host import this_machine
 from hardware_sim.kernels import Plan, Problem, Variant, candidates, compiler
@@ -136,7 +136,7 @@ def main() -> None:
     for program, package in ((COMPILER, "gcc-aarch64-linux-gnu"), (EMULATOR, "qemu-user")):
         if shutil.which(program) is None:
             raise InputError(f"{program} is missing; apt-get install {package}")
-    console = Console(soft_wrap=True)
+    console = printer(soft_wrap=False)
     machine = replace(this_machine(), instruction_set="neon")
     failures = 0
     for problem in PROBLEMS:

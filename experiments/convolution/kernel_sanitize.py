@@ -7,8 +7,8 @@ guard zones, so that a read or a write one float outside of them ends it with a 
 import subprocess
 
 import typer
-from rich.console import Console
 
+from experiments.options import printer
 from hardware_sim.host import this_machine
 from hardware_sim.kernels import Plan, Problem, Variant, candidates, compiler
 from hardware_sim.kernels.checking import run_trial
@@ -46,7 +46,7 @@ def sanitizer_library() -> str:
 
 def main() -> None:
     """Prints one line for each kernel; the exit status is 1 if one of them failed."""
-    console, machine = Console(soft_wrap=True), this_machine()
+    console, machine = printer(soft_wrap=False), this_machine()
     preload = sanitizer_library()
     failures = 0
     for problem in PROBLEMS:

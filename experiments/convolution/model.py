@@ -11,11 +11,11 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table as Printed
 
 from agents.convolution import cost_model
 from envs.convolution.tables import Table, measured_on, replay
+from experiments.options import printer
 from hardware_sim.kernels import roofline, space
 from hardware_sim.kernels.layers import find
 
@@ -67,7 +67,7 @@ def main(
     for name, models in found.items():
         means = [np.mean(values, axis=0) for values in models.values()]
         printed.add_row("mean", name, "", *(f"{a:.2f}  {100 * b:3.0f} %" for a, b in means))
-    Console().print(printed)
+    printer(soft_wrap=False).print(printed)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table as Printed
 
@@ -25,6 +24,7 @@ from envs.convolution.batch import SUCCESS
 from envs.convolution.env import ConvTuningEnv
 from envs.convolution.tables import shipped
 from experiments import statistics
+from experiments.options import printer
 from experiments.svg import themed_svg
 from hardware_sim.files import write_json, write_text
 
@@ -171,7 +171,7 @@ def main(
 ) -> None:
     """Prints the table, writes ``report.json`` and ``curves.svg``."""
     report = measured(agents.split(","), split, seeds, budget)
-    Console().print(printed(report))
+    printer(soft_wrap=False).print(printed(report))
     write_json(out / "report.json", report)
     write_text(out / "curves.svg", drawn(report))
     typer.echo(f"kept in {out}")

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from experiments.options import AsJson, Quiet, aside, print_json, printer
+from experiments.options import AsJson, Force, Quiet, aside, output, print_json, printer
 from hardware_sim.errors import InputError, choose
 from hardware_sim.naming import resolve
 
@@ -108,7 +108,9 @@ def load_model(name: str, shape: str | None) -> "tuple[nn.Module, tuple[Tensor, 
     return model, example if isinstance(example, tuple) else (example,)
 
 
-def resumed(path: Path, plan: "NetworkPlan", console: Console) -> "NetworkPlan":
+def resumed(
+    path: Path, plan: "NetworkPlan", console: Console, force: bool = False
+) -> "NetworkPlan":
     """Takes the measurements that an earlier run left in a file, if they hold here.
 
     Returns:
@@ -116,19 +118,21 @@ def resumed(path: Path, plan: "NetworkPlan", console: Console) -> "NetworkPlan":
         file that are not tuned now.
 
     Raises:
-        InputError: The file is no plan, or one for another number of threads, which this run
-            would destroy.
+        InputError: The file is no plan; or one for another machine or number of threads, which
+            this run would destroy, and may with ``force``.
     """
     from hardware_sim.kernels.network_plan import NetworkPlan
 
     if not path.exists():
         return plan
     old = NetworkPlan.load(path)
-    if reason := old.stale(old.threads, plan.machine):
-        console.print(f"[yellow]{path} is not used: {reason}. All is measured anew.[/yellow]")
-        return plan
     if reason := old.stale(plan.threads, plan.machine):
-        raise InputError(f"{path} is kept: {reason}; name another file by --output")
+        if not force:
+            raise InputError(
+                f"{path} is kept: {reason}; name another file by --output, or replace it by --force"
+            )
+        console.print(f"{path} is replaced: {reason}", markup=False)
+        return plan
     whole = plan.beside(old)
     console.print(f"{path} has {plan.take(old)} measurements already")
     if others := len(whole.entries) - len(plan.entries):
@@ -209,12 +213,10 @@ def command(
     ] = None,
     budget: Annotated[str, typer.Option(help="Time to spend: 60s, 2m.")] = "60s",
     threads: Annotated[int, typer.Option(min=1, help="Threads to run with.")] = 1,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", help="The plan; an earlier run is resumed, other models' are kept."
-        ),
+    path: Annotated[
+        Path, output("The plan; an earlier run is resumed, other models' are kept.", resumed=True)
     ] = Path("plan.json"),
+    force: Force = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -237,12 +239,12 @@ def command(
         else [(parse_conv(text), []) for text in conv or []]
     )
     plan = plan_for(problems, this_machine(), threads)
-    whole = resumed(output, plan, console)
-    whole.save(output)
-    outcome = _measured(plan, whole, output, limit_s, quiet)
+    whole = resumed(path, plan, console, force)
+    whole.save(path)
+    outcome = _measured(plan, whole, path, limit_s, quiet)
     left = len(pending(plan)) + len(unconfirmed(plan))
     if as_json:
-        print_json(_document(plan, output, left, outcome))
+        print_json(_document(plan, path, left, outcome))
     console.print(table(plan), soft_wrap=False)
     if not outcome:
         console.print(
@@ -252,7 +254,7 @@ def command(
         raise typer.Exit(1)
     if left:
         console.print(f"{left} measurements were not reached in {budget}; run again to go on")
-    console.print(f"wrote {output}; use it: {saving(plan)}")
+    console.print(f"wrote {path}; use it: {saving(plan)}")
 
 
 def _of_model(name: str, shape: str | None, console: Console) -> "list[tuple[Problem, list[str]]]":

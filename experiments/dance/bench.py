@@ -13,10 +13,10 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from agents.runs import provenance
+from experiments.options import printer
 from experiments.timing import COPIES, best_seconds, hardware
 from hardware_sim.files import write_json
 
@@ -68,7 +68,7 @@ def main(
         table.add_row(
             row["id"], f"{row['vector']:,.0f}", f"{row['copies']:,.0f}", f"{row['ratio']:.1f}"
         )
-    Console().print(table)
+    printer(soft_wrap=False).print(table)
     if output:
         write_json(output, {"machine": hardware(), "provenance": provenance(), "rows": rows})
 

@@ -1,16 +1,28 @@
 """``gymworks dance SONG``: charts of all levels for a song, in a folder that StepMania loads."""
 
+import filecmp
 import shutil
-import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from experiments.options import AsJson, Quiet, aside, print_json, printer
-from hardware_sim.errors import InputError, choose
+from experiments.options import (
+    AsJson,
+    Force,
+    Quiet,
+    aside,
+    deliver,
+    destination,
+    output,
+    print_json,
+    printer,
+)
+from hardware_sim.errors import choose
+from hardware_sim.files import write_atomic
 
 if TYPE_CHECKING:
     from envs.dance.chart import Chart
@@ -22,9 +34,8 @@ MOST_SHOWN = 4
 
 def command(
     song: Annotated[Path, typer.Argument(help="An audio file: Ogg, MP3, FLAC or WAV.")],
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="An .sm or .ssc file; default: in a new folder."),
+    path: Annotated[
+        Path | None, output("An .sm or .ssc file; default: in a new folder.", *WRITTEN)
     ] = None,
     difficulties: Annotated[
         str, typer.Option(help="all, or some of Beginner,Easy,Medium,Hard,Challenge.")
@@ -41,6 +52,7 @@ def command(
     title: Annotated[str | None, typer.Option(help="Default: the file's name.")] = None,
     artist: Annotated[str, typer.Option(help="Shown by the game.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Other seeds choose other panels.")] = 0,
+    force: Force = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -50,9 +62,9 @@ def command(
     levels = DIFFICULTIES if difficulties == "all" else tuple(difficulties.split(","))
     for level in levels:
         choose("difficulty", level, DIFFICULTIES)
-    place = output or Path(song.stem) / f"{song.stem}.sm"
-    if place.suffix not in WRITTEN:
-        raise InputError(f"the output {place} must end in {' or '.join(WRITTEN)}")
+    place = path or destination(Path(song.stem) / f"{song.stem}.sm", force=force)
+    if not _same(song, place.parent / song.name):
+        destination(place.parent / song.name, force=force)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=aside(quiet), transient=True) as progress:
         task = progress.add_task("reading the song", total=None)
@@ -88,7 +100,7 @@ def write(
     seed: int,
     report: Callable[[str], None],
 ) -> "tuple[list[Tempo], tuple[Chart, ...]]":
-    """Writes the chart file and, if it is not there, the music beside it.
+    """Writes the chart file and, where they differ, the music beside it.
 
     Returns:
         The readings of the song's beat, the one taken first, and the charts.
@@ -101,8 +113,9 @@ def write(
 
     from agents.dance.charter import STYLES, charts
     from agents.dance.charting import timing
-    from envs.dance import audio, simfiles, tempo
+    from envs.dance import audio, tempo
     from envs.dance.chart import Song
+    from envs.dance.simfiles import write_sm, write_ssc
 
     choose("style", style, tuple(STYLES))
     torch.set_num_threads(1)  # networks this small only wait for each other on more
@@ -115,10 +128,11 @@ def write(
     made = charts(features, beats, levels, style, density, seed, report)
     song = Song(title, artist, music.name, beats, made)
     report("writing")
-    (simfiles.write_ssc if place.suffix == ".ssc" else simfiles.write_sm)(song, place)
+    deliver(place, partial({".sm": write_sm, ".ssc": write_ssc}[place.suffix.lower()], song))
     beside = place.parent / music.name
-    if not beside.exists() or not beside.samefile(music):
-        _copy(music, beside)
+    if not _same(music, beside):
+        with music.open("rb") as source:
+            write_atomic(beside, partial(shutil.copyfileobj, source))
     return found, made
 
 
@@ -151,13 +165,6 @@ def _described(found: "list[Tempo]", made: "tuple[Chart, ...]", bpm: float | Non
     return lines + [f"{c.difficulty:>10} {c.meter:3}  {len(c.rows):5} rows" for c in made]
 
 
-def _copy(source: Path, target: Path) -> None:
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
-        temporary = Path(file.name)
-    try:
-        shutil.copyfile(source, temporary)
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+def _same(music: Path, other: Path) -> bool:
+    """True if both files are there and alike."""
+    return music.is_file() and other.is_file() and filecmp.cmp(music, other, shallow=False)

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import typer
-from rich.console import Console
 from rich.progress import track
 
 from envs.dance.chart import DIFFICULTIES
 from envs.dance.feet import QUANTILES, rates
 from envs.dance.playability import estimate_meter, meter_features
+from experiments.options import Force, deliver, destination, output, printer
 
 METER_RATES = (
     "steps_per_s",
@@ -41,16 +40,16 @@ LEAST_SCALE = 1e-5
 
 
 def command(
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="JSON file; by default the shipped one.")
-    ] = None,
+    path: Annotated[Path | None, output("JSON file; by default the shipped one.")] = None,
+    force: Force = False,
 ) -> None:
     """Compute the quantiles of human charts and the meter model from the corpora."""
     from envs.dance import feet
     from envs.dance.corpus import corpus, split
     from hardware_sim.files import write_json
 
-    console = Console()
+    console = printer()
+    place = path or destination(Path(feet.__file__).with_name("quantiles.json"), force=force)
     songs = corpus("itg") + corpus("stepmania5")
     table = [
         (split(song), song.pack, chart.difficulty, chart.meter, rates(chart))
@@ -70,14 +69,13 @@ def command(
         "levels": levels,
         "meter": {**model, "mean_absolute_error": report},
     }
-    path = output or Path(feet.__file__).with_name("quantiles.json")
-    write_json(path, made)
+    deliver(place, lambda path: write_json(path, made))
     for part, (error, constant, count) in report.items():
         console.print(
             f"meter, {part}: mean absolute error {error:.2f} over {count} charts "
             f"(always the mean: {constant:.2f})"
         )
-    console.print(f"written to {path}", highlight=False, soft_wrap=True)
+    console.print(f"written to {place}", highlight=False, soft_wrap=True)
 
 
 def _quantiles(found: list[dict[str, float]]) -> dict[str, list[float]]:

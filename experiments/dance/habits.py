@@ -10,12 +10,12 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from envs.dance.chart import DIFFICULTIES, Chart
 from envs.dance.corpus import corpus
 from envs.dance.grid import NOTE_KINDS, note_kinds
+from experiments.options import printer
 
 FEWEST = 20
 QUANTILES = (0.05, 0.5, 0.95)
@@ -54,7 +54,7 @@ def main(
                 *(f"{100 * share:.1f}" for share in shares),
                 f"{1000 * gap_s:.0f}",
             )
-    Console(width=100).print(table)
+    printer(soft_wrap=False).print(table)
 
 
 if __name__ == "__main__":

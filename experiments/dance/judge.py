@@ -16,7 +16,7 @@ from rich.table import Table
 
 from envs.dance.chart import Chart, Song
 from envs.dance.playability import MIDDLE, PACES, Finding, findings, level_of, meter_model, score
-from experiments.options import AsJson, print_json
+from experiments.options import AsJson, print_json, printer
 
 FEWEST_STEPS = 10
 """Steps below which a chart is too short to judge."""
@@ -149,7 +149,7 @@ def command(
     from envs.dance import simfiles
 
     song = simfiles.read(file)
-    console = Console()
+    console = printer(soft_wrap=False)
     music = audio or music_of(song, file)
     curve = None
     if music is not None:

@@ -17,7 +17,6 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from agents.dance.onsets import expected_count
@@ -26,6 +25,7 @@ from agents.runs import provenance
 from envs.dance import scoring
 from envs.dance.chart import DIFFICULTIES
 from envs.dance.recordings import Recording, recordings
+from experiments.options import printer
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
 
@@ -168,7 +168,7 @@ def main(
 ) -> None:
     """Prints tables and writes the figures as JSON."""
     report = measured(run, recordings(folder=data))
-    console = Console()
+    console = printer(soft_wrap=False)
     for table in tables(report):
         console.print(table)
     path = write_json(out or run[0] / "report.json", report)

@@ -22,6 +22,7 @@ from envs.dance import simfiles
 from envs.dance.chart import HEAD, TAP, Chart, Song, states
 from envs.dance.corpus import ARCHIVES, data_folder
 from envs.dance.notes import MEASURE
+from experiments.options import printer
 from hardware_sim.errors import InputError
 
 LEVELS = {
@@ -50,7 +51,7 @@ def command(
     node: Annotated[Path, typer.Argument(help="A folder with node_modules/simfile-parser.")],
 ) -> None:
     """Compares our chart files with what another parser reads in them."""
-    console = Console()
+    console = printer(soft_wrap=False)
     if not (node / "node_modules" / "simfile-parser").is_dir():
         raise InputError(f"{node} has no simfile-parser: run npm install simfile-parser there")
     with tempfile.TemporaryDirectory(dir=node) as scratch:

@@ -5,19 +5,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from experiments.options import Force, deliver, destination, output, printer
 from hardware_sim.errors import InputError
 
 
 def command(
     file: Annotated[Path, typer.Argument(help="A .sm, .ssc or .dwi file.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="PNG file; by default beside the chart.")
-    ] = None,
+    path: Annotated[Path | None, output("PNG file; by default beside the chart.", ".png")] = None,
     difficulty: Annotated[
         str, typer.Option(help="Which chart; by default the hardest of the file.")
     ] = "",
+    force: Force = False,
 ) -> None:
     """Draw a chart: arrows coloured by note type, holds, mines, feet and techniques."""
     from PIL import Image
@@ -35,9 +34,10 @@ def command(
         chart = song.charts[names.index(choose("difficulty", difficulty.capitalize(), names))]
     else:
         chart = max(song.charts, key=lambda each: (each.meter, len(each.rows)))
+    beside = file.with_name(f"{file.stem}-{chart.difficulty.lower()}.png")
+    place = path or destination(beside, force=force)
     title = " - ".join(filter(None, (song.artist, song.title)))
     buffer = io.BytesIO()
     Image.fromarray(picture(chart, title)).save(buffer, "PNG", optimize=True)
-    path = output or file.with_name(f"{file.stem}-{chart.difficulty.lower()}.png")
-    write_atomic(path, lambda target: target.write(buffer.getvalue()))
-    Console().print(f"{path}", highlight=False, soft_wrap=True)
+    deliver(place, lambda path: write_atomic(path, lambda target: target.write(buffer.getvalue())))
+    printer().print(f"{place}", markup=False)

@@ -10,7 +10,7 @@ import typer
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 
-from experiments.options import Quiet, aside, printer
+from experiments.options import Force, Quiet, aside, deliver, destination, output, printer
 from hardware_sim.errors import InputError
 
 WAVES_PER_S = 50
@@ -19,18 +19,17 @@ TYPES = {".ogg": "audio/ogg", ".mp3": "audio/mpeg", ".wav": "audio/wav", ".flac"
 
 def command(
     chart_file: Annotated[Path, typer.Argument(help="An .sm, .ssc or .dwi file.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The page; by default beside the chart.")
-    ] = None,
+    path: Annotated[Path | None, output("The page; by default beside the chart.")] = None,
     music: Annotated[
         Path | None, typer.Option(help="The song; by default the file that the chart names.")
     ] = None,
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Write one HTML page that plays the song with scrolling arrows, feet and waveform."""
-    page = output or chart_file.with_suffix(".html")
+    page = path or destination(chart_file.with_suffix(".html"), force=force)
     with aside(quiet).status("reading the song and finding the feet"):
-        write(chart_file, page, music)
+        deliver(page, lambda place: write(chart_file, place, music))
     printer(silent=quiet).print(f"{page}", markup=False)
 
 

@@ -12,7 +12,6 @@ import gymnasium as gym
 import numpy as np
 import typer
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
@@ -23,6 +22,7 @@ from agents.runs import provenance
 from envs.dance.chart import DIFFICULTIES, Chart
 from envs.dance.env import DanceEnv
 from envs.dance.feet import quantiles, rates
+from experiments.options import printer
 from experiments.statistics import mean, stratified_bootstrap
 from hardware_sim.files import write_json
 
@@ -109,7 +109,7 @@ def main(
     for row in (*rows, *humans):
         cells = (form.format(row[key]) if key in row else "" for key, form in SHOWN.items())
         table.add_row(*cells)
-    Console().print(table)
+    printer(soft_wrap=False).print(table)
     if output:
         write_json(output, {"provenance": provenance(), "rows": rows, "human": humans})
 

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
@@ -42,6 +41,7 @@ from agents.dance.recipes.selection import RECIPES, score
 from agents.dance.sampling import sample, sample_plainly
 from envs.dance.chart import held_before, legal_rows
 from envs.weights import load_weights
+from experiments.options import printer
 from hardware_sim.files import write_json
 
 RESULTS = Path(__file__).with_name("results") / "selection.json"
@@ -220,7 +220,7 @@ def critic(
     printed = Table("human charts against", "area under the curve")
     for name, area in areas.items():
         printed.add_row(name, f"{area:.3f}")
-    Console(width=80).print(printed)
+    printer(soft_wrap=False).print(printed)
 
 
 @app.command()
@@ -240,7 +240,7 @@ def table(
             _cell(line["accuracy"], line["accuracy_interval"]),
             *((f"{value:.3f}" for value in theirs) if theirs else ("", "")),
         )
-    Console(width=110).print(printed, content["data"])
+    printer(soft_wrap=False).print(printed, content["data"])
 
 
 def _cell(value: float, interval: Sequence[float]) -> str:

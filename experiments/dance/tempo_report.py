@@ -13,11 +13,11 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from envs.dance import audio, tempo
 from envs.dance.recordings import Recording, recordings
+from experiments.options import printer
 
 SAME = 1e-3
 """Tempi that differ by less than this share are the same."""
@@ -62,7 +62,7 @@ def main(data: Annotated[Path | None, typer.Option(help="Folder of the data.")] 
     rows = [compared(song) for song in songs]
     for row in rows:
         table.add_row(*row)
-    Console(width=120).print(table)
+    printer(soft_wrap=False).print(table)
     ranks = np.array([row[3] == "1" for row in rows])
     typer.echo(f"right at once for {ranks.sum()} of {len(rows)} songs")
 

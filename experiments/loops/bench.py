@@ -14,7 +14,6 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
@@ -24,6 +23,7 @@ from envs.loops.compiled import Kernel, algorithm, halide, sample
 from envs.loops.measured import Stopwatch
 from envs.loops.nest import ACTIONS, STOP, Nest
 from envs.loops.problem import OPERATIONS, Problem
+from experiments.options import printer
 from experiments.timing import hardware
 from hardware_sim.files import write_json
 
@@ -142,7 +142,7 @@ def command(
 ) -> None:
     """Measures nests on this machine and compares their order with the model's."""
     os.environ["HL_NUM_THREADS"] = "1"  # so that autoschedulers' threads are this one
-    console = Console()
+    console = printer(soft_wrap=False)
     console.print(hardware())
     model = LoopBatch(list(OPERATIONS), "model", "zen4", threads=1, batch=1)
     clock = Stopwatch(threads=1)

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import gymnasium as gym
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from agents.loading import load_agent
 from agents.rollout import ending
+from experiments.options import printer
 
 
 def held_out(agent: str, episodes: int) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def command(
         row = held_out(agent, episodes)
         figures = f"{row['gflops']:.1f}", f"{row['speedup']:.1f}", f"{row['success']:.0%}"
         table.add_row(agent, *figures)
-    Console().print(table)
+    printer(soft_wrap=False).print(table)
 
 
 if __name__ == "__main__":

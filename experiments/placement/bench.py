@@ -16,6 +16,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from experiments.options import printer
 from experiments.timing import best_seconds, environment_rows, hardware
 from hardware_sim import reference, simulator
 from hardware_sim.devices import Cluster
@@ -131,7 +132,7 @@ def command(
     quick: Annotated[bool, typer.Option(help="Fewer evaluations, rougher figures.")] = False,
 ) -> None:
     """Measures the simulator and the environments on this machine."""
-    console = Console()
+    console = printer(soft_wrap=False)
     console.print(hardware())
     scale = 10 if quick else 1
     simulated = simulator_rows(1_000, 2_000 // scale) + simulator_rows(5_000, 400 // scale)

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments.options import Quiet, aside, printer
+from experiments.options import AsJson, Quiet, aside, interrupted, print_json, printer
 from hardware_sim.files import write_json
 
 if TYPE_CHECKING:
@@ -28,20 +28,30 @@ def command(
         Path | None, typer.Option(help="Run folder; a new one under runs/ by default.")
     ] = None,
     quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train an agent to place Inception-V3, and compare it with every baseline."""
     from experiments.evaluate import evaluate
-    from experiments.placement.comparison import as_json, compare, write_comparison
+    from experiments.placement.comparison import as_json as document
+    from experiments.placement.comparison import compare, write_comparison
     from experiments.seeds import named
-    from experiments.train import configure, train
+    from experiments.train import configure, kept, train
 
     config = configure(ENV_ID, steps=steps, seed=seed)
-    run = train(config, run_dir or _new_folder(), quiet=quiet)
+    folder = run_dir or _new_folder()
+    try:
+        run = train(config, folder, quiet=quiet)
+    except KeyboardInterrupt:
+        interrupted(kept(folder, config))
     with aside(quiet).status("every baseline with as many simulations"):
         problem, rows = compare(ENV_ID, run)
-    write_json(run.folder / "comparison.json", {"env_id": ENV_ID, **as_json(problem, rows)})
+    found = {"env_id": ENV_ID, **document(problem, rows)}
+    write_json(run.folder / "comparison.json", found)
     run.save_result(evaluate(ENV_ID, str(run.folder), named(ENV_ID, "test")))
     report = write_comparison(TITLE, problem, rows, run)
+    if as_json:
+        print_json({"run": str(run.folder), "report": str(report), **found})
+        return
     console = printer(silent=quiet)
     _print(console, problem, rows)
     console.print(f"Run folder: {run.folder}. Report: {report}")

@@ -1,5 +1,6 @@
 """``gymworks place``: places the parts of a network on devices, without any learning."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,11 +10,21 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from agents.placement import heuristics, search
-from experiments.options import AsJson, Quiet, aside, print_json, printer
+from experiments.options import (
+    PICTURES,
+    AsJson,
+    Force,
+    Quiet,
+    aside,
+    deliver,
+    output,
+    print_json,
+    printer,
+)
 from hardware_sim import devices, library
 from hardware_sim.bounds import lower_bound
 from hardware_sim.errors import InputError, choose
-from hardware_sim.files import write_json
+from hardware_sim.files import write_atomic, write_json
 from hardware_sim.problem import PlacementProblem
 from hardware_sim.simulator import Schedule, simulate
 
@@ -37,12 +48,12 @@ def command(
     method: Annotated[str, typer.Option(help=f"One of {', '.join(METHODS)}.")] = "annealing",
     evaluations: Annotated[int, typer.Option(help="Simulations that a search may spend.")] = 20_000,
     seed: Annotated[int, typer.Option(help="Seed of a search.")] = 0,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="JSON file for the device of each op.")
-    ] = None,
+    path: Annotated[Path | None, output("JSON file for the device of each op.")] = None,
     picture: Annotated[
-        Path | None, typer.Option(help="PNG file for the graph and the timeline.")
+        Path | None,
+        output("PNG, SVG or PDF of graph and timeline.", *PICTURES, name="--picture"),
     ] = None,
+    force: Force = False,
     shipped: Annotated[
         bool, typer.Option("--list", help="List the shipped graphs and clusters, no more.")
     ] = False,
@@ -77,12 +88,14 @@ def command(
     if not gains["fits"]:
         console.print("[red]This placement does not fit in memory.[/red]")
     placed = {"device": _device_of_op(problem, schedule)}
-    if output:
-        write_json(output, plan | placed)
+    if path:
+        deliver(path, lambda place: write_json(place, plan | placed))
     if picture:
         from experiments.placement.figures import placement_figure  # matplotlib is slow to import
 
-        placement_figure(problem, placement).savefig(picture, dpi=150)
+        figure, kind = placement_figure(problem, placement), picture.suffix[1:].lower()
+        draw = partial(figure.savefig, format=kind, dpi=150)
+        deliver(picture, lambda place: write_atomic(place, draw))
     if as_json:
         print_json(plan | gains | placed)
 

@@ -29,6 +29,7 @@ from envs.softmax.frequencies import load_curve
 from envs.softmax.module import AdaptiveSoftmax, measure_for
 from envs.softmax.plan import MOST_TAILS, Plan
 from envs.softmax.timing import machine
+from experiments.options import printer
 from experiments.softmax.text import FullSoftmax, Text, read_dictionary, tokenise, train
 from experiments.timing import best_seconds, hardware
 from hardware_sim.errors import choose
@@ -271,7 +272,7 @@ def command(
     check_device(device)
     sizes = scale(device)
     torch.set_num_threads(1)
-    console = Console()
+    console = printer(soft_wrap=False)
     where = hardware() if torch.device(device).type == "cpu" else machine(device)["processor"]
     console.print(where)
     found: dict[str, Any] = {"hardware": where, "torch": torch.__version__}

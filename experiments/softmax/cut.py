@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from experiments.options import AsJson, Quiet, aside, print_json, printer
+from experiments.options import AsJson, Force, Quiet, aside, deliver, output, print_json, printer
 
 if TYPE_CHECKING:  # torch is slow to import
     from envs.softmax.frequencies import FrequencyCurve
@@ -31,9 +31,8 @@ def command(
         "training"
     ),
     device: Annotated[str, typer.Option(help="Of torch, such as cpu or cuda.")] = "cpu",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="JSON file for the plan.")
-    ] = None,
+    path: Annotated[Path | None, output("JSON file for the plan.")] = None,
+    force: Force = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -56,8 +55,8 @@ def command(
         ).plan
     line = construction(hidden, plan.vocabulary, plan.cutoffs, div_value)
     document = {"hidden": hidden, "batch": batch, "kind": kind, **plan.to_json()}
-    if output:
-        write_json(output, document)
+    if path:
+        deliver(path, lambda place: write_json(place, document))
     if as_json:
         print_json({**document, "construction": line})
         return

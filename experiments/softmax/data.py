@@ -10,10 +10,10 @@ from typing import Annotated
 
 import torch
 import typer
-from rich.console import Console
 
 from envs.softmax.frequencies import FrequencyCurve, read_counts
 from envs.softmax.timing import measure
+from experiments.options import aside
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_text
 
@@ -49,7 +49,7 @@ def costs(
 ) -> None:
     """Measures training steps of output layers on one core of this machine."""
     torch.set_num_threads(1)
-    with Console().status("measuring"):
+    with aside().status("measuring"):
         measure(SIZES, SIZES, WORDS).save(output)
 
 

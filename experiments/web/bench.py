@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from envs.web.browser import release_browsers
+from experiments.options import printer
 from experiments.timing import hardware
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
@@ -337,7 +338,7 @@ def command(
     """Measures the web driver beside MiniWoB++ itself."""
     if action not in ("element", "coords"):
         raise InputError(f"action is {action!r}; allowed: element, coords")
-    console = Console()
+    console = printer(soft_wrap=False)
     result = measure(episodes, steps, action, console)
     console.print(f"{result['hardware']}; {', '.join(PACKAGES)}; MiniWoB++ clicks by {action}")
     show(result, console)

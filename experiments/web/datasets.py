@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from envs.web.demonstration import Demonstration
 from envs.web.transitions import Transitions
 from hardware_sim.errors import InputError
-from hardware_sim.files import write_atomic
+from hardware_sim.files import write_atomic, writing
 
 Episodes = Iterator[tuple[Demonstration, Transitions]]
 
@@ -45,10 +45,7 @@ def write_parquet(path: Path, episodes: Episodes) -> Path:
             for _, steps in episodes:
                 writer.write_table(_table(steps))
 
-    try:
-        return write_atomic(path, write)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    return write_atomic(path, write)
 
 
 def _first(
@@ -153,18 +150,18 @@ def _buffer(number: int, demonstration: Demonstration, steps: Transitions) -> An
 @contextmanager
 def _staged(path: Path) -> Iterator[str]:
     """A folder beside the path, for Minari to write to; a whole data set is moved to the path."""
+    path = path.absolute()  # Minari takes a relative folder for one of its own
     name, before = path.name, os.environ.get("MINARI_DATASETS_PATH")
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         stage = tempfile.mkdtemp(dir=path.parent, prefix=f".{name}.")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error
     os.environ["MINARI_DATASETS_PATH"] = stage
     try:
         yield name
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(Path(stage, name), path)
+        with writing(path):
+            if path.exists():
+                os.replace(path, Path(stage, f"{name}.before"))
+            os.replace(Path(stage, name), path)
     finally:
         os.environ.pop("MINARI_DATASETS_PATH")
         if before is not None:

@@ -14,10 +14,19 @@ from agents.loading import load_agent
 from agents.rollout import rollout
 from envs.web.actions import decode
 from envs.web.demonstration import ACT, END, Demonstration, Step
-from envs.web.demonstration_file import writable, write_demonstrations
+from envs.web.demonstration_file import write_demonstrations
 from envs.web.env import STEP_MS, WebEnv
 from envs.web.recording import versions, web_spec
-from experiments.options import AsJson, Quiet, aside, print_json, printer
+from experiments.options import (
+    AsJson,
+    Force,
+    Quiet,
+    aside,
+    destination,
+    output,
+    print_json,
+    printer,
+)
 from experiments.seeds import agent_seed
 from experiments.web.record import read_options
 from hardware_sim.errors import InputError
@@ -25,9 +34,7 @@ from hardware_sim.errors import InputError
 
 def command(
     env_id: Annotated[str, typer.Argument(metavar="ID", help="A WoB-* environment.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder; the file is ID.jsonl.xz.")
-    ],
+    folder: Annotated[Path, output("Folder; the file is ID.jsonl.xz.", folder=True)],
     agent: Annotated[
         str, typer.Option(help="A heuristic, random, a run folder or module:attribute.")
     ] = "expert",
@@ -36,7 +43,7 @@ def command(
     options: Annotated[
         str, typer.Option(help='Options of reset as JSON, such as {"split": "test"}.')
     ] = "{}",
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+    force: Force = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -44,7 +51,7 @@ def command(
     if episodes < 1 or seed < 0:
         raise InputError(f"{episodes} episodes from seed {seed}; allowed: from 1 and 0 up")
     chosen, name = read_options(options), web_spec(env_id).id
-    path = writable(output / f"{name}.jsonl.xz", force)
+    path = destination(folder / f"{name}.jsonl.xz", force=force)
     scores: list[float] = []
 
     def played() -> Iterator[Demonstration]:

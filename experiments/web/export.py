@@ -12,7 +12,16 @@ from rich.progress import track
 from envs.web.demonstration import Demonstration
 from envs.web.demonstration_file import demonstration_files, read_demonstrations
 from envs.web.transitions import Transitions, transitions
-from experiments.options import AsJson, Quiet, aside, print_json, printer
+from experiments.options import (
+    AsJson,
+    Force,
+    Quiet,
+    aside,
+    destination,
+    output,
+    print_json,
+    printer,
+)
 from experiments.web.datasets import write_minari, write_parquet
 from hardware_sim.errors import InputError, choose
 
@@ -23,24 +32,23 @@ MOST_REASONS = 5
 
 def command(
     demonstrations: Annotated[list[Path], typer.Argument(help="Files, or folders of them.")],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", help="A *.parquet file, or the folder of a Minari data set."
-        ),
+    path: Annotated[
+        Path, output("A *.parquet file, or the folder of a Minari data set.", folder=True)
     ],
     to: Annotated[str, typer.Option(help="parquet (for RLlib's bc and marwil) or minari.")],
     success_only: Annotated[
         bool, typer.Option("--success-only", help="Leave out what did not succeed.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
+    force: Force = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Export demonstrations as observations and factored actions."""
     choose("format", to, FORMATS)
-    if output.exists() and not force:
-        raise InputError(f"{output} exists; it is replaced only with --force")
+    if to == "parquet":
+        destination(path, force=force)
+    elif path.exists() and not force:
+        raise InputError(f"{path} exists; it is replaced only with --force")
     files = demonstration_files(demonstrations)
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -59,14 +67,14 @@ def command(
                 yield each, steps
 
     write = write_parquet if to == "parquet" else write_minari
-    write(output, episodes())
+    write(path, episodes())
     if as_json:
         kept = {name: counts[name] for name in ("episodes", "steps")}
         print_json(
-            {"output": str(output), **kept, "left_out": counts["left out"], "unmapped": reasons}
+            {"output": str(path), **kept, "left_out": counts["left out"], "unmapped": reasons}
         )
     else:
-        _print(printer(silent=quiet), output, counts, reasons)
+        _print(printer(silent=quiet), path, counts, reasons)
 
 
 def _print(console: Console, output: Path, counts: Counter[str], reasons: Counter[str]) -> None:

@@ -10,9 +10,18 @@ from rich.progress import track
 from rich.table import Table
 
 from envs.web.demonstration import Demonstration
-from envs.web.demonstration_file import writable, write_demonstrations
+from envs.web.demonstration_file import write_demonstrations
 from envs.web.miniwob_recordings import read_miniwob
-from experiments.options import AsJson, Quiet, aside, print_json, printer
+from experiments.options import (
+    AsJson,
+    Force,
+    Quiet,
+    aside,
+    destination,
+    output,
+    print_json,
+    printer,
+)
 from hardware_sim.errors import InputError
 
 COUNTED = ("demonstrations", "steps", "successes")
@@ -20,8 +29,8 @@ COUNTED = ("demonstrations", "steps", "successes")
 
 def command(
     files: Annotated[list[Path], typer.Argument(help="MiniWoB++ demonstrations, *.jsonl[.xz].")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder; a file a task.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    folder: Annotated[Path, output("Folder; a file a task.", folder=True)],
+    force: Force = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -29,9 +38,9 @@ def command(
     for file in files:
         if not file.is_file():
             raise InputError(f"{file} does not exist")
-    targets = [output / f"{file.name.partition('.jsonl')[0]}.jsonl.xz" for file in files]
+    targets = [folder / f"{file.name.partition('.jsonl')[0]}.jsonl.xz" for file in files]
     for target in targets:
-        writable(target, force)
+        destination(target, force=force)
     found: dict[str, Counter[str]] = {}
     pairs = list(zip(files, targets, strict=True))
     shown = track(pairs, "importing", console=aside(quiet), disable=quiet, transient=True)
@@ -39,7 +48,7 @@ def command(
         counts = found[target.name.removesuffix(".jsonl.xz")] = Counter(dict.fromkeys(COUNTED, 0))
         write_demonstrations(target, _counted(file, counts), force)
     if as_json:
-        print_json({"output": str(output), "tasks": found})
+        print_json({"output": str(folder), "tasks": found})
     else:
         printer(silent=quiet).print(_table(found), soft_wrap=False)
 

@@ -12,12 +12,12 @@ import gymnasium as gym
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
 
 from envs.testing.trajectory import Record, difference, reset_record, step_record
 from envs.web.browser import release_browsers
 from envs.web.devtools import BrowserDiedError, CommandError
 from envs.web.miniwob.package import reloaded, tasks
+from experiments.options import printer
 from hardware_sim.errors import InputError, choose
 
 LEVELS = 2
@@ -102,7 +102,7 @@ def command(
     ] = False,
 ) -> None:
     """Plays every task and prints its fault, if it has one."""
-    console = Console()
+    console = printer(soft_wrap=False)
     chosen = [task for task in tasks() if only in task]
     if not chosen:
         choose("MiniWoB task", only, tasks())

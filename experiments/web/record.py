@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import tempfile
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +13,11 @@ import typer
 from rich.console import Console
 
 from envs.web.chromium import find_chromium
-from envs.web.demonstration_file import writable, write_demonstrations
+from envs.web.demonstration_file import write_demonstrations
 from envs.web.profile import Profile
 from envs.web.recording import Desk, Recording, web_spec
 from envs.web.server import ASIDE, Server
+from experiments.options import Force, deliver, destination, output, printer
 from hardware_sim.errors import InputError
 
 DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
@@ -27,9 +27,9 @@ MARGIN = (420, 160)
 
 def command(
     env_id: Annotated[str, typer.Argument(metavar="ID", help="A WoB-* environment.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder; an episode is ID-SEED.jsonl.")
-    ] = Path("demonstrations"),
+    folder: Annotated[Path, output("Folder; an episode is ID-SEED.jsonl.", folder=True)] = Path(
+        "demonstrations"
+    ),
     seed: Annotated[int, typer.Option(help="Seed of the first episode.")] = 0,
     episodes: Annotated[int, typer.Option(help="Episodes, of this seed and the next.")] = 1,
     options: Annotated[
@@ -40,22 +40,21 @@ def command(
     browser: Annotated[
         bool, typer.Option("--browser", help="Open a window of Chromium for it.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    force: Force = False,
 ) -> None:
     """Record episodes as a person plays them; Ctrl-C ends, and keeps the unfinished one."""
     if episodes < 1 or seed < 0:
         raise InputError(f"{episodes} episodes from seed {seed}; allowed: from 1 and 0 up")
     chosen, name = read_options(options), web_spec(env_id).id
-    files = [output / f"{name}-{seed + number}.jsonl" for number in range(episodes)]
+    files = [folder / f"{name}-{seed + number}.jsonl" for number in range(episodes)]
     for file in files:
-        writable(file, force)
-    make_folder(output)
+        destination(file, force=force)
 
     def begin(number: int) -> Recording:
         return Recording(name, seed + number, chosen, by)
 
     begin(0)  # refuses bad options before anybody sits down
-    console, desk = Console(highlight=False, soft_wrap=True), Desk(begin, episodes)
+    console, desk = printer(), Desk(begin, episodes)
     server = Server(port)
     address = server.mount(desk, desk) + ASIDE
     try:
@@ -85,23 +84,9 @@ def read_options(text: str) -> dict[str, Any]:
     return options
 
 
-def make_folder(folder: Path) -> None:
-    """Makes a folder that can be written to.
-
-    Raises:
-        InputError: It cannot.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written to: {error.strerror}") from error
-
-
 def _save(console: Console, file: Path, recording: Recording, force: bool) -> None:
     demonstration = recording.demonstration()
-    write_demonstrations(file, [demonstration], force)
+    deliver(file, lambda place: write_demonstrations(place, [demonstration], force))
     score = demonstration.score
     outcome = "unfinished" if score is None else f"score {score:.6g}"
     console.print(f"{outcome}, {len(demonstration.steps)} steps in {file}", markup=False)

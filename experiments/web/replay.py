@@ -14,11 +14,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from envs.web.browser import release_browsers
 from envs.web.demonstration import Demonstration
 from envs.web.demonstration_file import read_demonstrations
-from envs.web.demonstration_frames import FrameWriter
+from envs.web.demonstration_frames import FrameWriter, frames_path
 from envs.web.env import WebEnv
 from envs.web.replaying import Drift, Replay, replay
-from experiments.options import AsJson, Quiet, aside, print_json, printer
-from experiments.watch import Film, check_film
+from experiments.options import (
+    AsJson,
+    Force,
+    Quiet,
+    aside,
+    deliver,
+    destination,
+    output,
+    print_json,
+    printer,
+)
+from experiments.watch import FORMATS, Film, check_film
 
 FPS = 8.0
 MOST_ROWS = 5
@@ -27,8 +37,8 @@ MOST_ROWS = 5
 
 def command(
     file: Annotated[Path, typer.Argument(help="A file of demonstrations.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Film of the first: .gif, .html or .mp4.")
+    path: Annotated[
+        Path | None, output("Film of the first: .gif, .html or .mp4.", *FORMATS)
     ] = None,
     frames: Annotated[
         bool, typer.Option("--frames", help="Write the screen at each step beside the file.")
@@ -36,12 +46,15 @@ def command(
     allow_drift: Annotated[
         bool, typer.Option("--allow-drift", help="Exit with 0 even if the pages went another way.")
     ] = False,
+    force: Force = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Replay demonstrations in a browser; exit with 1 if the pages went another way."""
-    if output is not None:
-        check_film(output)
+    if path is not None:
+        check_film(path)
+    if frames:
+        destination(frames_path(file), force=force)
     demonstrations = list(read_demonstrations(file))
     console = printer(silent=quiet or as_json)
     writer, films, seen = FrameWriter(), list[Film](), list[Replay]()
@@ -54,7 +67,7 @@ def command(
                 advance()
                 if frames:
                     writer.add(number, step, _screen(env))
-                if output is not None and number == 0:
+                if path is not None and number == 0:
                     if step == 0:
                         films.append(Film(env))
                     films[0].take(last=step == len(each.steps) - 1)
@@ -67,10 +80,11 @@ def command(
     release_browsers()
     if frames:
         console.print(f"frames in {writer.write(file)}", markup=False)
-    if output is not None:
+    if path is not None:
         title = f"{demonstrations[0].env_id}, seed {demonstrations[0].seed}"
-        films[0].write(output, FPS, title, demonstrations[0].instruction)
-        console.print(f"{len(films[0].frames)} frames in {output}", markup=False)
+        caption = demonstrations[0].instruction
+        deliver(path, lambda place: films[0].write(place, FPS, title, caption))
+        console.print(f"{len(films[0].frames)} frames in {path}", markup=False)
     agree = all(each.agrees for each in seen)
     if as_json:
         found = [summary(*pair) for pair in zip(demonstrations, seen, strict=True)]

@@ -25,6 +25,7 @@ from agents.pretrained import pretrained
 from agents.rollout import ending
 from agents.web.policy import WebAgent
 from envs.web.tasks.catalogue import TASKS
+from experiments.options import printer
 from experiments.page import Section, Table, render
 from experiments.statistics import mean, stratified_bootstrap
 from hardware_sim.files import write_json
@@ -232,7 +233,9 @@ def write(wanted: list[Job], found: list[Result], output: Path) -> None:
     table = PrintedTable(*COLUMNS)
     for row in lines:
         table.add_row(*cells(row))
-    Console(width=120).print(table, summary, f"The page is {output / 'report.html'}.", sep="\n")
+    printer(soft_wrap=False).print(
+        table, summary, f"The page is {output / 'report.html'}.", sep="\n"
+    )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ import gymnasium as gym
 import numpy as np
 import psutil
 import typer
-from rich.console import Console
+
+from experiments.options import printer
 
 GROWTH_LIMIT = 0.05
 GRACE_S = 5.0
@@ -170,7 +171,7 @@ def command(
     ] = False,
 ) -> None:
     """Plays for long in a real browser; status 1 if anything is left, has grown or was lost."""
-    console = Console(highlight=False)
+    console = printer(soft_wrap=False)
     if copies:
         for count, sample in zip(COPIES, copies_memory(env_id, backend), strict=True):
             console.print(

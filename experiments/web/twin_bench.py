@@ -26,6 +26,7 @@ from rich.table import Table
 from agents.web.expert import expert_action
 from envs.registration import ENTRIES
 from envs.web.vector import WebVectorEnv
+from experiments.options import printer
 from experiments.timing import COPIES, best_seconds, hardware
 from hardware_sim.errors import choose
 from hardware_sim.files import write_json
@@ -127,7 +128,7 @@ def command(
     ] = None,
 ) -> None:
     """Measures the twin on this machine."""
-    console = Console()
+    console = printer(soft_wrap=False)
     console.print(hardware())
     names = [choose("id", env_id, IDS) for env_id in ids or IDS]
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as elsewhere:

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from hardware_sim.files import write_text
+from hardware_sim.files import UnwritableError, write_text
 from hardware_sim.host import features
 from hardware_sim.kernels import notes
 from hardware_sim.kernels.outcome import KernelError, Outcome
@@ -79,7 +79,7 @@ def library(source: str, flags: tuple[str, ...], *, limit_s: float = LIMIT_S) ->
         path = notes.folder() / name
         if not is_intact(path):
             _build(path, source, flags, limit_s)
-    except OSError as error:
+    except (OSError, UnwritableError) as error:
         raise KernelError(
             Outcome("no cache", f"{error}; set GYMWORKS_KERNEL_CACHE to a folder of your own")
         ) from error

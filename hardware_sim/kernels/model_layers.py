@@ -104,9 +104,10 @@ def convolutions(model: nn.Module, example: tuple[torch.Tensor, ...]) -> Layers:
     try:
         with torch.no_grad():
             model.eval()(*example)
-    except (RuntimeError, TypeError, IndexError) as error:
+    except Exception as error:  # a stranger's model may raise anything
         shapes = ", ".join(str(tuple(each.shape)) for each in example)
-        raise InputError(f"the model does not run on inputs of {shapes}: {error}") from error
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise InputError(f"the model does not run on inputs of {shapes}: {reason}") from error
     finally:
         for hook in hooks:
             hook.remove()

@@ -169,11 +169,58 @@ def test_write_that_fails_leaves_every_earlier_file(tmp_path: Path) -> None:
         [sys.executable, "-c", FULL, str(run.folder)], capture_output=True, text=True, check=True
     )
     assert len(done.stdout.splitlines()) == 1
-    assert "cannot write" in done.stdout
+    assert "cannot be written: File too large" in done.stdout
+    assert "make room, then resume it" in done.stdout
     assert "earlier checkpoints" in done.stdout
     assert [path.name for path in run.checkpoints()] == ["step-000000000001.pt"]
     assert run.read_best(read)[1] == "whole"
     assert not list((run.folder / "checkpoints").glob(".*"))
+
+
+def test_a_folder_that_refuses_is_not_told_to_make_room(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    (run.folder / "checkpoints").touch()
+    with pytest.raises(InputError, match="untouched: see to that, then resume it"):
+        run.save_checkpoint(1, ".pt", b"whole", 0.0)
+
+
+HOLD = """
+import sys
+from agents.runs import Run
+with Run(sys.argv[1]).locked():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_one_process_trains_in_a_folder_and_a_kill_frees_it(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(run.folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(InputError, match="run is in use: another process"), run.locked():
+            raise AssertionError
+        other.kill()
+        other.wait()
+    with run.locked():
+        run.append_metrics({"step": 1})
+    run.discard_if_untrained()
+    assert run.metrics() == [{"step": 1}]
+
+
+def test_what_killed_processes_left_goes_at_the_next_start(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    run.save_checkpoint(1, ".pt", b"whole", 0.0)
+    left = [run.folder / ".best.json.x7_3abcd", run.folder / "checkpoints/.best.json.0123abc_"]
+    mine = run.folder / ".notes.txt"
+    for path in (*left, mine):
+        path.touch()
+    with run.locked():
+        assert not any(path.exists() for path in left)
+        assert mine.exists()
+    assert run.reached == 1
 
 
 def test_tracker_ranks_by_return_without_reference_scores(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -211,16 +210,15 @@ def test_a_named_list_sets_the_split(env_id: str, name: str, split: str) -> None
     assert (other.name, other.options) == (None, {"split": "other"})
 
 
-def test_episodes_are_played_on_the_split() -> None:
-    shown = invoke(
-        "WoB-Login-v0", "--agent", "random", "--env", "backend=twin", "--json", "-o", os.devnull
-    )
+def test_episodes_are_played_on_the_split(tmp_path: Path) -> None:
+    path = str(tmp_path / "result.json")
+    login = ("WoB-Login-v0", "--agent", "random", "--env", "backend=twin")
+    shown = invoke(*login, "--json", "-o", path)
     assert json.loads(shown.stdout)["seeds"]["options"] == {"split": "test"}
     env = gym.make("envs:WoB-Login-v0", backend="twin")
-    splits = []
-    play(
-        env, RandomAgent(env), 0, 0, lambda m: splits.append(m.info.get("split")), {"split": "test"}
-    )
+    splits: list[str] = []
+    note = lambda moment: splits.append(moment.info.get("split", ""))  # noqa: E731
+    play(env, RandomAgent(env), 0, 0, note, {"split": "test"})
     assert splits[0] == "test"
     env.close()
 
@@ -271,7 +269,7 @@ def test_a_run_keeps_its_result_in_its_folder(tmp_path: Path) -> None:
     assert result is not None
     assert len(result["episodes"]) == 2
     assert verify(folder / "result.json").differences == []
-    assert [path.name for path in folder.glob(".*")] == []
+    assert [path.name for path in folder.glob(".*")] == [".lock"]
 
 
 def test_the_json_is_that_of_the_result_file(

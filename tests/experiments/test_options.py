@@ -1,23 +1,27 @@
 """Options that many verbs share, and what they make of the output."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
+from rich.table import Table
 from typer.main import get_group
 from typer.testing import CliRunner
 
+import experiments
 from experiments.cli import app
 from experiments.options import aside, bar, print_json, printer
 from experiments.verbs import paths
 
 SCRIPTED = {
-    "list", "train", "evaluate", "sweep", "benchmark", "verify", "place", "softmax", "compact",
-    "tune", "doctor", "web replay", "web import", "web export", "web demonstrate",
-    "dance chart", "dance judge",
+    "list", "demo", "train", "evaluate", "sweep", "benchmark", "verify", "place", "softmax",
+    "compact", "tune", "doctor", "web replay", "web import", "web export", "web demonstrate",
+    "dance chart", "dance judge", "convert",
 }  # fmt: skip
 """Verbs whose findings a script would read."""
 
-QUIET = (SCRIPTED | {"report", "watch", "demo", "dance preview", "dance data"}) - {
+QUIET = (SCRIPTED | {"report", "watch", "dance preview", "dance data"}) - {
     "list",
     "dance judge",
 }
@@ -60,6 +64,27 @@ def test_silence_and_the_place_of_what_passes(capsys):
     out, err = capsys.readouterr()
     assert out == "text " * 40 + "\n"
     assert err == "progress\n"
+
+
+def test_tables_are_whole_where_no_terminal_is(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    table = Table(title="wide")
+    for column in range(40):
+        table.add_column(f"column {column}", justify="right")
+    table.add_row(*(f"{column}.123456789" for column in range(40)))
+    for soft_wrap in (True, False):
+        printer(soft_wrap=soft_wrap).print(table)
+        shown = capsys.readouterr().out
+        assert "…" not in shown
+        assert all(f"{column}.123456789" in shown for column in range(40))
+
+
+def test_all_that_is_printed_goes_through_the_printer():
+    """So that no table is cut to the width of a terminal that is not there."""
+    folder = Path(experiments.__file__).parent
+    own = re.compile(r"\bConsole\((?!stderr=True)")
+    others = [path.name for path in folder.rglob("*.py") if own.search(path.read_text())]
+    assert others == ["options.py"]
 
 
 def test_json_is_one_document_of_finite_numbers(capsys):

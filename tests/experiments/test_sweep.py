@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,12 +17,14 @@ from typing import Any
 import psutil
 import pytest
 import ray
+import typer
 from matplotlib.colors import to_rgba
 from ray.cluster_utils import Cluster
+from typer.testing import CliRunner
 
 from agents.engines.base import TrainConfig
 from agents.runs import Run
-from experiments.sweep import sweep, table
+from experiments.sweep import command, sweep, table
 from experiments.sweep_figure import parallel_coordinates
 from experiments.sweep_trials import run_trial, sample, trial_folder
 from hardware_sim.errors import InputError
@@ -120,20 +123,72 @@ def test_bad_input_is_one_clear_error(tmp_path: Path) -> None:
         sweep(config(address="localhost:1"), 1, tmp_path / "e")
 
 
+@pytest.mark.parametrize(
+    ("changes", "trials", "message"),
+    [
+        ({"steps": 999}, 2, "sweeps steps 2000, not 999; another --run-dir begins another sweep"),
+        ({}, 3, "sweeps trials 2, not 3"),
+    ],
+)
+def test_a_resumed_sweep_is_the_same_sweep(
+    tmp_path: Path, changes: dict[str, Any], trials: int, message: str
+) -> None:
+    folder = tmp_path / "sweep"
+    plan = {"search_space": SPACE, "assignments": sample(SPACE, 2, seed=0)}
+    Run.create(folder, config().to_json() | plan)
+    with pytest.raises(InputError, match=message):
+        sweep(config(**changes), trials, folder, resume=True)
+    arguments = [PLACEMENT, "--resume", "--run-dir", str(folder), "--trials", str(trials)]
+    arguments += [f"--{name}={value}" for name, value in changes.items()]
+    app = typer.Typer()
+    app.command()(command)
+    assert re.search(message, str(CliRunner().invoke(app, arguments).exception))
+
+
 def driver(folder: Path, *more: str) -> "subprocess.Popen[bytes]":
     """A sweep in a process of its own, started where our packages are not."""
-    code = (
-        "import typer\nfrom experiments.sweep import command\n"
-        "app = typer.Typer()\napp.command()(command)\napp()\n"
-    )
+    code = "from experiments.cli import main; main()"
     arguments = ["--trials", "2", "--steps", "12000", "--run-dir", str(folder), "--quiet"]
-    with (folder.parent / "output").open("w") as output:
+    with (
+        (folder.parent / "output").open("w") as output,
+        (folder.parent / "errors").open("w") as errors,
+    ):
         return subprocess.Popen(
-            [sys.executable, "-c", code, PLACEMENT, *arguments, *more],
+            [sys.executable, "-c", code, "sweep", PLACEMENT, *arguments, *more],
             cwd=folder.parent,
             env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
             stdout=output,
+            stderr=errors,
         )
+
+
+def advanced(folder: Path) -> list[Path]:
+    """The trials that have two checkpoints; ASHA never stops the one that is first to arrive."""
+    places = [trial_folder(folder, index) for index in range(2)]
+    begun = [place for place in places if (place / "config.json").exists()]
+    return [place for place in begun if len(Run(place).checkpoints()) >= 2]
+
+
+@pytest.mark.peers
+def test_interrupted_sweep_says_what_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    process = driver(folder)
+    try:
+        wait_for(lambda: advanced(folder), "two checkpoints of a trial")
+        with pytest.raises(InputError, match="is in use: another process trains in it"):
+            sweep(config(steps=12_000), 2, folder, resume=True)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    finally:
+        process.kill()
+        process.wait()
+    (sentence,) = (tmp_path / "errors").read_text().splitlines()
+    assert re.fullmatch(
+        f"gymworks: interrupted; [01] of 2 trials are finished, and the checkpoints of the others "
+        f"are kept in {folder}: gymworks sweep {PLACEMENT} --run-dir {folder} --resume goes on",
+        sentence,
+    )
+    assert advanced(folder)
 
 
 @pytest.mark.peers
@@ -141,22 +196,15 @@ def test_killed_driver_resumes(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     process = driver(folder)
     family = []
-
-    def advanced() -> list[Path]:
-        # ASHA never stops the trial that is first to arrive, so one of them gets this far.
-        places = [trial_folder(folder, index) for index in range(2)]
-        begun = [place for place in places if (place / "config.json").exists()]
-        return [place for place in begun if len(Run(place).checkpoints()) >= 2]
-
     try:
-        wait_for(advanced, "two checkpoints of a trial")
+        wait_for(lambda: advanced(folder), "two checkpoints of a trial")
         family = psutil.Process(process.pid).children(recursive=True)
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert family
     assert not (folder / "result.json").exists()
-    first = advanced()[0]
+    first = advanced(folder)[0]
     before, step = Run(first).metrics(), Run.checkpoint_step(Run(first).checkpoints()[0])
 
     resumed = driver(folder, "--resume", "--json")

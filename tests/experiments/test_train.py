@@ -20,6 +20,7 @@ from agents.engines.base import Progress, TrainConfig
 from agents.loading import load_agent
 from agents.runs import Run
 from experiments import train as verb
+from experiments.report_runs import run_sections
 from experiments.train import configure, default_folder, describe, parse_settings, train
 from hardware_sim.errors import InputError
 
@@ -203,7 +204,7 @@ def test_disk_that_fills_up_is_one_line_and_loses_nothing(tmp_path: Path) -> Non
     output, errors = process.communicate(timeout=200)
     assert process.returncode == 2, errors
     assert len(output.splitlines()) == 1
-    assert "cannot write" in output
+    assert "cannot be written: File too large" in output
     assert "make room, then resume it" in output
     run = Run(folder)
     reached = run.checkpoint_step(run.checkpoints()[0])
@@ -217,8 +218,55 @@ def test_disk_that_fills_up_is_one_line_and_loses_nothing(tmp_path: Path) -> Non
 
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot write to"):
+    with pytest.raises(InputError, match="cannot be written: "):
         train(line(), tmp_path / "file" / "run", quiet=True)
+
+
+def test_interrupted_training_is_kept_and_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    train(line(checkpoint_every=128), folder, quiet=True)
+    code = "from experiments.cli import main; main()"
+    longer = ("--resume", "--steps", "10000000", "--run-dir", str(folder), "--quiet")
+    process = python(code, "train", LINE, *longer)
+    try:
+        deadline = time.monotonic() + 120
+        while Run(folder).reached <= 256:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        with pytest.raises(InputError, match="is in use: another process trains in it"):
+            train(line(512), folder, resume=True, quiet=True)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    run = Run(folder)
+    assert process.returncode == 130, errors
+    assert errors == (
+        f"gymworks: interrupted; {run.reached:,} of 10,000,000 steps are kept in {folder}: "
+        f"gymworks train {LINE} --run-dir {folder} --resume goes on\n"
+    )
+    assert run.metrics()[-1]["step"] == run.reached
+    fewer = invoke("--resume", "--steps", "300", "--run-dir", str(folder))
+    assert f"has trained {run.reached:,} steps already" in str(fewer.exception)
+    assert run.config == Run(folder).config
+    wanted = run.reached + 500
+    more = invoke("--resume", "--steps", str(wanted), "--run-dir", str(folder))
+    assert more.exit_code == 0, more.output
+    assert wanted <= run.reached < wanted + 128
+
+
+def test_steps_that_were_trained_are_told_truly(tmp_path: Path) -> None:
+    """A rollout of 128 steps is finished once it has begun."""
+    folder = tmp_path / "run"
+    sets = ("--set", "n_steps=16", "--num-envs", "8", "--run-dir", str(folder))
+    done = invoke("--steps", "300", *sets)
+    assert Run(folder).metrics()[-1]["step"] == 384
+    assert "384 steps (300, and on to the end of a rollout), " in done.output
+    (row,) = run_sections([Run(folder)])[0].table.rows
+    assert "384" in row
+    assert "300" not in row
 
 
 def test_truncated_checkpoint_is_one_warning_on_the_command_line(tmp_path: Path) -> None:

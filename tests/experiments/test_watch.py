@@ -213,7 +213,7 @@ def test_mp4_without_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ("arguments", "message"),
     [
         ((BERT, "--agent", "heft", "-o", "film.avi"), "'.avi'; allowed: .gif, .html, .mp4"),
-        ((BERT, "--agent", "heft", "-o", "film"), "unknown kind of film ''"),
+        ((BERT, "--agent", "heft", "-o", "film"), "unknown kind of file ''"),
         ((BERT, "--agent", "hefty", "-o", "film.gif"), "unknown agent 'hefty'"),
         (("Bert-v0", "--agent", "heft", "-o", "film.gif"), "unknown environment"),
         (("Blind-v0", "--agent", "random", "-o", "film.gif"), "draws no pictures"),

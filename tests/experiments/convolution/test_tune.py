@@ -29,6 +29,9 @@ def both():
 def alone():
     return nn.Conv2d(3, 8, 3)
 
+def normed():
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
+
 def linear():
     return nn.Linear(3, 4), torch.randn(1, 3)
 
@@ -90,13 +93,15 @@ def test_quiet_prints_nothing(folder):
     assert (folder / "plan.json").exists()
 
 
-def test_a_plan_of_another_machine_is_measured_anew(folder):
+def test_a_plan_of_another_machine_is_replaced_only_by_force(folder):
     call("--conv", "3x8x8,8,3x3", "--budget", "0.01")
     plan = json.loads((folder / "plan.json").read_text())
     plan["machine"]["model"] = "another"
     (folder / "plan.json").write_text(json.dumps(plan))
-    result = call("--conv", "3x8x8,8,3x3", "--budget", "0.01")
-    assert "measured on another machine" in " ".join(result.output.split())
+    refused = call("--conv", "3x8x8,8,3x3", "--budget", "0.01")
+    assert "plan.json is kept: it was measured on another machine" in str(refused.exception)
+    assert json.loads((folder / "plan.json").read_text()) == plan
+    call("--conv", "3x8x8,8,3x3", "--budget", "0.01", "--force")
     plan = json.loads((folder / "plan.json").read_text())
     assert plan["machine"]["model"] != "another"
     assert len(plan["convolutions"][0]["measured"]) == 1
@@ -194,6 +199,7 @@ def test_shapes_are_read_as_they_are_written(text, problem):
         (("my_models:alone",), "--input"),
         (("my_models:alone", "--input", "1,3"), "1,3"),
         (("my_models:alone", "--input", "1x4x9x9"), "does not run on inputs of (1, 4, 9, 9)"),
+        (("my_models:normed", "--input", "3x8x8"), "does not run on inputs of (3, 8, 8)"),
         (("my_models:linear",), "no convolution layers"),
         (("--conv", "3x8x8,8"), "too short"),
         (("--conv", "3,8,3x3"), "another form"),

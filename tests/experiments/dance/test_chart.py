@@ -58,7 +58,7 @@ def test_the_json_holds_what_was_written(tmp_path):
         {"difficulty": "Easy", "meter": chart.meter, "rows": len(chart.rows)}
     ]
     assert (shown["file"], shown["bpm"]) == (str(place), pytest.approx(140, abs=1))
-    assert run(*arguments, "--quiet") == []
+    assert run(*arguments, "--force", "--quiet") == []
 
 
 def test_the_same_seed_writes_the_same_chart(tmp_path):
@@ -121,7 +121,7 @@ def test_bad_audio_leaves_nothing_behind(tmp_path, make):
         (["--style", "wild"], "style"),
         (["--bpm", "-3"], "BPM"),
         (["--density", "99"], "steps a second"),
-        (["-o", "song.mp3"], "must end in"),
+        (["-o", "song.mp3"], r"unknown kind of file '.mp3'.*allowed: .sm, .ssc"),
     ],
 )
 def test_bad_options(tmp_path, monkeypatch, wrong, message):

@@ -310,7 +310,7 @@ def test_bad_input_is_refused(shown, tmp_path):
             (["replay", shown, "-o", tmp_path / "film.avi"], "allowed: .gif, .html, .mp4"),
             (["record", "WoB-Logn-v0"], "did you mean 'WoB-Login-v0'"),
             (["record", "DevicePlacement-BERT24-v0", "-o", tmp_path], "has no pages of ours"),
-            (["record", "WoB-Login-v0", "-o", file], "cannot be written to"),
+            (["record", "WoB-Login-v0", "-o", file], "cannot be written: "),
             (["record", "WoB-Login-v0", "-o", tmp_path, "--episodes", 2], "exists"),
             (["record", "WoB-Login-v0", "-o", tmp_path, "--options", "{"], "are no JSON"),
             (["record", "WoB-Login-v0", "-o", tmp_path, "--options", '{"split": 1}'], "split"),
