@@ -191,6 +191,14 @@ def test_settings_of_a_run_name_no_code(
     assert why in refused(words, marker)
 
 
+def test_a_run_names_no_cluster(marker: Path) -> None:
+    run = shutil.copytree(OLD_RUN, marker.parent / "run")
+    config = json.loads((run / "config.json").read_text()) | {"address": "203.0.113.1:6379"}
+    (run / "config.json").write_text(json.dumps(config))
+    words = ["train", config["env_id"], "--resume", "--run-dir", str(run), "--quiet"]
+    assert "--address 203.0.113.1:6379" in refused(words, marker)
+
+
 def test_trust_imports_and_says_so(marker: Path) -> None:
     path = result_file(marker.parent, "evil:Name-v0", {})
     done = CliRunner().invoke(app, ["verify", "--trust", str(path)])
