@@ -91,6 +91,8 @@ class Run:
             self.config: dict[str, Any] = json.loads(path.read_text())
         except ValueError as error:
             raise InputError(f"{path} is not readable JSON: {error}") from None
+        if not isinstance(self.config, dict):
+            raise InputError(f"{path} is no JSON object")
         self._columns: list[str] | None = None
         self._last_step = -1
 
@@ -274,7 +276,7 @@ class Run:
             )
         except (FileNotFoundError, ValueError):
             return None
-        return mark
+        return mark if isinstance(mark, dict) and {"step", "quality"} <= mark.keys() else None
 
     def best_checkpoint(self) -> Path | None:
         """The checkpoint named best, if any is and it is still there."""

@@ -63,7 +63,7 @@ def _is_extended(field: Any) -> bool:
     """True if a column's type is an extension, of which Ray unpickles some."""
     kind = field.type
     named = b"ARROW:extension:name" in (field.metadata or {})
-    if named or isinstance(kind, pyarrow.BaseExtensionType):
+    if named or isinstance(kind, pyarrow.lib.BaseExtensionType):
         return True
     return any(_is_extended(kind.field(index)) for index in range(kind.num_fields))
 

@@ -13,7 +13,7 @@ from experiments.verbs import paths
 SCRIPTED = {
     "list", "train", "evaluate", "sweep", "benchmark", "verify", "place", "softmax", "compact",
     "tune", "doctor", "web replay", "web import", "web export", "web demonstrate",
-    "dance chart", "dance judge",
+    "dance chart", "dance judge", "convert",
 }  # fmt: skip
 """Verbs whose findings a script would read."""
 
