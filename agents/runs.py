@@ -97,6 +97,8 @@ class Run:
         if not path.is_file():
             raise InputError(f"{self.folder} is not a run folder: it has no config.json")
         self.config: dict[str, Any] = read_json(path)
+        if not isinstance(self.config, dict):
+            raise InputError(f"{path} is no JSON object")
         self._columns: list[str] | None = None
         self._last_step = -1
 
@@ -316,7 +318,7 @@ class Run:
             mark: dict[str, Any] = read_json(self.folder / "checkpoints" / "best.json")
         except InputError:
             return None
-        return mark
+        return mark if isinstance(mark, dict) and {"step", "quality"} <= mark.keys() else None
 
     def best_checkpoint(self) -> Path | None:
         """The checkpoint named best, if any is and it is still there."""

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,13 +19,21 @@ from rich.table import Table
 from agents.engines.base import TrainConfig, settings
 from agents.runs import Run
 from experiments.options import AsJson, Quiet, Trust, aside, interrupted, print_json, printer
-from experiments.sweep_trials import OBJECTIVE, progress_of, run_trial, sample, trial_folder
+from experiments.sweep_trials import (
+    OBJECTIVE,
+    ended,
+    note_end,
+    progress_of,
+    run_trial,
+    sample,
+    trial_folder,
+)
 from experiments.train import configure
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_atomic, write_text
 
 if TYPE_CHECKING:
-    from ray.tune import ResultGrid, Tuner
+    from ray.tune import Tuner
 
 FORMAT = 1
 TUNE = "tune"  # Ray Tune's own folder within the sweep's
@@ -44,7 +53,9 @@ def sweep(
     """Searches hyperparameters; every trial is a run folder of its own.
 
     Trials are random draws from the domain's search space. ASHA stops those that are behind at
-    the same number of steps. The folder must be on storage that all machines of a cluster see.
+    the same number of steps; after a resume it compares those that go on. Ray Tune's snapshots are
+    pickles and are never read: a trial's folder says whether it has ended. The folder must be on
+    storage that all machines of a cluster see.
 
     Args:
         config: The training that is varied; its ``address`` names a Ray cluster.
@@ -82,16 +93,16 @@ def sweep(
     with run.locked():
         try:
             with session(config.address), _display(run.config, folder, quiet):
-                grid = _tuner(run.config, folder).fit()
+                errors = _fit(run.config, folder)
         except (InputError, KeyboardInterrupt):
             run.discard_if_untrained()
             raise
-        result = _collect(run.config, folder, grid)
+        result = _collect(run.config, folder, set(errors))
         run.save_result(result)
         write_text(folder / "results.csv", _as_csv(result))
         _draw(result, folder / "parallel_coordinates.png")
     if all(trial["status"] == "failed" for trial in result["trials"]):
-        reason = str(grid.errors[0]).strip().splitlines()[-1]
+        reason = errors[min(errors)].strip().splitlines()[-1]
         raise InputError(f"every trial failed, the first with: {reason}")
     return result
 
@@ -136,31 +147,44 @@ def kept(folder: Path, config: TrainConfig) -> str:
         return "interrupted before any trial began; nothing is kept"
     count = len(Run(folder).config["assignments"])
     steps = [int(progress_of(folder, index).get("step", 0)) for index in range(count)]
-    ended = sum(step >= config.steps for step in steps)
+    finished = sum(step >= config.steps for step in steps)
     return (
-        f"interrupted; {ended} of {count} trials are finished, and the checkpoints of the others "
-        f"are kept in {folder}: gymworks sweep {config.env_id} --run-dir {folder} --resume goes on"
+        f"interrupted; {finished} of {count} trials are finished, and the checkpoints of the "
+        f"others are kept in {folder}: gymworks sweep {config.env_id} --run-dir {folder} --resume goes on"
     )
 
 
-def _tuner(config: dict[str, Any], folder: Path) -> "Tuner":
-    """Tune's experiment: restored where it left a snapshot, new otherwise."""
+def _fit(config: dict[str, Any], folder: Path) -> dict[int, str]:
+    """Runs the trials that have not ended; returns the errors of those that failed, by trial."""
+    left = [index for index in range(len(config["assignments"])) if not ended(folder, index)]
+    shutil.rmtree(folder / TUNE, ignore_errors=True)
+    if not left:
+        return {}
+    grid = _tuner(config, folder, left).fit()
+    return {
+        result.config["trial"]: str(result.error)
+        for result in grid
+        if result.error and result.config
+    }
+
+
+def _tuner(config: dict[str, Any], folder: Path, left: list[int]) -> "Tuner":
+    """Tune's experiment with the trials that are left."""
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
 
-    trainable = tune.with_resources(run_trial, {"cpu": 1})
-    place = folder / TUNE
-    if tune.Tuner.can_restore(str(place)):
-        return tune.Tuner.restore(
-            str(place), trainable, resume_unfinished=True, resume_errored=True
-        )
+    class Ends(tune.Callback):
+        """Notes each trial that has ended, by itself or by ASHA."""
+
+        def on_trial_complete(
+            self, iteration: int, trials: list[Any], trial: Any, **info: Any
+        ) -> None:
+            note_end(folder, trial.config["trial"])
+
     steps = config["steps"]
     return tune.Tuner(
-        trainable,
-        param_space={
-            "folder": str(folder),
-            "trial": tune.grid_search(list(range(len(config["assignments"])))),
-        },
+        tune.with_resources(run_trial, {"cpu": 1}),
+        param_space={"folder": str(folder), "trial": tune.grid_search(left)},
         tune_config=tune.TuneConfig(
             scheduler=ASHAScheduler(
                 time_attr="step",
@@ -177,23 +201,23 @@ def _tuner(config: dict[str, Any], folder: Path) -> "Tuner":
             name=TUNE,
             storage_path=str(folder),
             failure_config=tune.FailureConfig(max_failures=RETRIES),
+            callbacks=[Ends()],
             verbose=0,
         ),
     )
 
 
-def _collect(config: dict[str, Any], folder: Path, grid: "ResultGrid") -> dict[str, Any]:
-    failed = {result.config["trial"] for result in grid if result.error and result.config}
+def _collect(config: dict[str, Any], folder: Path, failed: set[int]) -> dict[str, Any]:
     trials = []
     for index, chosen in enumerate(config["assignments"]):
         progress = progress_of(folder, index)
         step = int(progress.get("step", 0))
-        ended = "finished" if step >= config["steps"] else "stopped"
+        end = "finished" if step >= config["steps"] else "stopped"
         trials.append(
             {
                 "trial": index,
                 "hyperparameters": chosen,
-                "status": "failed" if index in failed else ended,
+                "status": "failed" if index in failed else end,
                 "step": step,
                 OBJECTIVE: progress.get(OBJECTIVE),
                 "best_score": progress.get("best_score"),

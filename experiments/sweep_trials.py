@@ -20,6 +20,7 @@ OBJECTIVE = "mean_reward"
 
 WORST = -1e30  # the metric of a trial without a finished episode; ASHA cannot compare infinities
 REPORTED = "trial.json"  # in a trial's folder: the metrics it last reported
+ENDED = "ended.json"  # in a trial's folder, once it has ended
 REPORTS = 50  # to Tune in a whole trial, at most
 
 
@@ -75,6 +76,16 @@ def progress_of(folder: str | Path, index: int) -> dict[str, Any]:
     path = trial_folder(folder, index) / REPORTED
     metrics: dict[str, Any] = read_json(path) if path.is_file() else {}
     return metrics
+
+
+def note_end(folder: str | Path, index: int) -> None:
+    """Notes that a trial has ended, by itself or because it was behind: it is not tried again."""
+    write_json(trial_folder(folder, index) / ENDED, {})
+
+
+def ended(folder: str | Path, index: int) -> bool:
+    """True if a trial has ended."""
+    return (trial_folder(folder, index) / ENDED).is_file()
 
 
 def run_trial(assignment: dict[str, Any]) -> None:

@@ -247,6 +247,11 @@ def command(
         # The folder holds the configuration; options only name what shall change.
         run_dir = run_dir or default_folder(configure(env_id, **given))
         stored = TrainConfig.from_json(Run(run_dir).config)
+        if stored.address is not None and address is None:
+            raise InputError(
+                f"{run_dir} names the Ray cluster {stored.address!r}, which could run code here; "
+                f"if it is yours: --address {stored.address}"
+            )
         config = replace(stored, env_id=qualified(env_id), **given)
     else:
         config = configure(env_id, **given)

@@ -46,6 +46,21 @@ FIRST_EPISODE_SEED = 1_000_000
 agents (validation, test) are never trained on."""
 
 
+KINDS: dict[str, tuple[type, ...]] = {
+    "env_id": (str,),
+    "engine": (str,),
+    "algo": (str,),
+    "steps": (int,),
+    "seed": (int,),
+    "num_envs": (int,),
+    "env_kwargs": (dict,),
+    "hyperparameters": (dict,),
+    "checkpoint_every": (int,),
+    "address": (str, type(None)),
+}
+"""Kinds of the values of a configuration, as JSON has them."""
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything that is needed to repeat a training run.
@@ -76,6 +91,11 @@ class TrainConfig:
     address: str | None = None
 
     def __post_init__(self) -> None:
+        for part in fields(self):
+            value, allowed = getattr(self, part.name), KINDS[part.name]
+            if not isinstance(value, allowed) or isinstance(value, bool):
+                kinds = " or ".join(kind.__name__ for kind in allowed)
+                raise InputError(f"{part.name} is {value!r}; allowed: {kinds}")
         for name in ("steps", "num_envs", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; allowed: at least 1")

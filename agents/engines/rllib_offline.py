@@ -30,7 +30,8 @@ def demonstrations(algo: str, given: str | Path | None) -> list[str]:
         given: A parquet file, or a folder of them.
 
     Raises:
-        InputError: Nothing was given, nothing is there, a file is no parquet or lacks a column.
+        InputError: Nothing was given, nothing is there, a file is no parquet, lacks a column or
+            has one of an extension type.
     """
     if given is None:
         raise InputError(
@@ -43,13 +44,28 @@ def demonstrations(algo: str, given: str | Path | None) -> list[str]:
         raise InputError(f"no parquet file at {path}")
     for file in files:
         try:
-            columns = pyarrow.parquet.read_schema(file).names
+            schema = pyarrow.parquet.read_schema(file)
         except pyarrow.lib.ArrowInvalid as error:
             raise InputError(f"{file} is not a parquet file: {error}") from error
+        columns = schema.names
+        if strange := [field.name for field in schema if _is_extended(field)]:
+            raise InputError(
+                f"{file} has columns of another library's types, {', '.join(strange)}; allowed: "
+                "numbers, lists and structs"
+            )
         missing = [name for name in COLUMNS[algo] if name not in columns]
         if missing:
             raise InputError(f"{file} lacks the columns {', '.join(missing)}, which {algo} reads")
     return [str(file) for file in files]
+
+
+def _is_extended(field: Any) -> bool:
+    """True if a column's type is an extension, of which Ray unpickles some."""
+    kind = field.type
+    named = b"ARROW:extension:name" in (field.metadata or {})
+    if named or isinstance(kind, pyarrow.lib.BaseExtensionType):
+        return True
+    return any(_is_extended(kind.field(index)) for index in range(kind.num_fields))
 
 
 def restore(space: gym.Space[Any], value: Any) -> Any:

@@ -410,3 +410,24 @@ def test_parquet_without_a_column_is_refused(tmp_path: Path) -> None:
     config = start(tmp_path / "run", "bc", hyperparameters={"input": str(tmp_path)})
     with pytest.raises(InputError, match="lacks the columns actions"):
         rllib.train(config, Run(tmp_path / "run"), lambda _: None)
+
+
+def test_parquet_of_pickled_objects_is_refused(tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    field = pyarrow.field(
+        "obs",
+        pyarrow.large_binary(),
+        metadata={
+            b"ARROW:extension:name": b"ray.data.arrow_pickled_object",
+            b"ARROW:extension:metadata": b"",
+        },
+    )
+    table = pyarrow.table(
+        [[pickle.dumps(Bomb(marker))], [0]],
+        schema=pyarrow.schema([field, ("actions", pyarrow.int64())]),
+    )
+    pyarrow.parquet.write_table(table, tmp_path / "part.parquet")
+    config = start(tmp_path / "run", "bc", hyperparameters={"input": str(tmp_path)})
+    with pytest.raises(InputError, match="columns of another library's types, obs"):
+        rllib.train(config, Run(tmp_path / "run"), lambda _: None)
+    assert not marker.exists()

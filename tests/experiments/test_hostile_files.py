@@ -191,6 +191,35 @@ def test_settings_of_a_run_name_no_code(
     assert why in refused(words, marker)
 
 
+def test_a_run_names_no_cluster(marker: Path) -> None:
+    run = shutil.copytree(OLD_RUN, marker.parent / "run")
+    config = json.loads((run / "config.json").read_text()) | {"address": "203.0.113.1:6379"}
+    (run / "config.json").write_text(json.dumps(config))
+    words = ["train", config["env_id"], "--resume", "--run-dir", str(run), "--quiet"]
+    assert "--address 203.0.113.1:6379" in refused(words, marker)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"env_kwargs": ["task"]}, "env_kwargs is ['task']; allowed: dict"),
+        ({"env_kwargs": None}, "env_kwargs is None; allowed: dict"),
+        ({"hyperparameters": "evil:run"}, "hyperparameters is 'evil:run'; allowed: dict"),
+        ({"steps": "10"}, "steps is '10'; allowed: int"),
+        ({"env_id": 7}, "env_id is 7; allowed: str"),
+        ({"engine": "evil"}, "unknown engine 'evil'"),
+    ],
+)
+def test_a_configuration_of_another_form_is_one_clear_error(
+    change: dict[str, Any], why: str, marker: Path
+) -> None:
+    run = shutil.copytree(OLD_RUN, marker.parent / "run")
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | change))
+    words = ["train", config["env_id"], "--resume", "--run-dir", str(run), "--quiet"]
+    assert why in refused(words, marker)
+
+
 def test_trust_imports_and_says_so(marker: Path) -> None:
     path = result_file(marker.parent, "evil:Name-v0", {})
     done = CliRunner().invoke(app, ["verify", "--trust", str(path)])
@@ -200,6 +229,22 @@ def test_trust_imports_and_says_so(marker: Path) -> None:
     assert said == ["gymworks: trusted, imports environment 'evil:Name-v0'"]
     with pytest.raises(InputError, match="--trust imports what a file names"):  # again without
         check_arguments("ConvTuning-v0", {"model": "evil:run"})
+
+
+def test_a_colleagues_extractor_acts_where_it_is_trusted(marker: Path) -> None:
+    code = "from agents.convolution.extractor import TuningExtractor as Net\n"
+    (marker.parent / "mine.py").write_text(code)
+    run = shutil.copytree(OLD_RUN, marker.parent / "run")
+    checkpoint(run, lambda content: content["network"].update(extractor="mine:Net"))
+    words = ["evaluate", TUNING, "--agent", str(run), "--seeds", "1000", "-o", "new.json"]
+    assert "extractor 'mine:Net' is none of ours" in refused(words, marker)
+    done = CliRunner().invoke(app, [*words, "--trust"])
+    assert done.exit_code == 0, done.output
+    assert "gymworks: trusted, imports extractor 'mine:Net'" in done.stderr.splitlines()
+    before = json.loads((OLD_RUN / "result.json").read_text())["episodes"][0]
+    after = json.loads(Path("new.json").read_text())["episodes"][0]
+    assert after["actions"] == before["actions"]
+    sys.modules.pop("mine")
 
 
 def test_names_of_ours_stay_valid() -> None:

@@ -3,8 +3,8 @@
 import csv
 import json
 import os
+import pickle
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +26,7 @@ from agents.engines.base import TrainConfig
 from agents.runs import Run
 from experiments.sweep import command, sweep, table
 from experiments.sweep_figure import parallel_coordinates
-from experiments.sweep_trials import run_trial, sample, trial_folder
+from experiments.sweep_trials import note_end, run_trial, sample, trial_folder
 from hardware_sim.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -276,10 +276,36 @@ def test_trials_that_were_finished_or_tell_nothing_end_well(tmp_path: Path) -> N
     result = sweep(settings, 2, folder, quiet=True)
     assert [trial["status"] for trial in result["trials"]] == ["finished", "finished"]
     assert result["best"] is None
-    # As after a kill between a trial's end and Tune's note of it.
-    shutil.rmtree(folder / "tune")
+    # As after a kill between a trial's end and the note of it.
+    for note in folder.glob("trials/*/ended.json"):
+        note.unlink()
     again = sweep(settings, 2, folder, resume=True, quiet=True)
     assert again == result
+
+
+class Bomb:
+    """Unpickling it writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self) -> Any:
+        return open, (self.path, "w")
+
+
+def test_snapshots_of_tune_are_not_opened(tmp_path: Path) -> None:
+    folder, marker = tmp_path / "sweep", tmp_path / "marker"
+    space = {"n_steps": {"kind": "choice", "values": [16]}}
+    plan = {"search_space": space, "assignments": [{"n_steps": 16}]}
+    Run.create(folder, config(steps=64).to_json() | plan)
+    (folder / "tune").mkdir()
+    for name in ("tuner.pkl", "trainable.pkl", "searcher_ckpt.pkl"):
+        (folder / "tune" / name).write_bytes(pickle.dumps(Bomb(marker)))
+    (folder / "tune" / "experiment_state-2026-01-01_00-00-00.json").write_text("{}")
+    note_end(folder, 0)
+    result = sweep(config(steps=64), 1, folder, resume=True, quiet=True)
+    assert not marker.exists()
+    assert [trial["status"] for trial in result["trials"]] == ["stopped"]
 
 
 @pytest.mark.peers

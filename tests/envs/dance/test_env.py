@@ -1,5 +1,7 @@
 """The dance environments: legality, rewards that a person can recompute, songs of one's own."""
 
+import json
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -231,8 +233,8 @@ def test_bad_arguments(tmp_path):
         ({"task": "dancing"}, "task"),
         ({"songs": str(tmp_path)}, "no chart file"),
         ({"split": "validation"}, "split"),
-        ({"critic": "nowhere:Nothing"}, "cannot be found"),
-        ({"critic": "json:JSONDecoder"}, "no method log_probs"),
+        ({"critic": "json:JSONDecoder"}, "is none of ours"),
+        ({"critic": json.JSONDecoder()}, "no method log_probs"),
         ({"playability": -1.0}, "at least 0"),
     ):
         with pytest.raises(InputError, match=message):
