@@ -2,16 +2,21 @@
 
 import gzip
 import lzma
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 
 from agents.runs import Run
+from envs.compact.cifar import load_splits
+from envs.dance.corpus import ARCHIVES, corpus
 from envs.softmax.costs import CostTable
 from envs.softmax.frequencies import read_counts
 from envs.web.demonstration_file import read_demonstrations
+from envs.web.demonstration_frames import read_frame
 from envs.web.miniwob_recordings import read_miniwob
 from experiments.report_sources import read_sources
 from experiments.softmax.text import read_dictionary
@@ -21,6 +26,7 @@ from hardware_sim.devices import Cluster
 from hardware_sim.errors import InputError
 from hardware_sim.graph import OpGraph
 from hardware_sim.kernels.network_plan import NetworkPlan
+from tests.hardware_sim.pictures import png
 
 DEEP = b"[" * 200_000
 
@@ -87,3 +93,34 @@ def test_a_small_file_that_unpacks_to_gigabytes_is_refused(name: str, tmp_path: 
     path.write_bytes(pack(bytes(1 << 20)) * 4096)  # members one after the other: 4 GiB
     with pytest.raises(InputError, match="more than 64 MiB"):
         read(path)
+
+
+def test_a_small_archive_of_charts_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("Pack/Song/song.sm")
+    member.size = 4 << 30
+    path = tmp_path / ARCHIVES["itg"]
+    path.parent.mkdir(parents=True)
+    path.write_bytes(lzma.compress(member.tobuf()) + lzma.compress(bytes(1 << 20)) * 4096)
+    with pytest.raises(InputError, match="holds more than 256 MiB"):
+        corpus("itg", tmp_path)
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(InputError, match="cannot be read"):
+        corpus("itg", tmp_path)
+
+
+def test_a_picture_of_a_demonstration_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "web.frames.zip", "w", ZIP_DEFLATED) as packed:
+        packed.writestr("0/000000.webp", bytes((1 << 26) + 1))
+        packed.writestr("1/000000.webp", png(60_000, 60_000))
+    with pytest.raises(InputError, match="more than 64 MiB"):
+        read_frame(tmp_path / "web.jsonl", 0, 0)
+    with pytest.raises(InputError, match="exceeds limit"):
+        read_frame(tmp_path / "web.jsonl", 1, 0)
+
+
+def test_a_picture_of_a_class_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        (tmp_path / part / "cat").mkdir(parents=True)
+        (tmp_path / part / "cat" / "1.png").write_bytes(png(60_000, 60_000))
+    with pytest.raises(InputError, match=r"1\.png cannot be read: .*exceeds limit"):
+        load_splits(tmp_path, validation=1)

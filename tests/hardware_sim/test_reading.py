@@ -13,12 +13,15 @@ from hardware_sim.errors import InputError
 from hardware_sim.reading import (
     FILE_BYTES,
     JSON_DEPTH,
+    PIXELS,
     parse_json,
+    parse_picture,
     read_array,
     read_bytes,
     read_json,
     read_lines,
 )
+from tests.hardware_sim.pictures import png
 
 Pack = Callable[[bytes], bytes]
 PACKS = pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress])
@@ -106,3 +109,14 @@ def test_an_array_is_read_and_nothing_else(tmp_path: Path) -> None:
     np.savez(tmp_path / "several.npz", a=np.arange(3))
     with pytest.raises(InputError, match="several arrays"):
         read_array(tmp_path / "several.npz")
+
+
+def test_a_picture_is_read_up_to_its_size() -> None:
+    assert parse_picture(png(4, 3)).shape == (3, 4, 3)
+    assert PIXELS == 4096 * 4096
+    for width, height in ((4097, 4096), (12_000, 8_000), (60_000, 60_000)):
+        with pytest.raises(InputError, match=r"pixels|exceeds limit"):
+            parse_picture(png(width, height))
+    for content in (b"", b"no picture", png(4, 3)[:50]):
+        with pytest.raises(InputError, match="it is no picture"):
+            parse_picture(content)
