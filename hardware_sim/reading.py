@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import warnings
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,9 @@ STREAM_BYTES = 1 << 31
 
 JSON_DEPTH = 200
 """Most arrays and objects of JSON within each other."""
+
+ARRAYS_BYTES = 1 << 30
+"""Most bytes of the arrays in a ``.npz`` file, unpacked."""
 
 PIXELS = 1 << 24
 """Most pixels of a picture."""
@@ -138,6 +142,26 @@ def read_array(path: str | Path) -> NDArray[Any]:
     except (OSError, ValueError, OverflowError, EOFError) as error:
         raise InputError(f"{path} is no .npy file of numbers: {error}") from error
     raise InputError(f"{path} is no .npy file of numbers: it holds several arrays")
+
+
+def read_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a ``.npz`` file by name.
+
+    Raises:
+        InputError: The file cannot be read, holds anything but arrays of plain numbers, or more
+            than :data:`ARRAYS_BYTES`.
+    """
+    try:
+        with zipfile.ZipFile(path) as packed:
+            size = sum(member.file_size for member in packed.infolist())
+        if size > ARRAYS_BYTES:
+            raise InputError(f"{size >> 20} MiB; allowed: {_size(ARRAYS_BYTES)}")
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, ArithmeticError, MemoryError, zipfile.BadZipFile, *DAMAGED) as error:
+        raise InputError(f"{path} is no .npz file of numbers: {error}") from error
 
 
 def parse_picture(data: bytes) -> NDArray[np.uint8]:

@@ -23,7 +23,7 @@ from envs.dance.chart import CHART_BYTES, Chart, Song
 from envs.dance.timing import Timing
 from hardware_sim.errors import InputError, choose
 from hardware_sim.files import write_atomic
-from hardware_sim.reading import DAMAGED
+from hardware_sim.reading import DAMAGED, read_arrays
 
 VARIABLE = "GYMWORKS_DANCE_DATA"
 
@@ -214,8 +214,7 @@ def _save(songs: list[Song], path: Path) -> None:
 
 
 def _load(path: Path) -> list[Song]:
-    with np.load(path) as file:
-        arrays = {key: file[key] for key in file.files}
+    arrays = read_arrays(path)
     parts = {key: np.split(arrays[key], arrays[f"{key}_ends"][:-1]) for key in _ARRAYS}
     songs, i = [], 0
     for plain in json.loads(arrays["about"].tobytes()):
