@@ -150,7 +150,8 @@ def kept(folder: Path, config: TrainConfig) -> str:
     finished = sum(step >= config.steps for step in steps)
     return (
         f"interrupted; {finished} of {count} trials are finished, and the checkpoints of the "
-        f"others are kept in {folder}: gymworks sweep {config.env_id} --run-dir {folder} --resume goes on"
+        f"others are kept in {folder}: "
+        f"gymworks sweep {config.env_id} --run-dir {folder} --resume goes on"
     )
 
 

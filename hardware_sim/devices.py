@@ -144,7 +144,8 @@ class Cluster:
         keys: dict[tuple[int, int], tuple[int, int, int]] = {}
         latency, per_byte = np.zeros((count, count)), np.zeros((count, count))
         for number, (members, link, sharing) in enumerate(links):
-            if any(not 0 <= d < count for d in members):
+            whole = isinstance(members, list) and all(type(d) is int for d in members)
+            if not whole or any(not 0 <= d < count for d in members):
                 raise InputError(
                     f"cluster {name!r}: link devices {members} must be between 0 and {count - 1}"
                 )

@@ -286,7 +286,7 @@ def _figures(
         return np.zeros(len(labels))
     try:
         array = np.asarray(values, np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"graph {name!r}: {field} must be numbers ({error})") from error
     if array.shape != (len(labels),):
         raise InputError(

@@ -5,8 +5,11 @@ before memory is spent on it. Files packed by gzip or xz are known by their name
 """
 
 import gzip
+import io
 import json
 import lzma
+import warnings
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,7 +32,14 @@ STREAM_BYTES = 1 << 31
 JSON_DEPTH = 200
 """Most arrays and objects of JSON within each other."""
 
-_DAMAGED = (EOFError, lzma.LZMAError, zlib.error)
+ARRAYS_BYTES = 1 << 30
+"""Most bytes of the arrays in a ``.npz`` file, unpacked."""
+
+PIXELS = 1 << 24
+"""Most pixels of a picture."""
+
+DAMAGED = (EOFError, lzma.LZMAError, zlib.error)
+"""What packed files raise that are cut off or changed."""
 
 
 def read_bytes(path: str | Path, most: int = FILE_BYTES) -> bytes:
@@ -47,7 +57,7 @@ def read_bytes(path: str | Path, most: int = FILE_BYTES) -> bytes:
             data = file.read(most + 1)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     if len(data) > most:
         raise InputError(f"{path} cannot be read: it holds more than {_size(most)}")
@@ -77,7 +87,7 @@ def read_lines(path: str | Path, most: int = STREAM_BYTES) -> Iterator[bytes]:
                 yield line
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise InputError(f"{path} cannot be read after line {number}: {error}") from error
 
 
@@ -132,6 +142,45 @@ def read_array(path: str | Path) -> NDArray[Any]:
     except (OSError, ValueError, OverflowError, EOFError) as error:
         raise InputError(f"{path} is no .npy file of numbers: {error}") from error
     raise InputError(f"{path} is no .npy file of numbers: it holds several arrays")
+
+
+def read_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a ``.npz`` file by name.
+
+    Raises:
+        InputError: The file cannot be read, holds anything but arrays of plain numbers, or more
+            than :data:`ARRAYS_BYTES`.
+    """
+    try:
+        with zipfile.ZipFile(path) as packed:
+            size = sum(member.file_size for member in packed.infolist())
+        if size > ARRAYS_BYTES:
+            raise InputError(f"{size >> 20} MiB; allowed: {_size(ARRAYS_BYTES)}")
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, ArithmeticError, MemoryError, zipfile.BadZipFile, *DAMAGED) as error:
+        raise InputError(f"{path} is no .npz file of numbers: {error}") from error
+
+
+def parse_picture(data: bytes) -> NDArray[np.uint8]:
+    """The pixels of a picture in any common format, uint8 ``(height, width, 3)``.
+
+    Raises:
+        InputError: It is no picture, or has more than :data:`PIXELS`.
+    """
+    from PIL import Image  # only some packages need it
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # a lower limit follows
+            image = Image.open(io.BytesIO(data))
+        if image.width * image.height <= PIXELS:
+            return np.asarray(image.convert("RGB"), np.uint8)
+    except Exception as error:  # its readers raise whatever malformed bytes lead them to
+        raise InputError(f"it is no picture: {error}") from error
+    raise InputError(f"it has {image.width} x {image.height} pixels; allowed: {PIXELS} in all")
 
 
 def _opened(path: str | Path) -> IO[bytes]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hardware_sim.problem import PlacementProblem
-from hardware_sim.simulator import Schedule, Transfer
+from hardware_sim.schedule import Schedule, Transfer
 
 
 def simulate(problem: PlacementProblem, placement: ArrayLike) -> Schedule:

@@ -13,20 +13,28 @@ The model, which :mod:`hardware_sim.reference` states in plain Python:
   transfer starts; each is freed when its last reader (a consumer or a transfer) ends. An output
   that nobody reads stays.
 
-:mod:`hardware_sim.kernel` describes how it is made fast.
+:mod:`hardware_sim.kernel` describes how it is made fast. With ``NUMBA_DISABLE_JIT=1`` the plain
+Python runs instead, with the same results.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
+from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hardware_sim import kernel, layout
+from hardware_sim import kernel, layout, reference
 from hardware_sim.problem import PlacementProblem
+from hardware_sim.schedule import Schedule, Transfer
+
+log = logging.getLogger("gymworks")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,40 +50,6 @@ class Evaluation:
     makespan_s: NDArray[np.float64]
     peak_bytes: NDArray[np.int64]
     fits: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """One tensor sent from one device to another."""
-
-    op: int
-    source: int
-    target: int
-    channel: int
-    bytes: int
-    start_s: float
-    end_s: float
-
-
-@dataclass(frozen=True, eq=False)
-class Schedule:
-    """The timeline of one step: device, start and end of each op, and the transfers.
-
-    Attributes:
-        makespan_s: Seconds of one step.
-        device: int64 ``(N,)``, where each op ran.
-        start_s: float64 ``(N,)``.
-        end_s: float64 ``(N,)``.
-        transfers: Every transfer, by producer and destination.
-        peak_bytes: int64 ``(D,)``.
-    """
-
-    makespan_s: float
-    device: NDArray[np.int64]
-    start_s: NDArray[np.float64]
-    end_s: NDArray[np.float64]
-    transfers: tuple[Transfer, ...]
-    peak_bytes: NDArray[np.int64]
 
 
 def evaluate(
@@ -94,6 +68,11 @@ def evaluate(
     batch = problem.check_placements(np.asarray(placements))
     makespan = np.empty(len(batch))
     peak = np.empty((len(batch), problem.num_devices), np.int64)
+    if _interpreted():
+        for row, placement in enumerate(batch):
+            schedule = reference.simulate(problem, placement)
+            makespan[row], peak[row] = schedule.makespan_s, schedule.peak_bytes
+        return _judged(problem, makespan, peak)
     arrays = layout.arrays(problem)
     # Fewer placements than lanes are not worth a thread.
     workers = min(threads or os.cpu_count() or 1, -(-len(batch) // layout.LANES))
@@ -107,7 +86,7 @@ def evaluate(
     elif workers > 1:
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(run, _slices(len(batch), workers)))
-    return Evaluation(makespan, peak, np.all(peak <= problem.capacity, axis=1))
+    return _judged(problem, makespan, peak)
 
 
 def simulate(problem: PlacementProblem, placement: ArrayLike) -> Schedule:
@@ -120,6 +99,8 @@ def simulate(problem: PlacementProblem, placement: ArrayLike) -> Schedule:
     Raises:
         InputError: The placement has the wrong shape or names an unknown device.
     """
+    if _interpreted():
+        return reference.simulate(problem, placement)
     rows = problem.check_placements(np.asarray(placement)[None])
     scratch = layout.scratch(problem, 1, timeline=True)
     makespan, peak = np.empty(1), np.empty((1, problem.num_devices), np.int64)
@@ -149,6 +130,21 @@ def simulate(problem: PlacementProblem, placement: ArrayLike) -> Schedule:
     return Schedule(
         float(makespan[0]), device, start[ops, device], end[ops, device], transfers, peak[0]
     )
+
+
+def _judged(
+    problem: PlacementProblem, makespan: NDArray[np.float64], peak: NDArray[np.int64]
+) -> Evaluation:
+    return Evaluation(makespan, peak, np.all(peak <= problem.capacity, axis=1))
+
+
+@cache
+def _interpreted() -> bool:
+    """True, and says so once, where Numba compiles nothing, so that people can debug."""
+    settings: Any = numba.config  # whose annotations know none of its settings
+    if settings.DISABLE_JIT:
+        log.warning("NUMBA_DISABLE_JIT is set: hardware_sim.reference simulates, slowly")
+    return bool(settings.DISABLE_JIT)
 
 
 def _slices(length: int, parts: int) -> Iterator[slice]:

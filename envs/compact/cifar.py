@@ -4,17 +4,18 @@ The batches are ``cifar-10-python.tar.gz`` from https://www.cs.toronto.edu/~kriz
 unpacked. The dataset is published for research and states no licence, so none of it is shipped.
 """
 
+import io
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from hardware_sim.errors import InputError
+from hardware_sim.reading import parse_picture, read_bytes
 
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
@@ -107,18 +108,14 @@ class _Arrays(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def _load(file: IO[bytes]) -> Any:
-    return _Arrays(file, encoding="latin1").load()
-
-
 def _read_batch(path: Path) -> tuple[Tensor, list[int]]:
     """Pixels and labels of one batch of the Python version."""
+    content = io.BytesIO(read_bytes(path))
     try:
-        with path.open("rb") as file:
-            batch = _load(file)
+        batch = _Arrays(content, encoding="latin1").load()
         pixels = np.asarray(batch["data"], np.uint8).reshape(-1, 3, 32, 32)
         return torch.from_numpy(pixels.copy()), [int(label) for label in batch["labels"]]
-    except (pickle.UnpicklingError, KeyError, ValueError, EOFError, TypeError) as error:
+    except Exception as error:  # unpickling raises whatever malformed bytes lead it to
         raise InputError(f"{path} is no CIFAR-10 batch: {error}") from error
 
 
@@ -135,10 +132,13 @@ def _read_pictures(folder: Path) -> Pictures:
     pixels, labels = [], []
     for label, name in enumerate(CLASSES):
         for path in sorted((folder / name).glob("*")):
-            with Image.open(path) as image:
-                if image.size != (32, 32):
-                    raise InputError(f"{path} is {image.size}; expected 32 x 32 pixels")
-                pixels.append(np.asarray(image.convert("RGB")))
+            try:
+                picture = parse_picture(read_bytes(path))
+            except InputError as error:
+                raise InputError(f"{path} cannot be read: {error}") from error
+            if picture.shape != (32, 32, 3):
+                raise InputError(f"{path} is {picture.shape[:2]}; expected 32 x 32 pixels")
+            pixels.append(picture)
             labels.append(label)
     if not pixels:
         raise InputError(f"{folder} has no pictures in folders called {', '.join(CLASSES)}")

@@ -13,6 +13,9 @@ PANELS = ("left", "down", "up", "right")
 DIFFICULTIES = ("Beginner", "Easy", "Medium", "Hard", "Challenge")
 """The coarse levels 0..4. Charts called ``Edit`` are read too, but have no level."""
 
+CHART_BYTES = 1 << 22
+"""Most bytes of a chart file."""
+
 OFF, TAP, HEAD, TAIL = 0, 1, 2, 3
 """States of a panel in a row: nothing, a tap, the head of a hold or roll, its tail."""
 
@@ -100,6 +103,18 @@ class Chart:
             else mine[key] == theirs[key]
             for key in mine
         )
+
+
+def meter_of(text: str) -> int:
+    """A meter as files write it, a whole number from 1.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        return max(1, int(float(text)))
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"the meter is {text!r}; allowed: a whole number from 1") from error
 
 
 @dataclass(frozen=True)

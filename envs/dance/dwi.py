@@ -8,7 +8,7 @@ until the panel's next arrow.
 import re
 
 from envs.dance import notes
-from envs.dance.chart import Chart, Song
+from envs.dance.chart import Chart, Song, meter_of
 from envs.dance.timing import TICKS, Events, Timing
 from hardware_sim.errors import InputError
 
@@ -49,7 +49,8 @@ def song(text: str, repair: bool) -> Song:
     Raises:
         InputError: A tag is missing or malformed.
     """
-    found = [(tag.upper(), value) for tag, value in re.findall(r"#(\w+):([^;]*);", text)]
+    heads = ((part, re.search(r"#(\w+):", part)) for part in text.split(";")[:-1])
+    found = [(head[1].upper(), part[head.end() :]) for part, head in heads if head]
     tags = {tag: " ".join(value.split()) for tag, value in found}
     if "BPM" not in tags:
         raise InputError("the tag #BPM is missing")
@@ -86,7 +87,7 @@ def _chart(value: str, timing: Timing, repair: bool) -> Chart:
         ticks, rows, mines, rolls = notes.placed(_steps("".join(parts[2].split())), repair)
     except InputError as error:
         raise InputError(f"{level}: {error}") from error
-    meter = max(1, int(_number(parts[1].strip() or "1", "SINGLE")))
+    meter = meter_of(parts[1].strip() or "1")
     return Chart(ticks, rows, timing.time_at(ticks / TICKS), level, meter, "", mines, rolls)
 
 
@@ -95,7 +96,7 @@ def _steps(text: str) -> dict[tuple[int, int], str]:
     tick, pace = 0, [EIGHTH]
     held: set[int] = set()
     found: dict[tuple[int, int], str] = {}
-    for token in re.findall(r"(?:<[^>]*>|[^<!])(?:!(?:<[^>]*>|.))?|.", text.upper()):
+    for token in re.findall(r"(?:<[^<>]*>|[^<!])(?:!(?:<[^<>]*>|.))?|.", text.upper()):
         if token in PACE:
             pace.append(PACE[token])
         elif token in CLOSING:

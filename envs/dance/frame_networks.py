@@ -15,6 +15,7 @@ from torch.nn import functional
 from envs.dance.audio import BANDS, WINDOWS
 from envs.dance.chart import DIFFICULTIES
 from hardware_sim.errors import InputError, choose
+from hardware_sim.reading import read_arrays
 
 LEVELS = len(DIFFICULTIES)
 CHANNELS = len(WINDOWS)
@@ -224,8 +225,7 @@ def authors_network(path: str | Path) -> ConvolutionalNetwork:
         InputError: The file is missing or holds other arrays.
     """
     try:
-        with np.load(path) as file:
-            given = {key: torch.from_numpy(file[key]) for key in file.files}
+        given = {key: torch.from_numpy(array) for key, array in read_arrays(path).items()}
         inputs = _AFTER_CONV * _CONV_FEATURES
         state = {
             "mean": given["norm.mean"],

@@ -4,15 +4,17 @@ A fret is not a panel: the four lower frets stand for the panels from left to ri
 for the last one again. So the times are a person's, the rows are no choreography.
 """
 
+import io
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from envs.dance.chart import TAP, Chart, Song, rows_of
+from envs.dance.chart import CHART_BYTES, TAP, Chart, Song, rows_of
 from envs.dance.timing import TICKS, Timing
 from hardware_sim.errors import InputError
+from hardware_sim.reading import read_bytes
 
 LOWEST_NOTE = {"Easy": 60, "Medium": 72, "Hard": 84, "Challenge": 96}
 """MIDI note of the lowest fret, by our levels; the game's are Supaeasy, Easy, Medium, Amazing."""
@@ -38,16 +40,21 @@ def read(path: str | Path) -> Song:
     except ImportError as error:
         raise InputError("guitar charts need mido: pip install 'gymworks[dance]'") from error
     path = Path(path)
+    content = read_bytes(path, CHART_BYTES)
     try:
-        file = mido.MidiFile(path, clip=True)
-    except (OSError, EOFError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as MIDI: {error}") from error
+        file = mido.MidiFile(file=io.BytesIO(content), clip=True)
+    except Exception as error:  # the library raises whatever malformed bytes lead it to
+        raise InputError(f"{path} cannot be read as MIDI: {error!r}") from error
+    if file.ticks_per_beat < 1:
+        raise InputError(f"{path} has {file.ticks_per_beat} ticks a beat; allowed: at least 1")
     tempi: dict[float, float] = {}
     pressed: list[tuple[float, int]] = []
     for track in file.tracks:
         at = 0
         for message in track:
             at += message.time
+            if message.type == "set_tempo" and not message.tempo:
+                raise InputError(f"{path} has a tempo of 0; allowed: at least 1")
             if message.type == "set_tempo":
                 tempi[at / file.ticks_per_beat] = mido.tempo2bpm(message.tempo)
             elif message.type == "note_on" and message.velocity > 0:

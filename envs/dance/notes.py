@@ -16,8 +16,13 @@ MEASURE = 4 * TICKS
 ROWS_A_MEASURE = (4, 8, 12, 16, 24, 32, 48, 64, 192)
 """Numbers of rows that a written measure may have: the note types that StepMania knows."""
 
+MOST_MEASURES = 10_000
+"""Most measures of a chart: hours of music."""
+
 TAPS, IGNORED = "1L", "0FKAS"
 """Taps and lifts; nothing, fakes, keysounds, attacks."""
+
+MEANT = frozenset("01234ML" + IGNORED)
 
 
 class Notes(NamedTuple):
@@ -44,11 +49,15 @@ def parse(text: str, repair: bool = False) -> dict[tuple[int, int], str]:
         repair: Whether rows of a wrong length are cut or filled up instead of refused.
 
     Raises:
-        InputError: A row does not have four characters, or one of them means nothing.
+        InputError: A row does not have four characters, one of them means nothing, or there are
+            more than :data:`MOST_MEASURES`.
     """
     notes: dict[tuple[int, int], str] = {}
-    text = re.sub(r"//[^\n]*|\[\d+\]|\{[^}]*\}", "", text)
-    for number, measure in enumerate(text.split(",")):
+    text = re.sub(r"//[^\n]*|\[\d+\]|\{[^{}]*\}", "", text)
+    measures = text.split(",")
+    if len(measures) > MOST_MEASURES:
+        raise InputError(f"{len(measures)} measures; allowed: at most {MOST_MEASURES}")
+    for number, measure in enumerate(measures):
         lines = measure.split()
         for i, line in enumerate(lines):
             if len(line) != len(PANELS) and not repair:
@@ -56,8 +65,8 @@ def parse(text: str, repair: bool = False) -> dict[tuple[int, int], str]:
                     f"measure {number}, row {i} is {line!r}; allowed: {len(PANELS)} characters"
                 )
             tick = number * MEASURE + round(i * MEASURE / len(lines))
-            for panel, character in enumerate(line[: len(PANELS)].upper()):
-                if character not in "01234ML" + IGNORED:
+            for panel, character in enumerate(map(str.upper, line[: len(PANELS)])):
+                if character not in MEANT:
                     raise InputError(
                         f"measure {number}, row {i} is {line!r}; allowed: 0 1 2 3 4 M L F K A"
                     )

@@ -13,16 +13,20 @@ from typing import Any
 import numpy as np
 
 from envs.dance import dwi, notes
-from envs.dance.chart import DIFFICULTIES, Chart, Song, check_holds
+from envs.dance.chart import CHART_BYTES, DIFFICULTIES, Chart, Song, check_holds, meter_of
 from envs.dance.radar import groove_radar
 from envs.dance.timing import TICKS, Events, Timing
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_text
+from hardware_sim.reading import read_bytes
 
 ENCODINGS = ("utf-8-sig", "cp1252", "cp932")
 """Encodings tried in turn: the standard, and those of old editors in the West and in Japan."""
 
 SUFFIXES = (".ssc", ".sm", ".dwi")
+
+MOST_EVENTS = 20_000
+"""Most tempi, stops, delays, warps or fakes of a chart."""
 
 
 def read(path: str | Path, repair: bool = False) -> Song:
@@ -43,11 +47,7 @@ def read(path: str | Path, repair: bool = False) -> Song:
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path} is no chart file; allowed: {', '.join(SUFFIXES)}")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    song = loads(content, path.name, repair)
+    song = loads(read_bytes(path, CHART_BYTES), path.name, repair)
     return Song(**{**vars(song), "name": path.stem, "folder": str(path.parent)})
 
 
@@ -219,8 +219,11 @@ def _timing(tags: Any, offset_s: float = 0.0) -> Timing:
 
 
 def _events(tags: Any, name: str) -> Events:
-    pairs = []
-    for entry in (tags.get(name) or "").split(","):
+    pairs: list[tuple[float, float]] = []
+    entries = (tags.get(name) or "").split(",")
+    if len(entries) > MOST_EVENTS:
+        raise InputError(f"#{name} has {len(entries)} entries; allowed: at most {MOST_EVENTS}")
+    for entry in entries:
         if not entry.strip():
             continue
         beat, _, value = entry.partition("=")
@@ -239,7 +242,7 @@ def _chart(chart: Any, song: Any, song_timing: Timing, repair: bool) -> Chart:
         found = notes.parse(chart.notes or "", repair)
         found = _hittable(found, timing, _events(chart if own else song, "FAKES"))
         ticks, rows, mines, rolls = notes.placed(found, repair)
-        meter = _meter(chart.meter or "1")
+        meter = meter_of(chart.meter or "1")
     except InputError as error:
         raise InputError(f"{difficulty}: {error}") from error
     author = _line(chart, "CREDIT") or _line(chart, "DESCRIPTION")
@@ -272,10 +275,3 @@ def _hittable(
 def _difficulty(name: str) -> str:
     known = {each.lower(): each for each in (*DIFFICULTIES, "Edit")}
     return known.get(name.strip().lower(), "Edit")
-
-
-def _meter(text: str) -> int:
-    try:
-        return max(1, int(float(text)))
-    except ValueError as error:
-        raise InputError(f"the meter is {text!r}; allowed: a whole number from 1") from error

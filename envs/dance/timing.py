@@ -22,6 +22,9 @@ Floats = NDArray[np.float64]
 Events = tuple[tuple[float, float], ...]
 """Pairs of a beat and a value."""
 
+LARGEST = 1e12
+"""Beats, tempi and seconds are not beyond it, on either side of 0."""
+
 
 class _Knots(NamedTuple):
     """Points at which time bends, one a tick with an event; the first is tick 0.
@@ -63,8 +66,8 @@ class Timing:
     warps: Events = ()
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.offset_s):
-            raise InputError(f"the offset is {self.offset_s}; allowed: a finite number of seconds")
+        if not abs(self.offset_s) <= LARGEST:
+            raise InputError(f"the offset is {self.offset_s}; allowed: seconds up to {LARGEST:g}")
         if not self.bpms:
             raise InputError("a song needs at least one tempo (#BPMS:0=120;)")
         for kind in ("bpms", "stops", "delays", "warps"):
@@ -84,8 +87,8 @@ class Timing:
         Where time would run back, the chart skips ahead to the beat at which the time is made up.
         """
         values = np.array([each for event in (*bpms, *stops) for each in event])
-        if not np.isfinite(values).all() or any(bpm == 0 for _, bpm in bpms):
-            raise InputError("a tempo is 0, or a tempo or stop is not finite")
+        if not (abs(values) <= LARGEST).all() or any(bpm == 0 for _, bpm in bpms):
+            raise InputError(f"a tempo is 0, or a tempo or stop is beyond {LARGEST:g}")
         if all(bpm > 0 for _, bpm in bpms) and all(seconds >= 0 for _, seconds in stops):
             return cls(offset_s, bpms, stops, delays, warps)
         if max(bpms, default=(0.0, 1.0))[1] < 0:
@@ -167,11 +170,13 @@ class Timing:
 
 def _snapped(kind: str, events: Sequence[tuple[float, float]]) -> Events:
     """Events on the grid, in order; of several tempi at or before beat 0 the last one counts."""
-    lowest = "> 0" if kind == "bpms" else ">= 0"
+    lowest = 1 / LARGEST if kind == "bpms" else 0.0
     for beat, value in events:
-        good = value > 0 if kind == "bpms" else value >= 0
-        if not (np.isfinite(beat) and np.isfinite(value) and good):
-            raise InputError(f"{kind} has {beat}={value}; allowed: finite values {lowest}")
+        if not (abs(beat) <= LARGEST and lowest <= value <= LARGEST):
+            raise InputError(
+                f"{kind} has {beat}={value}; allowed: beats up to {LARGEST:g}, "
+                f"values from {lowest:g} to {LARGEST:g}"
+            )
     snapped = sorted(((round(beat * TICKS) / TICKS, value) for beat, value in events), key=_beat)
     if kind == "bpms":
         first = max((i for i, (beat, _) in enumerate(snapped) if beat <= 0), default=0)

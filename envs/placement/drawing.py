@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from envs.placement.group_graph import GroupGraph
 from hardware_sim.problem import PlacementProblem
-from hardware_sim.simulator import Schedule, simulate
+from hardware_sim.schedule import Schedule
+from hardware_sim.simulator import simulate
 
 if TYPE_CHECKING:
     from envs.placement.batch import PlacementBatch

@@ -118,7 +118,7 @@ class CostTable:
             return cls(
                 arrays[0], arrays[1], arrays[2], arrays[3], values["kind"], values["machine"]
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"{path} holds no cost table: {error}") from None
 
 

@@ -40,6 +40,9 @@ from hardware_sim.reading import parse_json, read_lines
 FORMAT = 1
 SUFFIXES = (".jsonl", ".jsonl.xz")
 
+MOST_ROWS = 100_000
+"""Most elements of a page, those counted that have gone."""
+
 Line = dict[str, Any]
 
 _DEFAULTS = {each.name: each.default for each in fields(Step) if each.default is not MISSING}
@@ -211,7 +214,7 @@ class _Reader:
             return read(*arguments)
         except InputError as error:
             self._refuse(str(error))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             self._refuse(f"it is no line of a demonstration ({error!r})")
 
     def _refuse(self, why: str) -> NoReturn:
@@ -285,6 +288,8 @@ def _changed(before: Snapshot, changes: Line) -> Snapshot:
     if not changes:
         return before
     count = _typed(int, changes.get("count", len(before.rows)), "count")
+    if not 0 <= count <= MOST_ROWS:
+        raise InputError(f"count is {count}; allowed: 0 to {MOST_ROWS}")
     rows: list[Row | None] = [*before.rows[:count], *[None] * (count - len(before.rows))]
     for ref, cells in changes.get("rows", {}).items():
         rows[int(ref)] = read_row(cells)

@@ -12,11 +12,12 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from envs.web.demonstration_file import SUFFIXES
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_atomic
+from hardware_sim.reading import DAMAGED, FILE_BYTES, parse_picture
 
 Frame = NDArray[np.uint8]
 
@@ -77,11 +78,13 @@ def read_frame(path: str | Path, demonstration: int, step: int) -> Frame:
             names = [name for name in packed.namelist() if name.startswith(f"{demonstration}/")]
             name = max((name for name in names if name <= wanted), default=None)
             if name is None:
-                raise InputError(f"{file} has no frames of demonstration {demonstration}")
-            return np.asarray(Image.open(io.BytesIO(packed.read(name))).convert("RGB"), np.uint8)
+                raise InputError(f"it has no frames of demonstration {demonstration}")
+            if packed.getinfo(name).file_size > FILE_BYTES:
+                raise InputError(f"{name} holds more than {FILE_BYTES >> 20} MiB")
+            return parse_picture(packed.read(name))
     except FileNotFoundError:
         raise InputError(f"{file} does not exist; gymworks web replay --frames draws it") from None
-    except (OSError, zipfile.BadZipFile, UnidentifiedImageError) as error:
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, *DAMAGED) as error:
         raise InputError(f"{file} cannot be read: {error}") from error
 
 

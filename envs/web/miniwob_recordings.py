@@ -44,7 +44,7 @@ def read_miniwob(path: str | Path) -> Iterator[Demonstration]:
     for number, line in enumerate(read_lines(path), 1):
         try:
             given = from_miniwob(parse_json(line), task)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
             raise InputError(
                 f"{path}, line {number}: no MiniWoB demonstration ({error!r})"
             ) from error

@@ -121,7 +121,7 @@ class Recording:
         """
         try:
             moment, seen = float(line["time"]), line["state"]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"no step of a recording: {error!r}") from None
         if not math.isfinite(moment):
             raise InputError(f"the time is {moment}; allowed: ms since 1970")

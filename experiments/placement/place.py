@@ -26,7 +26,8 @@ from hardware_sim.bounds import lower_bound
 from hardware_sim.errors import InputError, choose
 from hardware_sim.files import write_atomic, write_json
 from hardware_sim.problem import PlacementProblem
-from hardware_sim.simulator import Schedule, simulate
+from hardware_sim.schedule import Schedule
+from hardware_sim.simulator import simulate
 
 SEARCHES = {"annealing": search.annealing, "random-search": search.random_search}
 HEURISTICS = {

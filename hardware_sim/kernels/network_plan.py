@@ -176,7 +176,7 @@ class NetworkPlan:
             )
         except InputError:
             raise
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise InputError(f"{path} is no plan of gymworks tune: {error!r}") from error
 
 

@@ -4,21 +4,28 @@ import gzip
 import json
 import lzma
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
 
+from hardware_sim import reading
 from hardware_sim.errors import InputError
 from hardware_sim.reading import (
     FILE_BYTES,
     JSON_DEPTH,
+    PIXELS,
     parse_json,
+    parse_picture,
     read_array,
+    read_arrays,
     read_bytes,
     read_json,
     read_lines,
 )
+from tests.hardware_sim.pictures import png
 
 Pack = Callable[[bytes], bytes]
 PACKS = pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress])
@@ -106,3 +113,47 @@ def test_an_array_is_read_and_nothing_else(tmp_path: Path) -> None:
     np.savez(tmp_path / "several.npz", a=np.arange(3))
     with pytest.raises(InputError, match="several arrays"):
         read_array(tmp_path / "several.npz")
+
+
+def test_several_arrays_are_read_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "arrays.npz"
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        read_arrays(path)
+    np.savez_compressed(path, a=np.arange(3), b=np.ones((2, 2)))
+    found = read_arrays(path)
+    assert found["a"].tolist() == [0, 1, 2]
+    assert found["b"].shape == (2, 2)
+    np.savez(path, a=np.array([{"code": 1}]))
+    with pytest.raises(InputError, match=r"is no \.npz file of numbers"):
+        read_arrays(path)
+    with ZipFile(path, "w", ZIP_DEFLATED) as packed:
+        one = BytesIO()
+        np.save(one, np.arange(3.0))
+        claims = one.getvalue().replace(b"(3,)", b"(999999999999999,)").replace(b" " * 14, b"", 1)
+        packed.writestr("a.npy", claims)
+    with pytest.raises(InputError, match=r"is no \.npz file of numbers"):
+        read_arrays(path)
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(InputError, match=r"is no \.npz file of numbers"):
+        read_arrays(path)
+
+
+def test_arrays_that_unpack_to_gigabytes_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert reading.ARRAYS_BYTES == 1 << 30
+    monkeypatch.setattr(reading, "ARRAYS_BYTES", 1 << 20)
+    np.savez_compressed(tmp_path / "arrays.npz", a=np.zeros(1 << 18))
+    with pytest.raises(InputError, match="2 MiB; allowed: 1 MiB"):
+        read_arrays(tmp_path / "arrays.npz")
+
+
+def test_a_picture_is_read_up_to_its_size() -> None:
+    assert parse_picture(png(4, 3)).shape == (3, 4, 3)
+    assert PIXELS == 4096 * 4096
+    for width, height in ((4097, 4096), (12_000, 8_000), (60_000, 60_000)):
+        with pytest.raises(InputError, match=r"pixels|exceeds limit"):
+            parse_picture(png(width, height))
+    for content in (b"", b"no picture", png(4, 3)[:40]):
+        with pytest.raises(InputError, match="it is no picture"):
+            parse_picture(content)

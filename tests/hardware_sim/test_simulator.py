@@ -9,12 +9,13 @@ from hardware_sim import reference, simulator
 from hardware_sim.devices import Cluster
 from hardware_sim.errors import InputError
 from hardware_sim.problem import PlacementProblem
+from hardware_sim.schedule import Schedule, Transfer
 from tests.hardware_sim.problems import Case, cases, cluster, graphs, problem
 
 GB = 10**9
 
 
-def assert_same(ours: simulator.Schedule, theirs: simulator.Schedule) -> None:
+def assert_same(ours: Schedule, theirs: Schedule) -> None:
     assert ours.makespan_s == theirs.makespan_s
     assert ours.device.tolist() == theirs.device.tolist()
     assert ours.start_s.tolist() == theirs.start_s.tolist()
@@ -88,7 +89,7 @@ def test_chain_over_two_devices_waits_for_the_transfer() -> None:
     on = cluster(2, gbs=2.0, latency_us=250_000.0)
     chosen = problem({"a": 1.0, "b": 2.0}, {("a", "b"): GB}, on)
     schedule = simulator.simulate(chosen, [0, 1])
-    assert schedule.transfers == (simulator.Transfer(0, 0, 1, 0, GB, 1.0, 1.75),)
+    assert schedule.transfers == (Transfer(0, 0, 1, 0, GB, 1.0, 1.75),)
     assert schedule.start_s.tolist() == [0.0, 1.75]
     assert schedule.makespan_s == 3.75
     assert simulator.simulate(chosen, [1, 1]).makespan_s == 3.0

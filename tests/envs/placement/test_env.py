@@ -1,6 +1,9 @@
 """The placement environment: rewards, memory, masks, looking ahead, options and pictures."""
 
 import json
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import gymnasium as gym
@@ -15,6 +18,7 @@ from envs.placement.vector import DevicePlacementVectorEnv
 from hardware_sim import reference
 from hardware_sim.errors import InputError
 from hardware_sim.graph import OpGraph
+from tests.envs.placement import interpreted
 
 INCEPTION = {"graphs": ["inception_v3_training"], "cluster": "xeon_2xk80"}
 GIB = 2**30
@@ -222,3 +226,18 @@ def test_pictures_show_the_devices_before_and_after_the_end():
     assert frame.shape == (640, 960, 3)
     assert shares[0] == 0
     assert min(shares[1:]) > 0.01
+
+
+def test_without_a_compiler_an_episode_is_the_same(capsys) -> None:
+    interpreted.main()
+    child = subprocess.run(
+        [sys.executable, "-m", "tests.envs.placement.interpreted"],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert child.stdout == capsys.readouterr().out
+    assert child.stderr.splitlines() == [
+        "NUMBA_DISABLE_JIT is set: hardware_sim.reference simulates, slowly"
+    ]

@@ -164,6 +164,10 @@ def resealed(path, change):
         (2, {"time": None}, "time is None"),
         (1, {"state": {"count": 2, "rows": {"0": [1]}}}, "line 2: .* is no row"),
         (2, {"action": ["click"]}, "line 3: it is no line of a demonstration"),
+        (1, {"state": {"count": 10**12}}, "line 2: count is 1000000000000; allowed: 0 to 100000"),
+        (1, {"state": {"count": -1}}, "line 2: count is -1"),
+        (1, {"state": {"count": 0, "rows": {"0": None}}}, "line 2: it is no line"),
+        (0, {"score": 10**400}, "line 6: it is no line of a demonstration"),
         (5, {"end": 3}, "line 6: the demonstration is cut off"),
     ],
 )

@@ -80,6 +80,7 @@ def test_steps_are_taken_in_order_and_never_reach_the_application(server, desk):
     [
         b"\xff",
         b"[]",
+        b"[" * 60_000,
         {"type": "load"},
         LOAD | {"state": {"path": ""}},
         LOAD | {"state": STATE | {"rows": [[1]]}},
@@ -87,6 +88,8 @@ def test_steps_are_taken_in_order_and_never_reach_the_application(server, desk):
         LOAD | {"type": "wink", "state": STATE},
         LOAD | {"x": "left", "state": STATE},
         LOAD | {"time": float("nan"), "state": STATE},
+        LOAD | {"time": float("inf"), "state": STATE},
+        LOAD | {"time": 10**400, "state": STATE},
     ],
 )
 def test_nonsense_is_refused(server, desk, step):
