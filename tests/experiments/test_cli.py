@@ -34,10 +34,11 @@ def test_help_names_every_verb(tmp_path):
 
 
 HEAVY = ("torch", "matplotlib", "scipy", "numba", "pandas", "ray", "selenium", "stable_baselines3")
+LIGHT = [["--help"], ["--version"], ["web", "--help"], ["dance"], ["list"], ["list", "--json"]]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["web", "--help"], ["dance"]])
-def test_help_and_version_load_nothing_heavy(arguments, tmp_path):
+@pytest.mark.parametrize("arguments", LIGHT)
+def test_help_version_and_list_load_nothing_heavy(arguments, tmp_path):
     code = (
         "import atexit, json, sys; from experiments.cli import main;"
         f"atexit.register(lambda: print(json.dumps([m for m in {HEAVY} if m in sys.modules])));"
@@ -104,6 +105,7 @@ def test_hidden_verbs_and_verbs_of_verbs():
         (["place", "inception_v4"], "inception_v3"),
         (["verify", "nothing.json"], "nothing.json"),
         (["report", "nothing"], "nothing"),
+        (["list", "danse"], "'dance'"),
         (["benchmark", "chess", "--agents", "random"], "placement"),
     ],
 )
