@@ -1,25 +1,19 @@
 """Finds Chromium and starts it with a closed network, talking over a pipe."""
 
-import contextlib
-import ctypes
 import logging
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from threading import Thread
-from typing import TypeVar
 
 from envs.web.devtools import BrowserDiedError, CommandError, Pipe
+from envs.web.lifetime import Family, die_with_parent, keep
 from hardware_sim.errors import InputError, choose
 
 log = logging.getLogger("gymworks")
-Started = TypeVar("Started")
 
 PROGRAMS = {"shell": ("chromium-headless-shell",), "chromium": ("chromium", "chromium-browser")}
 VARIABLE = "GYMWORKS_CHROMIUM"
@@ -68,7 +62,6 @@ WINDOW_FLAGS = (
     "--headless=new",
     "--disable-back-forward-cache",  # or a page's clock stays behind in the page it led away from
 )
-PR_SET_PDEATHSIG = 1
 OLDEST = 134
 """First version that announces every navigation."""
 
@@ -102,6 +95,18 @@ def _remedy(backend: str) -> str:
     return f"install it (Debian: apt-get install {wanted}) or name one in {VARIABLE}"
 
 
+@cache
+def sandbox_flags() -> tuple[str, ...]:
+    """Flags about the sandbox: it is on, unless this process is root's, which has a warning once.
+
+    Chromium does not sandbox what root runs.
+    """
+    if os.geteuid() != 0:
+        return ()
+    log.warning("Chromium runs without its sandbox, because this process is root's")
+    return ("--no-sandbox",)
+
+
 @dataclass
 class Process:
     """A running browser.
@@ -116,7 +121,7 @@ class Process:
     pipe: Pipe
     popen: subprocess.Popen[bytes]
     folder: str
-    keeper: Thread
+    family: Family
     product: str = ""
     owner: int = field(default_factory=os.getpid)
 
@@ -124,18 +129,14 @@ class Process:
         """Ends the browser and removes its profile; a process that was forked off may not."""
         if os.getpid() != self.owner:
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, signal.SIGKILL)
-        self.keeper.join()
+        self.family.end()
         self.pipe.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def launch(backend: str, timeout_s: float = 30.0) -> Process:
     """Starts a browser without window, with a profile of its own.
 
-    It ends with this process, as its pipe closes and the kernel signals it. The sandbox is on
-    unless this process is root's, which Chromium does not sandbox.
+    It ends with this process, all of it.
 
     Args:
         backend: ``"auto"``, ``"shell"`` or ``"chromium"``, see :func:`find_chromium`.
@@ -169,9 +170,7 @@ def _start(kind: str, program: str, timeout_s: float) -> Process:
     folder = tempfile.mkdtemp(prefix="gymworks-")
     flags = [*FLAGS, f"--user-data-dir={folder}"]
     flags += FRAME_FLAGS if kind == "shell" else WINDOW_FLAGS
-    if os.geteuid() == 0:
-        log.warning("Chromium runs without its sandbox, because this process is root's")
-        flags.append("--no-sandbox")
+    flags += sandbox_flags()
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
 
@@ -205,34 +204,5 @@ def _start(kind: str, program: str, timeout_s: float) -> Process:
     finally:
         os.close(theirs_in)
         os.close(theirs_out)
-    return Process(kind, Pipe(ours_in, ours_out, timeout_s), popen, folder, keeper)
-
-
-def keep(run: Callable[[], Started], wait: Callable[[Started], object]) -> tuple[Started, Thread]:
-    """Starts something from a thread that lasts as long as it does.
-
-    The kernel would end a process with the thread that started it, not with our process.
-
-    Args:
-        run: Starts it.
-        wait: Returns when it has ended.
-    """
-    started: Future[Started] = Future()
-
-    def last() -> None:
-        try:
-            running = run()
-        except BaseException as error:  # raised again where the result is awaited
-            started.set_exception(error)
-            return
-        started.set_result(running)
-        wait(running)
-
-    keeper = Thread(target=last, name="gymworks-browser", daemon=True)
-    keeper.start()
-    return started.result(), keeper
-
-
-def die_with_parent() -> None:
-    """Has the kernel end this process with the one that started it."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    family = Family(popen.pid, folder, keeper)
+    return Process(kind, Pipe(ours_in, ours_out, timeout_s), popen, folder, family)

@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from envs.web.chromium import FLAGS, WINDOW_FLAGS, die_with_parent, find_chromium, keep
+from envs.web.chromium import FLAGS, WINDOW_FLAGS, find_chromium, sandbox_flags
 from envs.web.devtools import BrowserDiedError, CommandError
 from envs.web.inputs import Event, KeyDown, KeyUp, PointerDown, PointerMove, PointerUp, Text
 from envs.web.keys import CONTROL, KEYBOARD, SHIFT
+from envs.web.lifetime import Family, die_with_parent, keep
 from hardware_sim.errors import InputError, choose
 
 VARIABLE = "GYMWORKS_WEBDRIVER"
@@ -70,14 +70,15 @@ class SeleniumPage:
         kind = choose("WebDriver browser", browser or os.environ.get(VARIABLE, "chrome"), BROWSERS)
         self.blocked = 0
         self._process: int | None = os.getpid()
-        self._folder = tempfile.mkdtemp(prefix="gymworks-")
+        folder = tempfile.mkdtemp(prefix="gymworks-")
         try:
-            self._driver, self._keeper = keep(
-                lambda: _driver(kind, self._folder), lambda driver: driver.service.process.wait()
+            self._driver, keeper = keep(
+                lambda: _driver(kind, folder), lambda driver: driver.service.process.wait()
             )
         except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             raise
+        self._family = Family(self._driver.service.process.pid, folder, keeper)
         try:
             found = self._driver.capabilities
             self.name = f"selenium {found['browserName']} {found['browserVersion']}"
@@ -132,13 +133,9 @@ class SeleniumPage:
         if self._process != os.getpid():
             return
         self._process = None
-        process = self._driver.service.process
         with contextlib.suppress(Exception):  # whatever is wrong with it, it is ended below
             self._driver.quit()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        self._keeper.join()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._family.end()
 
     def _prepare(
         self, kind: str, size: tuple[int, int], start_time_ms: int, first_script: str
@@ -251,10 +248,8 @@ def _chromium_options(options: Any, program: str) -> Any:
     """Those of our own driver; dialogs are dismissed."""
     options.unhandled_prompt_behavior = "dismiss"
     options.binary_location = program
-    for flag in (*FLAGS, *WINDOW_FLAGS):
+    for flag in (*FLAGS, *WINDOW_FLAGS, *sandbox_flags()):
         options.add_argument(flag)
-    if os.geteuid() == 0:
-        options.add_argument("--no-sandbox")
     return options
 
 

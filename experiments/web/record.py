@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from envs.web.chromium import find_chromium
+from envs.web.chromium import find_chromium, sandbox_flags
 from envs.web.demonstration_file import writable, write_demonstrations
 from envs.web.recording import Desk, Recording, web_spec
 from envs.web.server import ASIDE, Server
@@ -127,8 +127,7 @@ def _shown(address: str, size: tuple[int, int], own_window: bool) -> Iterator[No
     profile = tempfile.mkdtemp(prefix="gymworks-")
     flags = [f"--app={address}", f"--user-data-dir={profile}", f"--window-size={width},{height}"]
     flags += ["--no-first-run", "--no-default-browser-check", "--disable-sync"]
-    if os.geteuid() == 0:
-        flags.append("--no-sandbox")
+    flags += sandbox_flags()
     window = subprocess.Popen([program, *flags], stderr=subprocess.DEVNULL)
     try:
         yield

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +18,7 @@ import pytest
 
 from envs.web import browser as driver
 from envs.web.browser import release_browsers, shared_browser
-from envs.web.chromium import VARIABLE, launch
+from envs.web.chromium import VARIABLE, launch, sandbox_flags
 from envs.web.client import open_page
 from envs.web.devtools import BrowserDiedError
 from envs.web.inputs import PointerDown, PointerMove, PointerUp
@@ -216,6 +217,47 @@ def test_a_browser_dies_with_its_process(backend):
     holder.stdout.close()
     _, alive = psutil.wait_procs(family, timeout=GRACE_S)
     assert alive == []
+
+
+@pytest.mark.parametrize("backend", BROWSERS)
+def test_processes_of_a_browser_that_cannot_notice_die_too_and_leave_no_folder(backend):
+    with tempfile.TemporaryDirectory() as folder:  # a longer path is too long for Chromium
+        variables = {**os.environ, "TMPDIR": folder}
+        command = [sys.executable, "-c", HOLD, backend]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=variables) as holder:
+            assert holder.stdout.readline() == b"ready\n"
+            family = psutil.Process(holder.pid).children(recursive=True)
+            youngest = family[-1]
+            assert youngest.parent().pid != holder.pid
+            assert len(os.listdir(folder)) == 1
+            youngest.suspend()
+            holder.kill()
+        _, alive = psutil.wait_procs(family, timeout=GRACE_S)
+        for process in alive:
+            process.kill()
+        assert alive == []
+        assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize("backend", OWN)
+def test_a_closed_browser_leaves_no_process_even_unburied(backend):
+    process = launch(backend)
+    family = [psutil.Process(process.popen.pid)]
+    family += family[0].children(recursive=True)
+    assert len(family) > 2
+    process.close()
+    assert [each for each in family if each.is_running()] == []
+
+
+def test_the_missing_sandbox_is_mentioned_once_a_process(monkeypatch, caplog):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    sandbox_flags.cache_clear()
+    for _ in range(2):
+        launch("shell").close()
+    assert [each.message for each in caplog.records if "sandbox" in each.message] == [
+        "Chromium runs without its sandbox, because this process is root's"
+    ]
+    sandbox_flags.cache_clear()
 
 
 def browser_group(env):
