@@ -122,6 +122,13 @@ def test_an_unknown_verb_is_refused(tmp_path):
     assert gymworks("fly", cwd=tmp_path).returncode == 2
 
 
+def test_an_unknown_id_suggests_ids_of_ours_alone(tmp_path):
+    done = gymworks("evaluate", "Hoper", "--agent", "random", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("gymworks: unknown environment 'Hoper'; allowed: ")
+    assert "Hopper" not in done.stderr
+
+
 @pytest.mark.parametrize("name", ["envs", "agents"])
 def test_a_strangers_package_in_the_way_is_one_line_and_the_doctor_still_works(name, tmp_path):
     (tmp_path / name).mkdir()
