@@ -122,9 +122,9 @@ def rates(chart: Chart) -> dict[str, float]:
         Per 100 steps: those of :data:`TECHNIQUE_RATES`, ``fast_jacks``, ``hands`` (three or more
         panels down at once, see :func:`down`), ``holds``, ``offbeats`` (steps on neither quarter
         nor eighth notes). Also ``steps_per_s`` from the first to the last step, ``peak_per_s`` in
-        the densest :data:`PEAK_S` seconds, ``travel`` and ``cost`` per step, ``fatigue`` (the highest
-        load of a foot: steps and panel widths, halved every :data:`FATIGUE_HALF_LIFE_S` seconds)
-        and ``imbalance`` (share of arrows of the busier foot less that of the other).
+        the densest :data:`PEAK_S` seconds, ``travel`` and ``cost`` per step, ``fatigue`` (the
+        highest load of a foot: steps and panel widths, halved every :data:`FATIGUE_HALF_LIFE_S`
+        seconds) and ``imbalance`` (share of arrows of the busier foot less that of the other).
     """
     path = feet_of(chart)
     on = path.stepped
