@@ -124,7 +124,7 @@ def test_what_is_no_rating_is_refused(tmp_path, changes):
 
 def test_texts_that_are_no_ratings_are_refused(tmp_path):
     path = tmp_path / "a.rating.json"
-    for text in ("no", "[" * 4000, json.dumps(RATING) + " " * 4000, "[1]", "\x00"):
+    for text in ("no", "[" * 4000, json.dumps(RATING) + " " * 5000, "[1]", "\x00"):
         path.write_text(text)
         with pytest.raises(InputError, match="no rating"):
             read(path)
