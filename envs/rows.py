@@ -16,6 +16,7 @@ from hardware_sim.errors import InputError, choose
 
 Observation = dict[str, NDArray[Any]]
 Rows = NDArray[np.bool_]
+Columns = Mapping[str, Sequence[str]]
 
 
 class Outcome(NamedTuple):
@@ -51,6 +52,13 @@ class Core(Protocol):
 
     def spaces(self) -> tuple[gym.spaces.Dict, gym.Space[Any]]:
         """Observation and action space of one row."""
+
+    def columns(self) -> Columns:
+        """By key of the observation, names of its last axis, where its columns mean things apart.
+
+        A core without such keys inherits this.
+        """
+        return {}
 
     def draw(self, random: np.random.Generator, options: Mapping[str, Any]) -> Any:
         """The problem of a new episode: the one that the options name, or any that they allow.
@@ -127,6 +135,10 @@ class RowEnv(gym.Env[Observation, Any], Generic[AnyCore]):
         self.core = core
         self.observation_space, self.action_space = core.spaces()
         self.ended = True
+
+    def columns(self) -> Columns:
+        """Names of the last axis, by key of the observation, where columns mean things apart."""
+        return self.core.columns()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -1,32 +1,60 @@
-"""``gymworks list``: every environment with its spaces, backend and reference scores."""
+"""``gymworks list``: environments, their reference scores and, where asked for, their spaces."""
 
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
+import typer
+from rich.markup import escape
 
 from experiments.options import AsJson, print_json, printer
 
 
-def catalogue() -> list[dict[str, Any]]:
-    """Facts about each registered id.
+def catalogue(*words: str, spaces: bool = False) -> list[dict[str, Any]]:
+    """Facts about registered ids, from tables; an environment is made only for its spaces.
+
+    Args:
+        words: Domains and parts of ids, small letters or capitals; an id is taken if one of them
+            fits. All ids without any.
+        spaces: Add the spaces of every id. An id that is named whole has them in any case.
 
     Returns:
         For each id its ``id``, ``domain``, ``backend``, ``deterministic``, ``summary``,
-        ``vectorised`` (whether it has a native vector class), ``observation`` and ``action`` (see
-        :func:`describe`; ``None`` where a library is missing, which ``needs`` names) and
-        ``references``.
+        ``vectorised`` (whether it has a native vector class) and ``references``; where spaces are
+        added also ``observation``, ``action`` (see :func:`describe`; ``None`` where a library is
+        missing) and ``needs`` (that library, else empty).
+
+    Raises:
+        InputError: A word fits no domain and no id.
     """
     from envs.registration import BRIDGED, ENTRIES
 
-    return [_row(env_id) for env_id in (*ENTRIES, *BRIDGED)]
+    wanted = [word.removeprefix("envs:") for word in words]
+    found = set().union(*map(_matches, wanted)) if wanted else {*ENTRIES, *BRIDGED}
+    return [
+        {**_facts(env_id), **(_spaces(env_id) if spaces or env_id in wanted else {})}
+        for env_id in (*ENTRIES, *BRIDGED)
+        if env_id in found
+    ]
 
 
-def _row(env_id: str) -> dict[str, Any]:
-    import gymnasium as gym
+def _matches(word: str) -> set[str]:
+    """The id of a name, the ids of a domain, or those that hold a word."""
+    from envs.registration import ALL_DOMAINS, BRIDGED, ENTRIES
+    from hardware_sim.errors import choose
 
+    entries = ENTRIES | BRIDGED
+    if word in entries:
+        return {word}
+    part = word.lower()
+    if part in ALL_DOMAINS:
+        return {env_id for env_id, entry in entries.items() if entry.domain == part}
+    found = {env_id for env_id in entries if part in env_id.lower()}
+    if not found:
+        choose("domain or part of an id", word, ALL_DOMAINS)
+    return found
+
+
+def _facts(env_id: str) -> dict[str, Any]:
     from envs.registration import find, references
     from hardware_sim.errors import InputError
 
@@ -38,20 +66,25 @@ def _row(env_id: str) -> dict[str, Any]:
         "backend": entry.backend,
         "deterministic": entry.deterministic,
         "vectorised": entry.vector_entry_point is not None,
-        "observation": None,
-        "action": None,
         "references": {},
-        "needs": "",
     }
     with suppress(InputError):  # an id may be older than its scores
         row["references"] = references(env_id)
+    return row
+
+
+def _spaces(env_id: str) -> dict[str, Any]:
+    import gymnasium as gym
+
+    from hardware_sim.errors import InputError
+
     try:
         env = gym.make(f"envs:{env_id}")
     except (ImportError, gym.error.DependencyNotInstalled, InputError) as error:
-        return {**row, "needs": str(error)}
-    row |= {"observation": describe(env.observation_space), "action": describe(env.action_space)}
+        return {"observation": None, "action": None, "needs": str(error)}
+    observation, action = describe(env.observation_space), describe(env.action_space)
     env.close()
-    return row
+    return {"observation": observation, "action": action, "needs": ""}
 
 
 def describe(space: Any) -> Any:
@@ -68,43 +101,54 @@ def describe(space: Any) -> Any:
 
 
 def _observation(described: Any) -> str:
-    """An observation on few lines: the entries of a Dict with their shapes."""
+    """An observation on one line: the entries of a Dict with their shapes."""
     if not isinstance(described, dict):
-        return str(described or "")
+        return str(described)
     parts = [f"{name} {str(text).partition(' ')[2] or text}" for name, text in described.items()]
     return ", ".join(parts)
 
 
-def _scores(references: dict[str, Any]) -> str:
-    """Random, reference and bound with their unit, a line each."""
-    shown = [
+def _lines(row: dict[str, Any]) -> list[str]:
+    """An id as lines of marked-up text: its name, what it is, its scores, its spaces."""
+    references = row["references"]
+    scores = [
         f"{name} {references[name]['score']:.4g} {references['unit']}"
         for name in ("random", "reference", "bound")
         if name in references
     ]
-    return "\n".join(shown) or "none yet"
+    lines = [
+        f"[bold]{row['id']}[/bold]  {row['domain']}, {row['backend']}",
+        f"  {escape(row['summary'])}",
+        f"  {escape(', '.join(scores) or 'no scores yet')}",
+    ]
+    if row.get("needs"):
+        lines.append(f"  [yellow]{escape(row['needs'])}[/yellow]")
+    elif "action" in row:
+        lines.append(f"  observation: {escape(_observation(row['observation']))}")
+        lines.append(f"  action: {escape(row['action'])}")
+    return lines
 
 
 def command(
+    words: Annotated[
+        list[str] | None, typer.Argument(help="Domains, ids or parts of ids; all without any.")
+    ] = None,
+    spaces: Annotated[
+        bool, typer.Option("--spaces", help="Make each environment and show its spaces.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the environments: observations, actions, backends and reference scores."""
+    """List the environments and their scores; with --spaces, or for an id, also their spaces."""
     from envs.registration import BRIDGED
 
-    rows = catalogue()
+    rows = catalogue(*(words or ()), spaces=spaces)
     if as_json:
         print_json(rows)
         return
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 1, 0))
-    for heading in ("environment", "action"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("reference scores", no_wrap=True)
-    for row in (row for row in rows if row["id"] not in BRIDGED):
-        what = row["needs"] or _observation(row["observation"])
-        kind = f"{row['domain']}, {row['backend']}: "
-        name = Text.assemble((row["id"], "bold"), "\n", kind, row["summary"], "\n", (what, "dim"))
-        table.add_row(name, row["action"], _scores(row["references"]))
-    console = printer(soft_wrap=False)
-    console.print(table)
-    if BRIDGED:
-        console.print(f"{len(BRIDGED)} ids of other packages:", *BRIDGED)
+    console = printer()
+    brief = [row["id"] for row in rows if row["id"] in BRIDGED and "action" not in row]
+    for row in rows:
+        if row["id"] not in brief:
+            console.print(*_lines(row), "", sep="\n")
+    if brief:
+        console.print(f"{len(brief)} ids of other packages:", *brief, sep="\n  ")

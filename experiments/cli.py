@@ -17,7 +17,7 @@ from hardware_sim.files import FULL
 ANY_ID: Table = {
     "list": (
         "experiments.catalogue:command",
-        "List the environments: observations, actions, backends and reference scores.",
+        "List the environments and their scores; with --spaces, or for an id, also their spaces.",
     ),
     "train": (
         "experiments.train:command",

@@ -111,8 +111,22 @@ def environment_page(entry: Entry) -> str:
             f"| | score ({table['unit']}, {table['better']} is better) | source |\n"
             "| --- | ---: | --- |\n" + "\n".join(rows),
             fence_doctests(inspect.cleandoc(environment.__doc__ or "")),
+            *columns(entry),
         ]
     )
+
+
+def columns(entry: Entry) -> list[str]:
+    """Tables of what the columns of an environment's observation mean, as Markdown."""
+    env: Any = gym.make(f"envs:{entry.id}").unwrapped
+    named = env.columns() if hasattr(env, "columns") else {}
+    env.close()
+    tables = [
+        f"### Columns of `{key}`\n\n| | column |\n| ---: | --- |\n"
+        + "\n".join(f"| {number} | {name} |" for number, name in enumerate(names))
+        for key, names in named.items()
+    ]
+    return ["## Columns", *tables] if tables else []
 
 
 def fence_doctests(text: str) -> str:

@@ -1,5 +1,7 @@
 """The one error type that means: what the caller gave is wrong, and here is what is allowed."""
 
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """Raised for bad input; the message names the offending value and the allowed ones.
@@ -22,8 +24,13 @@ def choose(kind: str, name: str, allowed: "list[str] | tuple[str, ...]") -> str:
     """
     if name in allowed:
         return name
+    hint = did_you_mean(name, allowed)
+    raise InputError(f"unknown {kind} {name!r}{hint}; allowed: {', '.join(sorted(allowed))}")
+
+
+def did_you_mean(name: str, allowed: Iterable[str]) -> str:
+    """The nearest of some names as a question in brackets, or nothing where none is near."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, allowed, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise InputError(f"unknown {kind} {name!r}{hint}; allowed: {', '.join(sorted(allowed))}")
+    near = get_close_matches(name, list(allowed), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

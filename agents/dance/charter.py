@@ -11,7 +11,7 @@ from agents.dance.batches import Steps, steps, with_looks
 from agents.dance.charting import find_onsets
 from agents.dance.critic import nats
 from agents.dance.sampling import sample
-from envs.dance.chart import DIFFICULTIES, HEAD, TAIL, Chart, held_before, rows_of, states
+from envs.dance.chart import DIFFICULTIES, HEAD, PANELS, TAIL, Chart, held_before, rows_of, states
 from envs.dance.feet import feet, rates
 from envs.dance.playability import estimate_meter
 from envs.dance.timing import TICKS, Timing
@@ -25,6 +25,12 @@ EFFORT_PRICE = 0.25
 RELEASE_TICKS = TICKS // 4
 """A hold ends so long before the row on which it was to end."""
 
+FEET = 2
+"""Panels that are down at once where each foot has one."""
+
+HANDS_LEVELS = ("Hard", "Challenge")
+"""Levels of which at least one human chart in twenty has three panels down at once."""
+
 TOP_P = 0.95
 AUTHOR = "gymworks"
 
@@ -37,16 +43,18 @@ class Style:
         temperature: Below 1 the likely rows become likelier.
         draws: Charts drawn for each level, of which the best is kept.
         effort_price: Nats that a unit of the feet's cost counts.
+        hands: Three panels may be down at once at the levels where human charts have that.
     """
 
     temperature: float = 1.0
     draws: int = DRAWS
     effort_price: float = EFFORT_PRICE
+    hands: bool = True
 
 
 STYLES = {
     "natural": Style(),
-    "easy-on-the-feet": Style(temperature=0.9, draws=2 * DRAWS, effort_price=1.0),
+    "easy-on-the-feet": Style(temperature=0.9, draws=2 * DRAWS, effort_price=1.0, hands=False),
     "adventurous": Style(temperature=1.15, draws=DRAWS // 2, effort_price=0.1),
 }
 
@@ -94,7 +102,9 @@ def _draw(wanted: list[Steps], manner: Style, seed: int) -> list[list[NDArray[np
     """Rows of several draws of each chart."""
     many = [each for each in wanted for _ in range(manner.draws)]
     seeds = [seed * manner.draws + k for _ in wanted for k in range(manner.draws)]
-    rows = sample(selection.shipped(), many, seeds, manner.temperature, TOP_P)
+    hands = [manner.hands and DIFFICULTIES[each.level] in HANDS_LEVELS for each in many]
+    most = np.where(hands, len(PANELS), FEET)
+    rows = sample(selection.shipped(), many, seeds, manner.temperature, TOP_P, most)
     return [rows[i : i + manner.draws] for i in range(0, len(rows), manner.draws)]
 
 

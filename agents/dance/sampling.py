@@ -19,10 +19,11 @@ from agents.dance.batches import Steps, collate, look_tensors, piled, steps, wit
 from agents.dance.history import History
 from agents.dance.paper import Selector
 from agents.dance.selection import WINDOW, RepeatNet, shipped
-from envs.dance.chart import HEAD, ROWS, TAIL, held_before, legal_rows, states
+from envs.dance.chart import HEAD, ROWS, TAIL, TAP, held_before, legal_rows, states
 from hardware_sim.errors import InputError
 
 _STATES = states(np.arange(ROWS))
+_PRESSED = np.isin(_STATES, (TAP, HEAD)).sum(-1)
 
 
 class Chooser:
@@ -63,14 +64,20 @@ class Chooser:
         self._codes = np.concatenate([self._codes[:, 1:], codes[:, None]], 1)
 
 
-def possible(held: NDArray[np.bool_], last: ArrayLike) -> NDArray[np.bool_]:
+def possible(
+    held: NDArray[np.bool_], last: ArrayLike, most_down: ArrayLike = 4
+) -> NDArray[np.bool_]:
     """Rows (B, 256) that may come, nothing excepted.
 
     Args:
         held: (B, 4), panels held.
         last: (B,) bool, true where the chart ends here, so that every hold does and none begins.
+        most_down: (B,) or a number, panels pressed or held on at once; 2 at least.
     """
-    legal = legal_rows(held)
+    staying = (held[:, None] & (_STATES != TAIL)).sum(-1)
+    legal: NDArray[np.bool_] = legal_rows(held) & (
+        staying + _PRESSED <= np.asarray(most_down)[..., None]
+    )
     legal[:, 0] = False
     closes = (_STATES != HEAD).all(-1) & ((_STATES == TAIL) == held[:, None]).all(-1)
     # Where nothing is held at the end, rows without tails are those that close all.
@@ -110,6 +117,7 @@ def sample(
     seeds: Sequence[int],
     temperature: float = 1.0,
     top_p: float = 1.0,
+    most_down: ArrayLike = 4,
 ) -> list[NDArray[np.uint8]]:
     """Rows for the places of charts; every hold that begins ends.
 
@@ -119,6 +127,7 @@ def sample(
         seeds: One a chart, whose rows do not depend on the other charts.
         temperature: Above 0; below 1 the likely rows become likelier.
         top_p: Above 0 up to 1; only the likeliest rows that make up so much are drawn.
+        most_down: One a chart or one for all, see :func:`possible`.
 
     Returns:
         (N,) uint8 codes of each chart.
@@ -132,7 +141,7 @@ def sample(
         chooser = Chooser(network, charts)
         held = np.zeros((len(charts), 4), np.bool_)
         for place in range(ends.max()):
-            allowed = possible(held, place + 1 == ends)
+            allowed = possible(held, place + 1 == ends, most_down)
             log_probs = chooser.log_probabilities().numpy()
             rows = draw(log_probs, allowed, uniform[:, place], temperature, top_p)
             chooser.push(rows)

@@ -16,7 +16,7 @@ from agents.runs import Run
 from agents.tables import training_settings
 from envs.arguments import check_arguments
 from envs.registration import ENTRIES, is_ours, references
-from hardware_sim.errors import InputError
+from hardware_sim.errors import InputError, did_you_mean
 from hardware_sim.naming import FORM, permit
 
 DEFAULT_SETTINGS: dict[str, Any] = {
@@ -172,8 +172,11 @@ def qualified(env_id: str) -> str:
             __import__(module)
         gym.spec(name)
     except (gym.error.Error, ImportError, ValueError) as error:
+        near = did_you_mean(env_id.removeprefix("envs:"), ENTRIES)
+        unknown = isinstance(error, gym.error.NameNotFound)  # its guesses are not of our ids
+        reason = near if near or unknown else f" ({error})"
         raise InputError(
-            f"unknown environment {env_id!r} ({error}); allowed: any id known to Gymnasium, "
+            f"unknown environment {env_id!r}{reason}; allowed: any id known to Gymnasium, "
             f"among them {', '.join(f'envs:{known}' for known in ENTRIES)}"
         ) from None
     return env_id

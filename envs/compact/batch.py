@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from envs.compact.measured import MeasuredJudge
 from envs.compact.table import ReplayTable, load_table
-from envs.rows import Core, Outcome, whole_actions
+from envs.rows import Columns, Core, Outcome, whole_actions
 from hardware_sim.errors import InputError, choose
 
 ILLEGAL = -10.0
@@ -111,6 +111,14 @@ class CompactBatch(Core):
             }
         )
         return observation, spaces.Discrete(self.choices)
+
+    def columns(self) -> Columns:
+        """Names of the features of layers, choices and context."""
+        return {
+            "layers": LAYER_FEATURES,
+            "choices": CHOICE_FEATURES,
+            "context": CONTEXT_FEATURES,
+        }
 
     def draw(self, random: np.random.Generator, options: Mapping[str, Any]) -> tuple[int, int, int]:
         """Batch size, price and budget of a new episode, by number: drawn, or as asked for.

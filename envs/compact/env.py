@@ -39,8 +39,7 @@ class CompactFeatureEnv(RowEnv[CompactBatch]):
     | `context` | `(4,)` | float32 | batch size, price, budget, speed-up so far |
     | `action_mask` | `(C,)` | int8 | 1 where the choice leaves the budget within reach |
 
-    The features are listed in `envs.compact.batch` as `LAYER_FEATURES`, `CHOICE_FEATURES` and
-    `CONTEXT_FEATURES`. Accuracy is not seen before the end.
+    `columns()` names the features. Accuracy is not seen before the end.
 
     ## Rewards
 

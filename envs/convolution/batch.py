@@ -10,15 +10,20 @@ from numpy.typing import NDArray
 
 from envs.convolution import tables
 from envs.convolution.features import (
+    CHOICES,
+    HISTORY_FEATURES,
     LAYER_FEATURES,
     LIMIT,
+    MACHINE_FEATURES,
     METHOD_FEATURES,
+    METHOD_RESULTS,
+    PROGRESS_FEATURES,
     layer_features,
     machine_features,
     method_features,
     peak_flops,
 )
-from envs.rows import Core, Outcome, whole_actions
+from envs.rows import Columns, Core, Outcome, whole_actions
 from hardware_sim.errors import InputError, choose
 from hardware_sim.host import this_machine
 
@@ -179,13 +184,24 @@ class TuningBatch(Core):
             {
                 "layer": box(len(LAYER_FEATURES)),
                 "machine": box(len(self.about_machine)),
-                "methods": box(methods, len(METHOD_FEATURES) + 2),
-                "history": box(TRIES, actions + 2),
-                "progress": box(3),
+                "methods": box(methods, len(METHOD_FEATURES) + len(METHOD_RESULTS)),
+                "history": box(TRIES, len(HISTORY_FEATURES)),
+                "progress": box(len(PROGRESS_FEATURES)),
                 "action_mask": spaces.Box(0, 1, (actions,), np.int8),
             }
         )
         return observation, spaces.MultiDiscrete(list(self.shape))
+
+    def columns(self) -> Columns:
+        """Names of the features of layer, machine, methods, tries and progress."""
+        return {
+            "layer": LAYER_FEATURES,
+            "machine": MACHINE_FEATURES,
+            "methods": (*METHOD_FEATURES, *METHOD_RESULTS),
+            "history": HISTORY_FEATURES,
+            "progress": PROGRESS_FEATURES,
+            "action_mask": CHOICES,
+        }
 
     def draw(self, random: np.random.Generator, options: Mapping[str, Any]) -> int:
         """The number of the layer of a new episode.

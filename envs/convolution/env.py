@@ -39,7 +39,7 @@ class ConvTuningEnv(RowEnv[TuningBatch]):
     | `progress` | `(3,)` | float32 | value kept, share of the budget left, 1 unless oneDNN |
     | `action_mask` | `(24,)` | int8 | 1 where a choice is open, dimension after dimension |
 
-    The features are listed in `envs.convolution.features`. A failure shows as a log speed-up of -4.
+    `columns()` names the features. A failure shows as a log speed-up of -4.
 
     ## Rewards
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.convolution.tables import WORK, Table
+from hardware_sim.kernels.space import BLOCKS, METHODS, PANELS, WIDTHS
 from hardware_sim.machine import Machine
 
 LAYER_FEATURES = (
@@ -44,6 +45,20 @@ METHOD_FEATURES = (
 """Figures of each method by default: operations over those of the definition, bytes over the sizes
 of caches, traffic over the bytes of input and output, and the roofline's log speed-up; logarithms,
 zeros where a method is not offered."""
+
+METHOD_RESULTS = ("best log speed-up", "tries / 4")
+"""What became of a method so far; they follow its features."""
+
+CHOICES = (
+    *(f"method {method.name}" for method in METHODS),
+    *(f"block {ratio:g}" for ratio in BLOCKS),
+    *(f"panels {panels}" for panels in PANELS),
+    *(f"width {width}" for width in WIDTHS),
+)
+"""The choices of all dimensions, one after the other."""
+
+HISTORY_FEATURES = (*CHOICES, "log speed-up", "a try")
+PROGRESS_FEATURES = ("value kept", "share of the budget left", "a variant is kept")
 
 LIMIT = 4.0
 """No feature is larger or smaller."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from envs.dance.chart import DIFFICULTIES, PANELS
 from envs.dance.episodes import CONTEXT, OUTLOOK, Episodes, Task
-from envs.dance.footwork import LEFT_FOOT, RIGHT_FOOT, STANCES
+from envs.dance.footwork import LEFT_FOOT, PANEL_BITS, RIGHT_FOOT, STANCES
 from envs.dance.levels import (
     CLOSING,
     HELD_AFTER,
@@ -22,7 +22,7 @@ from envs.dance.rewards import PARTS, RowCritic, Worth, centred, conditional, ro
 from envs.dance.timing import TICKS
 from envs.dance.tracking import FootTracker
 from envs.dance.tracks import ABSENT, UNKNOWN
-from envs.rows import Core, Outcome, Rows, whole_actions
+from envs.rows import Columns, Core, Outcome, Rows, whole_actions
 from hardware_sim.errors import choose
 
 HISTORY = 64
@@ -122,6 +122,21 @@ class DanceBatch(Core):
             }
         )
         return observation, spaces.Discrete(self.actions)
+
+    def columns(self) -> Columns:
+        """Names of places in the beat, panels, stances, levels and densities."""
+        stances = [
+            "+".join(name for name, bit in zip(PANELS, PANEL_BITS, strict=True) if stance & bit)
+            for stance in STANCES
+        ]
+        feet = [f"{foot} foot on {on or 'none'}" for foot in ("left", "right") for on in stances]
+        return {
+            "beat": ("sine, beat", "cosine, beat", "sine, measure", "cosine, measure"),
+            "held": PANELS,
+            "feet": (*feet, "left foot stepped last", "right foot stepped last"),
+            "level": DIFFICULTIES,
+            "density": ("rows a second so far", "rows a second wanted"),
+        }
 
     def draw(self, random: np.random.Generator, options: Mapping[str, Any]) -> int:
         """The number of a new episode: the song and level asked for, or any of the split.

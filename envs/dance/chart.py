@@ -130,6 +130,8 @@ class Song:
         pack: The collection it came with; may be empty.
         name: A key that is stable and unique within a corpus.
         folder: Folder of the file and its music; empty if the song came out of an archive.
+        sample_s: Start and length in seconds of what the game's menu plays; empty leaves it to the
+            game.
     """
 
     title: str
@@ -140,6 +142,7 @@ class Song:
     pack: str = ""
     name: str = ""
     folder: str = ""
+    sample_s: tuple[float, ...] = ()
 
 
 def states(rows: ArrayLike) -> NDArray[np.int64]:

@@ -225,6 +225,7 @@ def _load(path: Path) -> list[Song]:
             charts.append(Chart(**each))
             i += 1
         plain.update(charts=tuple(charts), timing=_timing(plain["timing"]))
+        plain["sample_s"] = tuple(plain["sample_s"])
         songs.append(Song(**plain))
     return songs
 

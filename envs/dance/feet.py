@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from envs.dance.chart import HEAD, Chart, states
+from envs.dance.chart import HEAD, TAIL, TAP, Chart, held_before, states
 from envs.dance.foot_path import Rows, backward, forward
 from envs.dance.footwork import PRICES, Prices, Technique
 from envs.dance.radar import note_type
 
-__all__ = ["FootPath", "Prices", "Technique", "feet", "feet_of", "quantiles", "rates"]
+__all__ = ["FootPath", "Prices", "Technique", "down", "feet", "feet_of", "quantiles", "rates"]
 
 FATIGUE_HALF_LIFE_S = 15.0
 """Seconds in which a foot recovers from half of its load."""
@@ -105,6 +105,13 @@ def feet_of(chart: Chart, prices: Prices = PRICES) -> FootPath:
     return feet(chart.rows, chart.times, prices, Rows.of_chart(chart))
 
 
+def down(chart: Chart) -> NDArray[np.int64]:
+    """Panels that each row presses and those that stay held through it, (N,)."""
+    panel = states(chart.rows)
+    pressed = (panel == TAP) | (panel == HEAD)
+    return np.asarray((pressed | (held_before(chart.rows) & (panel != TAIL))).sum(1))
+
+
 def rates(chart: Chart) -> dict[str, float]:
     """The demands of a chart on feet, in figures that do not depend on its length.
 
@@ -113,11 +120,11 @@ def rates(chart: Chart) -> dict[str, float]:
 
     Returns:
         Per 100 steps: those of :data:`TECHNIQUE_RATES`, ``fast_jacks``, ``hands`` (three or more
-        arrows), ``holds``, ``offbeats`` (steps on neither quarter nor eighth notes). Also
-        ``steps_per_s`` from the first to the last step, ``peak_per_s`` in the densest
-        :data:`PEAK_S` seconds, ``travel`` and ``cost`` per step, ``fatigue`` (the highest load of a
-        foot: steps and panel widths, halved every :data:`FATIGUE_HALF_LIFE_S` seconds) and
-        ``imbalance`` (share of arrows of the busier foot less that of the other).
+        panels down at once, see :func:`down`), ``holds``, ``offbeats`` (steps on neither quarter
+        nor eighth notes). Also ``steps_per_s`` from the first to the last step, ``peak_per_s`` in
+        the densest :data:`PEAK_S` seconds, ``travel`` and ``cost`` per step, ``fatigue`` (the
+        highest load of a foot: steps and panel widths, halved every :data:`FATIGUE_HALF_LIFE_S`
+        seconds) and ``imbalance`` (share of arrows of the busier foot less that of the other).
     """
     path = feet_of(chart)
     on = path.stepped
@@ -127,11 +134,10 @@ def rates(chart: Chart) -> dict[str, float]:
     apart = np.diff(times, prepend=-np.inf)
     found = {name: share * path.count(kind) for name, kind in TECHNIQUE_RATES.items()}
     jacks = (techniques & Technique.JACK) > 0
-    arrows = np.bitwise_count(path.left[on] | path.right[on])
     left, right = (np.bitwise_count(side).sum() for side in (path.left, path.right))
     found |= {
         "fast_jacks": share * float(np.count_nonzero(jacks & (apart < FAST_JACK_S))),
-        "hands": share * float(np.count_nonzero(arrows >= 3)),
+        "hands": share * float(np.count_nonzero(down(chart)[on] >= 3)),
         "holds": share * float(np.count_nonzero((panel == HEAD).any(1))),
         "offbeats": share * float(np.count_nonzero(note_type(chart.ticks[on]) > 8)),
         "steps_per_s": (len(times) - 1) / max(float(np.ptp(times)), 1.0) if len(times) else 0.0,

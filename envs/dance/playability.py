@@ -15,7 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.dance.chart import DIFFICULTIES, Chart
-from envs.dance.feet import FAST_JACK_S, QUANTILES, TECHNIQUE_RATES, FootPath, feet_of, quantiles
+from envs.dance.feet import (
+    FAST_JACK_S,
+    QUANTILES,
+    TECHNIQUE_RATES,
+    FootPath,
+    down,
+    feet_of,
+    quantiles,
+)
 from envs.dance.footwork import Technique
 
 STRAINS = {
@@ -27,7 +35,7 @@ STRAINS = {
     "sideswitches": "sideswitches",
     "fast_jacks": f"jacks faster than {FAST_JACK_S:g} s",
     "brackets": "brackets: one foot on two panels",
-    "hands": "three or more arrows at once",
+    "hands": "three or more panels down at once, held ones included",
     "jumps": "jumps",
     "hold_steps": "steps while the other foot is held",
 }
@@ -42,6 +50,9 @@ PACES = {
 
 SLACK = 1.0
 """Allowance per 100 steps: next to rates near 0 one step more would weigh too much."""
+
+HANDS_SLACK = 0.1
+"""That of ``hands``, which two feet cannot do at all unless they cover two panels each."""
 
 HIGH = QUANTILES.index(0.95)
 MIDDLE = QUANTILES.index(0.5)
@@ -93,7 +104,7 @@ def findings(chart: Chart, found: dict[str, float], most: int = 8) -> list[Findi
             _places(chart, path, rate)[:most],
         )
         for rate, reason in {**STRAINS, **PACES}.items()
-        if found[rate] > human[rate][HIGH] + (SLACK / 2 if rate in STRAINS else 0)
+        if found[rate] > human[rate][HIGH] + (_slack(rate) / 2 if rate in STRAINS else 0)
     ]
     return sorted(unusual, key=lambda each: (each.high + SLACK) / (each.value + SLACK))
 
@@ -101,18 +112,23 @@ def findings(chart: Chart, found: dict[str, float], most: int = 8) -> list[Findi
 def score(chart: Chart, found: dict[str, float]) -> float:
     """Playability of a chart for its level, from 0 to 100.
 
-    The mean over :data:`STRAINS` of (95 % quantile + 1) / (value + 1), at most 1 each.
+    The mean over :data:`STRAINS` of (95 % quantile + slack) / (value + slack), at most 1 each; the
+    slack is :data:`SLACK` or :data:`HANDS_SLACK`.
     """
     human = quantiles()[level_of(chart)]
-    shares = [min(1.0, (human[r][HIGH] + SLACK) / (found[r] + SLACK)) for r in STRAINS]
+    shares = [min(1.0, (human[r][HIGH] + _slack(r)) / (found[r] + _slack(r))) for r in STRAINS]
     return 100 * float(np.mean(shares))
+
+
+def _slack(rate: str) -> float:
+    return HANDS_SLACK if rate == "hands" else SLACK
 
 
 def _places(chart: Chart, path: FootPath, rate: str) -> tuple[float, ...]:
     if rate in PACES:
         return ()
     if rate == "hands":
-        there = np.bitwise_count(path.left | path.right) >= 3
+        there = path.stepped & (down(chart) >= 3)
     elif rate == "fast_jacks":
         stepped = np.where(path.stepped, chart.times, -np.inf)
         before = np.concatenate([[-np.inf], np.maximum.accumulate(stepped)[:-1]])

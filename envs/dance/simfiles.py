@@ -138,7 +138,11 @@ def _header(song: Song) -> list[str]:
     for name, text in [*texts.items(), *(("author", chart.author) for chart in song.charts)]:
         if text != " ".join(text.split()):
             raise InputError(f"{name} is {text!r}; allowed: one line without space around it")
-    return [_tag(name, text) for name, text in texts.items()]
+    tags = [_tag(name, text) for name, text in texts.items()]
+    names = ("SAMPLESTART", "SAMPLELENGTH")[: len(song.sample_s)]
+    tags += [_tag(name, _decimal(value)) for name, value in zip(names, song.sample_s, strict=True)]
+    paces = sorted({_decimal(round(bpm, 3)) for _, bpm in song.timing.bpms}, key=float)
+    return [*tags, _tag("DISPLAYBPM", *dict.fromkeys((paces[0], paces[-1])))]
 
 
 def _timing_tags(timing: Timing) -> list[str]:
@@ -183,7 +187,19 @@ def _song(text: str, suffix: str, repair: bool) -> Song:
         music=_line(parsed, "MUSIC"),
         timing=timing,
         charts=tuple(_chart(each, parsed, timing, repair) for each in singles),
+        sample_s=_sample(parsed),
     )
+
+
+def _sample(tags: Any) -> tuple[float, ...]:
+    """Start and length of the part that the menu plays; none where they are no numbers.
+
+    The game ignores such tags, too, and no note depends on them.
+    """
+    try:
+        return float(tags["SAMPLESTART"]), float(tags["SAMPLELENGTH"])
+    except (KeyError, TypeError, ValueError):
+        return ()
 
 
 def _library() -> Any:

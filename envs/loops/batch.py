@@ -20,7 +20,7 @@ from envs.loops.features import (
 )
 from envs.loops.nest import ACTIONS, MAX_LOOPS, STOP, Nest
 from envs.loops.problem import MAX_DIMS, OPERATIONS, TENSORS, Problem, draw
-from envs.rows import Core, Outcome, whole_actions
+from envs.rows import Columns, Core, Outcome, whole_actions
 from hardware_sim.errors import InputError, choose
 from hardware_sim.processors import Processor
 
@@ -96,6 +96,16 @@ class LoopBatch(Core):
             }
         )
         return observation, spaces.Discrete(len(ACTIONS))
+
+    def columns(self) -> Columns:
+        """Names of the features of loops, problem, machine and progress, and of the actions."""
+        return {
+            "loops": LOOP_FEATURES,
+            "problem": PROBLEM_FEATURES,
+            "machine": MACHINE_FEATURES,
+            "progress": PROGRESS_FEATURES,
+            "action_mask": ACTIONS,
+        }
 
     def draw(self, random: np.random.Generator, options: Mapping[str, Any]) -> Problem:
         """The problem of a new episode: the one that the options name, or one of their split.

@@ -47,7 +47,7 @@ class LoopScheduleEnv(RowEnv[LoopBatch]):
 
     ## Observation Space
 
-    A `Dict`; the features are listed in `envs.loops.features`.
+    A `Dict`; `columns()` names the features.
 
     | key | shape | type | meaning |
     | --- | --- | --- | --- |

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from envs.placement import list_schedule
 from envs.placement.group_graph import LARGEST_FEATURE, NODE_FEATURES, GroupGraph
 from envs.placement.list_schedule import DEVICE_FEATURES, NODE_FLAGS
-from envs.rows import Core, Outcome, whole_actions
+from envs.rows import Columns, Core, Outcome, whole_actions
 from hardware_sim import library
 from hardware_sim.devices import Cluster
 from hardware_sim.errors import InputError, choose
@@ -80,6 +80,17 @@ class PlacementBatch(Core):
             }
         )
         return observation, spaces.Discrete(self.devices)
+
+    def columns(self) -> Columns:
+        """Names of the features of nodes, edges and devices."""
+        placed = (f"placed on device {device}" for device in range(self.devices))
+        node = (*NODE_FEATURES, *NODE_FLAGS, *placed)
+        return {
+            "nodes": node,
+            "edge_index": ("producer", "consumer"),
+            "current": node,
+            "devices": DEVICE_FEATURES,
+        }
 
     def draw(self, random: np.random.Generator, options: Mapping[str, Any]) -> int:
         """The number of the graph of a new episode: the one asked for, or any.

@@ -38,8 +38,7 @@ class DevicePlacementEnv(RowEnv[PlacementBatch]):
     | `devices` | `(D, H)` | float32 | estimates for the group on each device |
     | `action_mask` | `(D,)` | int8 | 1 where the device may be chosen |
 
-    The features are listed in `envs.placement.group_graph.NODE_FEATURES` and
-    `envs.placement.list_schedule.DEVICE_FEATURES`.
+    `columns()` names the features.
 
     ## Rewards
 

@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from envs.rows import Core, Outcome, whole_actions
+from envs.rows import Columns, Core, Outcome, whole_actions
 from envs.softmax.plan import DIV_VALUES, MOST_TAILS
 from envs.softmax.problems import CURVE_POINTS, PLACES, SPLITS, TABLE_POINTS, tables
 from hardware_sim.errors import choose
@@ -22,6 +22,7 @@ STOP = PLACES
 """The action that adds no cut."""
 
 DIVISORS = len(DIV_VALUES)
+SIZES = ("log2 of the vocabulary", "log2 of the batch", "log2 of the width")
 PROGRESS = ("cuts made, of four", "last cut, of the places", "text before it", "time", "quality")
 """Decisions so far, before one flag for each divisor; the last two are the return so far."""
 
@@ -63,13 +64,20 @@ class SoftmaxBatch(Core):
             {
                 "coverage": spaces.Box(0.0, 1.0, (CURVE_POINTS,), np.float32),
                 "costs": logs(*TABLE_POINTS),
-                "sizes": logs(3),
+                "sizes": logs(len(SIZES)),
                 "progress": logs(len(PROGRESS) + DIVISORS),
                 "outlook": logs(DIVISORS, PLACES),
                 "action_mask": spaces.Box(0, 1, (PLACES + 1 + DIVISORS,), np.int8),
             }
         )
         return observation, spaces.MultiDiscrete([PLACES + 1, DIVISORS])
+
+    def columns(self) -> Columns:
+        """Names of the sizes and of what is decided."""
+        return {
+            "sizes": SIZES,
+            "progress": (*PROGRESS, *(f"divisor {divisor}" for divisor in DIV_VALUES)),
+        }
 
     def draw(self, random: np.random.Generator, options: Mapping[str, Any]) -> int:
         """The number of a new episode's problem: the one asked for, or any of the split.

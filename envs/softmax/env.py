@@ -37,7 +37,7 @@ class AdaptiveSoftmaxEnv(RowEnv[SoftmaxBatch]):
     | `coverage` | `(64,)` | float32 | text covered by the first words, at log-spaced ranks |
     | `costs` | `(4, 4, 16)` | float32 | log of the time of layers over the full softmax's |
     | `sizes` | `(3,)` | float32 | log2 of vocabulary, batch and width |
-    | `progress` | `(9,)` | float32 | what is decided, `envs.softmax.batch.PROGRESS` and divisor |
+    | `progress` | `(9,)` | float32 | what is decided; `columns()` names the figures |
     | `outlook` | `(4, 24)` | float32 | what each next cut would add to the return, were it last |
     | `action_mask` | `(29,)` | int8 | 1 where a place, stopping, or a divisor may be chosen |
 

@@ -1,25 +1,19 @@
 """Finds Chromium and starts it with a closed network, talking over a pipe."""
 
-import contextlib
-import ctypes
 import logging
 import os
 import shutil
-import signal
 import subprocess
-from collections.abc import Callable
-from concurrent.futures import Future
+import tempfile
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from threading import Thread
-from typing import TypeVar
 
 from envs.web.devtools import BrowserDiedError, CommandError, Pipe
-from envs.web.profile import Profile
+from envs.web.lifetime import Family, die_with_parent, keep
 from hardware_sim.errors import InputError, choose
 
 log = logging.getLogger("gymworks")
-Started = TypeVar("Started")
 
 PROGRAMS = {"shell": ("chromium-headless-shell",), "chromium": ("chromium", "chromium-browser")}
 VARIABLE = "GYMWORKS_CHROMIUM"
@@ -69,7 +63,6 @@ WINDOW_FLAGS = (
     "--headless=new",
     "--disable-back-forward-cache",  # or a page's clock stays behind in the page it led away from
 )
-PR_SET_PDEATHSIG = 1
 OLDEST = 134
 """First version that announces every navigation."""
 
@@ -103,6 +96,18 @@ def _remedy(backend: str) -> str:
     return f"install it (Debian: apt-get install {wanted}) or name one in {VARIABLE}"
 
 
+@cache
+def sandbox_flags() -> tuple[str, ...]:
+    """Flags about the sandbox: it is on, unless this process is root's, which has a warning once.
+
+    Chromium does not sandbox what root runs.
+    """
+    if os.geteuid() != 0:
+        return ()
+    log.warning("Chromium runs without its sandbox, because this process is root's")
+    return ("--no-sandbox",)
+
+
 @dataclass
 class Process:
     """A running browser.
@@ -116,8 +121,8 @@ class Process:
     backend: str
     pipe: Pipe
     popen: subprocess.Popen[bytes]
-    profile: Profile
-    keeper: Thread
+    folder: str
+    family: Family
     product: str = ""
     owner: int = field(default_factory=os.getpid)
 
@@ -125,18 +130,14 @@ class Process:
         """Ends the browser and removes its profile; a process that was forked off may not."""
         if os.getpid() != self.owner:
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, signal.SIGKILL)
-        self.keeper.join()
+        self.family.end()
         self.pipe.close()
-        self.profile.remove()
 
 
 def launch(backend: str, timeout_s: float = 30.0) -> Process:
     """Starts a browser without window, with a profile of its own.
 
-    It ends with this process, as its pipe closes and the kernel signals it. The sandbox is on
-    unless this process is root's, which Chromium does not sandbox.
+    It ends with this process, all of it.
 
     Args:
         backend: ``"auto"``, ``"shell"`` or ``"chromium"``, see :func:`find_chromium`.
@@ -150,7 +151,7 @@ def launch(backend: str, timeout_s: float = 30.0) -> Process:
     try:
         process.product = process.pipe.call("Browser.getVersion")["product"]
     except (BrowserDiedError, CommandError) as error:
-        lines = Path(process.profile.folder, "stderr.txt").read_text(errors="replace").splitlines()
+        lines = Path(process.folder, "stderr.txt").read_text(errors="replace").splitlines()
         process.close()
         reason = next((line.strip() for line in reversed(lines) if line.strip()), str(error))
         raise InputError(
@@ -167,13 +168,10 @@ def launch(backend: str, timeout_s: float = 30.0) -> Process:
 
 def _start(kind: str, program: str, timeout_s: float) -> Process:
     """Starts a program with a pipe to it, which may still turn out to be no browser."""
-    profile = Profile()
-    folder = profile.folder
+    folder = tempfile.mkdtemp(prefix="gymworks-")
     flags = [*FLAGS, f"--user-data-dir={folder}"]
     flags += FRAME_FLAGS if kind == "shell" else WINDOW_FLAGS
-    if os.geteuid() == 0:
-        log.warning("Chromium runs without its sandbox, because this process is root's")
-        flags.append("--no-sandbox")
+    flags += sandbox_flags()
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
 
@@ -202,39 +200,10 @@ def _start(kind: str, program: str, timeout_s: float) -> Process:
     except OSError as error:
         for end in (ours_in, ours_out):
             os.close(end)
-        profile.remove()
+        shutil.rmtree(folder)
         raise InputError(f"{program} cannot be run ({error}); {_remedy(kind)}") from error
     finally:
         os.close(theirs_in)
         os.close(theirs_out)
-    return Process(kind, Pipe(ours_in, ours_out, timeout_s), popen, profile, keeper)
-
-
-def keep(run: Callable[[], Started], wait: Callable[[Started], object]) -> tuple[Started, Thread]:
-    """Starts something from a thread that lasts as long as it does.
-
-    The kernel would end a process with the thread that started it, not with our process.
-
-    Args:
-        run: Starts it.
-        wait: Returns when it has ended.
-    """
-    started: Future[Started] = Future()
-
-    def last() -> None:
-        try:
-            running = run()
-        except BaseException as error:  # raised again where the result is awaited
-            started.set_exception(error)
-            return
-        started.set_result(running)
-        wait(running)
-
-    keeper = Thread(target=last, name="gymworks-browser", daemon=True)
-    keeper.start()
-    return started.result(), keeper
-
-
-def die_with_parent() -> None:
-    """Has the kernel end this process with the one that started it."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    family = Family(popen.pid, folder, keeper)
+    return Process(kind, Pipe(ours_in, ours_out, timeout_s), popen, folder, family)

@@ -79,6 +79,8 @@ class WebEnv(gym.Env[Observation, Any]):
     | `pointer` | `(3,)` | int32 | its place and 1 for a pressed button, with `actions="events"` |
     | `pixels` | `(height, width, 3)` | uint8 | the screen, with `pixels=True` |
 
+    `columns()` names the columns of `elements` and the last axis of `match`.
+
     ## Rewards
 
     At the end, `agreement`: the weighted share of the keys that the instruction determines in which
@@ -206,6 +208,10 @@ class WebEnv(gym.Env[Observation, Any]):
         """
         reward, terminated, truncated, info = self.interface.step(self.session, action)
         return self._observation(), reward, terminated, truncated, info
+
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """Names of the last axis, by key of the observation, where columns mean things apart."""
+        return dict(observation.COLUMNS)
 
     def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
         """The screen with the pointer, uint8 ``(height, width, 3)``.

@@ -68,6 +68,10 @@ def space(size: tuple[int, int], pixels: bool) -> spaces.Dict:
     return spaces.Dict(parts)
 
 
+COLUMNS = {"elements": ELEMENT_FEATURES, "match": MATCH_FEATURES}
+"""Names of the last axis, by key."""
+
+
 def _ids(*shape: int) -> spaces.Box:
     return spaces.Box(0, VOCABULARY - 1, shape, np.int32)
 

@@ -4,7 +4,7 @@ import contextlib
 import io
 import os
 import shutil
-import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from envs.web.chromium import FLAGS, WINDOW_FLAGS, die_with_parent, find_chromium, keep
+from envs.web.chromium import FLAGS, WINDOW_FLAGS, find_chromium, sandbox_flags
 from envs.web.devtools import BrowserDiedError, CommandError
 from envs.web.inputs import Event, KeyDown, KeyUp, PointerDown, PointerMove, PointerUp, Text
 from envs.web.keys import CONTROL, KEYBOARD, SHIFT
-from envs.web.profile import Profile
+from envs.web.lifetime import Family, die_with_parent, keep
 from hardware_sim.errors import InputError, choose
 
 VARIABLE = "GYMWORKS_WEBDRIVER"
@@ -78,15 +78,16 @@ class SeleniumPage:
         kind = choose("WebDriver browser", browser or os.environ.get(VARIABLE, "chrome"), BROWSERS)
         self.blocked = 0
         self._process: int | None = os.getpid()
-        self._profile = Profile()
+        folder = tempfile.mkdtemp(prefix="gymworks-")
         try:
-            self._driver, self._keeper = keep(
-                lambda: _driver(kind, self._profile.folder, urlsplit(server).netloc),
+            self._driver, keeper = keep(
+                lambda: _driver(kind, folder, urlsplit(server).netloc),
                 lambda driver: driver.service.process.wait(),
             )
         except BaseException:
-            self._profile.remove()
+            shutil.rmtree(folder, ignore_errors=True)
             raise
+        self._family = Family(self._driver.service.process.pid, folder, keeper)
         try:
             found = self._driver.capabilities
             self.name = f"selenium {found['browserName']} {found['browserVersion']}"
@@ -141,13 +142,9 @@ class SeleniumPage:
         if self._process != os.getpid():
             return
         self._process = None
-        process = self._driver.service.process
         with contextlib.suppress(Exception):  # whatever is wrong with it, it is ended below
             self._driver.quit()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        self._keeper.join()
-        self._profile.remove()
+        self._family.end()
 
     def _prepare(
         self, kind: str, size: tuple[int, int], start_time_ms: int, first_script: str
@@ -263,10 +260,8 @@ def _chromium_options(options: Any, program: str, host: str) -> Any:
     options.unhandled_prompt_behavior = "dismiss"
     options.binary_location = program
     wall = f"--proxy-server={host}", f"--proxy-bypass-list=<-loopback>;{host}"
-    for flag in (*FLAGS, *WINDOW_FLAGS, *wall):
+    for flag in (*FLAGS, *WINDOW_FLAGS, *wall, *sandbox_flags()):
         options.add_argument(flag)
-    if os.geteuid() == 0:
-        options.add_argument("--no-sandbox")
     return options
 
 

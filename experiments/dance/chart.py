@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -25,11 +26,16 @@ from hardware_sim.errors import choose
 from hardware_sim.files import write_atomic
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from envs.dance.chart import Chart
     from envs.dance.tempo import Tempo
+    from envs.dance.timing import Timing
 
 WRITTEN = (".sm", ".ssc")
 MOST_SHOWN = 4
+SAMPLE_S = 15.0
+"""Length of what the game's menu plays of a song."""
 
 
 def command(
@@ -126,7 +132,9 @@ def write(
     features = audio.log_mel(samples, rate)
     beats = timing(found[0])
     made = charts(features, beats, levels, style, density, seed, report)
-    song = Song(title, artist, music.name, beats, made)
+    start_s = highlight(samples, rate, beats)
+    sample_s = (start_s, min(SAMPLE_S, len(samples) / rate - start_s))
+    song = Song(title, artist, music.name, beats, made, sample_s=sample_s)
     report("writing")
     deliver(place, partial({".sm": write_sm, ".ssc": write_ssc}[place.suffix.lower()], song))
     beside = place.parent / music.name
@@ -134,6 +142,25 @@ def write(
         with music.open("rb") as source:
             write_atomic(beside, partial(shutil.copyfileobj, source))
     return found, made
+
+
+def highlight(samples: "NDArray[np.float32]", rate: int, beats: "Timing") -> float:
+    """The start of the loudest :data:`SAMPLE_S` seconds of a song, in seconds.
+
+    It is on a measure, or so late that they are the song's last.
+
+    Args:
+        samples: Mono.
+        rate: Of them, a second.
+        beats: The song's beats; its measures have four.
+    """
+    latest_s = max(len(samples) / rate - SAMPLE_S, 0.0)
+    measures = beats.time_at(np.arange(0, float(beats.beat_at(latest_s)) + 1, 4))
+    starts = np.append(measures[(measures >= 0) & (measures <= latest_s)], latest_s)
+    energy = np.concatenate([[0.0], np.square(samples, dtype=np.float64).cumsum()])
+    first = np.rint(starts * rate).astype(np.int64)
+    last = np.minimum(first + round(SAMPLE_S * rate), len(samples))
+    return round(float(starts[np.argmax(energy[last] - energy[first])]), 3)
 
 
 def _document(place: Path, found: "list[Tempo]", made: "tuple[Chart, ...]") -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """One self-contained page that plays a song with its chart: ``gymworks dance preview``."""
 
 import base64
+import hashlib
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ import typer
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 
+from experiments.dance.ratings import SUFFIX
 from experiments.options import Force, Quiet, aside, deliver, destination, output, printer
 from hardware_sim.errors import InputError
 
@@ -26,7 +28,10 @@ def command(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write one HTML page that plays the song with scrolling arrows, feet and waveform."""
+    """Write one HTML page that plays the song with scrolling arrows, feet and waveform.
+
+    On the page a chart can be rated from 1 to 5; it saves a small file for gymworks dance ratings.
+    """
     page = path or destination(chart_file.with_suffix(".html"), force=force)
     with aside(quiet).status("reading the song and finding the feet"):
         deliver(page, lambda place: write(chart_file, place, music))
@@ -57,6 +62,8 @@ def write(chart_file: Path, page: Path, music: Path | None = None) -> None:
         title=" - ".join(filter(None, (song.artist, song.title))) or chart_file.stem,
         caption="L and R are the feet that take each arrow with the least effort.",
         charts=[_chart(chart, song, duration_s) for chart in charts],
+        file=chart_file.name,
+        suffix=SUFFIX,
         waveform=_waveform(samples, rate),
         waves_per_s=WAVES_PER_S,
         duration_s=round(duration_s, 2),
@@ -66,13 +73,14 @@ def write(chart_file: Path, page: Path, music: Path | None = None) -> None:
 
 
 def _chart(chart: Any, song: Any, duration_s: float) -> dict[str, Any]:
-    """A chart's name, its notes and the seconds at which measures begin."""
+    """A chart's name, its notes, their digest and the seconds at which measures begin."""
     from envs.dance.timing import TICKS
 
     timing = chart.timing or song.timing
     beats = np.arange(0, float(timing.beat_at(duration_s)), 4)
     return {
         "name": f"{chart.difficulty} {chart.meter}",
+        "digest": hashlib.sha256(chart.ticks.tobytes() + chart.rows.tobytes()).hexdigest()[:16],
         "notes": notes(chart),
         "measures": np.round(timing.time_at(beats), 3).tolist(),
         "ticks_per_beat": TICKS,

@@ -19,6 +19,10 @@ VERBS: Table = {
         "experiments.dance.judge:command",
         "Judge the charts of a song: playability, difficulty, sync, each with reasons.",
     ),
+    "ratings": (
+        "experiments.dance.ratings:command",
+        "Sum up the ratings of charts that people saved from previews.",
+    ),
     "picture": (
         "experiments.dance.picture:command",
         "Draw a chart: arrows coloured by note type, holds, mines, feet and techniques.",

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tempfile
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +13,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from envs.web.chromium import find_chromium
+from envs.web.chromium import find_chromium, sandbox_flags
 from envs.web.demonstration_file import write_demonstrations
-from envs.web.profile import Profile
+from envs.web.lifetime import Family, die_with_parent, keep
 from envs.web.recording import Desk, Recording, web_spec
 from envs.web.server import ASIDE, Server
 from experiments.options import Force, deliver, destination, output, printer
@@ -109,16 +110,23 @@ def _shown(address: str, size: tuple[int, int], own_window: bool) -> Iterator[No
         raise InputError("--browser needs a display; without it, open the address yourself")
     _, program = find_chromium("chromium")
     width, height = (part + margin for part, margin in zip(size, MARGIN, strict=True))
-    profile = Profile()
-    flags = [f"--app={address}", f"--user-data-dir={profile.folder}"]
+    folder = tempfile.mkdtemp(prefix="gymworks-")
+    flags = [f"--app={address}", f"--user-data-dir={folder}"]
     flags += [f"--window-size={width},{height}"]
     flags += ["--no-first-run", "--no-default-browser-check", "--disable-sync"]
-    if os.geteuid() == 0:
-        flags.append("--no-sandbox")
-    window = subprocess.Popen([program, *flags], stderr=subprocess.DEVNULL)
+    flags += sandbox_flags()
+
+    def run() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [program, *flags],
+            stderr=subprocess.DEVNULL,
+            preexec_fn=die_with_parent,
+            start_new_session=True,
+        )
+
+    window, keeper = keep(run, subprocess.Popen.wait)
+    family = Family(window.pid, folder, keeper)
     try:
         yield
     finally:
-        window.terminate()
-        window.wait()
-        profile.remove()
+        family.end()

@@ -1,6 +1,7 @@
 """``gymworks list`` shows every id, for people and as JSON."""
 
 import json
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -23,38 +24,65 @@ def run(*arguments: str) -> str:
     return result.output
 
 
-def test_the_json_has_everything_about_every_id() -> None:
-    rows = json.loads(run("--json"))
+def listed(*arguments: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(run("--json", *arguments))
+    return rows
+
+
+def test_the_json_has_every_id_and_makes_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(gym, "make")
+    rows = listed()
+    assert [row["id"] for row in rows] == [*ENTRIES, *BRIDGED]
+    for row in rows:
+        assert row["domain"] == find(row["id"]).domain
+        assert "action" not in row
+        if row["id"] in ENTRIES:
+            assert row["references"]["reference"]["source"]
+
+
+def test_spaces_are_those_of_the_environments() -> None:
+    rows = listed("--spaces")
     assert [row["id"] for row in rows] == [*ENTRIES, *BRIDGED]
     for row in rows:
         env = gym.make(f"envs:{row['id']}")
         assert row["observation"] == describe(env.observation_space)
         assert row["action"] == describe(env.action_space)
-        assert row["domain"] == find(row["id"]).domain
-        if row["id"] in ENTRIES:
-            assert row["references"]["reference"]["source"]
         assert row["needs"] == ""
 
 
-def test_the_table_names_every_id_whole() -> None:
-    table = run()
+def test_words_choose_a_domain_an_id_or_a_part_of_ids() -> None:
+    dance = [env_id for env_id, entry in ENTRIES.items() if entry.domain == "dance"]
+    assert [row["id"] for row in listed("Dance")] == dance
+    assert {row["id"] for row in listed("bert", "nasnet")} == {
+        "DevicePlacement-BERT24-v0",
+        "DevicePlacement-NASNet-v0",
+    }
+    (row,) = listed("envs:WoB-United-v0")
+    assert row["action"] == "Discrete(1445)"
+    (row,) = listed("WoB-MiniWoB-click-button-v0")
+    assert row["needs"] == ""
+    assert row["action"].startswith("Discrete(")
+
+
+def test_the_text_names_every_id_whole_however_narrow_the_terminal() -> None:
+    text = CliRunner(env={"COLUMNS": "40"}).invoke(app, []).output
     for env_id, entry in ENTRIES.items():
-        assert env_id in table
-        assert entry.backend in table
-    assert "WoB-MiniWoB-click-button-v0" in table
-    assert "nodes (125, 15)" in table.replace("\n", "")
+        assert f"{env_id}  {entry.domain}, {entry.backend}\n  {entry.summary}\n" in text
+    assert "\n  WoB-MiniWoB-click-button-v0\n" in text
+    assert "nodes (125, 15)" not in text
+    assert "nodes (125, 15)" in run("DevicePlacement-InceptionV3-v0")
 
 
 def test_a_missing_library_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     lost = Entry("Lost", 0, "web", "no_such_library:Env", None, "real", "needs what is not there")
     monkeypatch.setitem(ENTRIES, lost.id, lost)
     gym.register(lost.id, lost.entry_point)
-    rows = json.loads(run("--json"))
+    rows = listed("--spaces", "Lost-v0", "AdaptiveSoftmax-v0")
     gym.registry.pop(lost.id)
     row = next(row for row in rows if row["id"] == lost.id)
     assert row["needs"] == "No module named 'no_such_library'"
     assert row["references"] == {}
-    assert rows[0]["needs"] == ""
+    assert [other["needs"] for other in rows if other is not row] == [""]
 
 
 def test_spaces_as_text() -> None:

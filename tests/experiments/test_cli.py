@@ -34,10 +34,11 @@ def test_help_names_every_verb(tmp_path):
 
 
 HEAVY = ("torch", "matplotlib", "scipy", "numba", "pandas", "ray", "selenium", "stable_baselines3")
+LIGHT = [["--help"], ["--version"], ["web", "--help"], ["dance"], ["list"], ["list", "--json"]]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["web", "--help"], ["dance"]])
-def test_help_and_version_load_nothing_heavy(arguments, tmp_path):
+@pytest.mark.parametrize("arguments", LIGHT)
+def test_help_version_and_list_load_nothing_heavy(arguments, tmp_path):
     code = (
         "import atexit, json, sys; from experiments.cli import main;"
         f"atexit.register(lambda: print(json.dumps([m for m in {HEAVY} if m in sys.modules])));"
@@ -81,7 +82,7 @@ def test_every_verb_is_there_and_its_line_of_help_is_its_own():
             assert not shown.help.endswith((",", " "))
     found = set(paths(root))
     assert {("list",), ("web",), ("web", "replay"), ("dance", "chart"), ("dance", "data")} <= found
-    assert len(found) == len(Gymworks.table) + 5 + 6
+    assert len(found) == len(Gymworks.table) + 5 + 7
 
 
 def test_hidden_verbs_and_verbs_of_verbs():
@@ -104,6 +105,7 @@ def test_hidden_verbs_and_verbs_of_verbs():
         (["place", "inception_v4"], "inception_v3"),
         (["verify", "nothing.json"], "nothing.json"),
         (["report", "nothing"], "nothing"),
+        (["list", "danse"], "'dance'"),
         (["benchmark", "chess", "--agents", "random"], "placement"),
     ],
 )
@@ -118,6 +120,13 @@ def test_bad_input_is_one_line_and_status_2(arguments, part, tmp_path):
 
 def test_an_unknown_verb_is_refused(tmp_path):
     assert gymworks("fly", cwd=tmp_path).returncode == 2
+
+
+def test_an_unknown_id_suggests_ids_of_ours_alone(tmp_path):
+    done = gymworks("evaluate", "Hoper", "--agent", "random", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("gymworks: unknown environment 'Hoper'; allowed: ")
+    assert "Hopper" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["envs", "agents"])

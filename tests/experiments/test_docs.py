@@ -1,8 +1,10 @@
 """The documentation site, built for real."""
 
+import html
 import json
 import re
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from PIL import Image
@@ -31,6 +33,17 @@ def test_every_environment_has_a_page_with_its_picture_and_scores(site, env_id):
     for heading in ("Observation Space", "Action Space", "Rewards", "Version History"):
         assert heading in page
     assert references(env_id)["reference"]["source"].partition(":")[0] in page
+
+
+@pytest.mark.parametrize("env_id", ENTRIES)
+def test_the_columns_of_observations_are_listed(site, env_id):
+    env = gym.make(f"envs:{env_id}").unwrapped
+    page = html.unescape((site / "environments" / f"{env_id}.html").read_text())
+    for key, names in env.columns().items():
+        start = page.index(f'<h3 id="columns-of-{key}">')
+        table = page[start : page.index("</table>", start)]
+        assert re.findall(r"<td>(.*?)</td>", table) == list(names)
+    env.close()
 
 
 @pytest.mark.parametrize("env_id", ENTRIES)

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,21 @@ def test_a_healthy_machine_has_no_failure(tmp_path: Path) -> None:
     assert "gymnasium" in seen["libraries, core"]["seen"]
     for finding in seen.values():
         assert bool(finding["remedy"]) == (finding["status"] != "ok")
+
+
+def test_every_extra_is_of_use_to_some_code() -> None:
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    source = "\n".join(
+        path.read_text()
+        for floor in ("hardware_sim", "envs", "agents", "experiments")
+        for path in (ROOT / floor).rglob("*.py")
+    )
+    imported = set(re.findall(r"^\s*(?:import|from) (\w+)", source, re.M))
+    extras = config["options.extras_require"]
+    for extra in set(extras) - {"dev", "all"}:
+        names = [Requirement(line).name for line in extras[extra].split("\n") if line]
+        assert imported.intersection(names), extra
 
 
 def test_each_finding_is_a_line(tmp_path: Path) -> None:

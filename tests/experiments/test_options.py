@@ -17,7 +17,7 @@ from experiments.verbs import paths
 SCRIPTED = {
     "list", "demo", "train", "evaluate", "sweep", "benchmark", "verify", "place", "softmax",
     "compact", "tune", "doctor", "web replay", "web import", "web export", "web demonstrate",
-    "dance chart", "dance judge", "convert",
+    "dance chart", "dance judge", "dance ratings", "convert",
 }  # fmt: skip
 """Verbs whose findings a script would read."""
 

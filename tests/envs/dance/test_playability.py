@@ -72,6 +72,19 @@ def test_meters_of_held_out_songs_are_estimated_within_half_a_level(human):
     assert np.mean(errors) < 0.6
 
 
+def test_a_hold_on_three_panels_is_named_and_costs_points():
+    quarters = np.arange(0, 48 * 300, 48)
+    codes = np.resize(np.array([1, 64], np.uint8), len(quarters))
+    fine = Chart(quarters, codes, quarters / 96, "Easy", 2)
+    codes = codes.copy()
+    codes[100:104] = [2, 8, 128, 3 + 12 + 192]  # left, down and right are held, then all let go
+    held = replace(fine, rows=codes)
+    assert score(fine, rates(fine)) == 100
+    assert score(held, rates(held)) < 95
+    (found,) = (each for each in findings(held, rates(held)) if each.rate == "hands")
+    assert found.beats == (102.0,)
+
+
 def test_findings_name_what_is_unusual_and_where():
     ticks = np.arange(0, 48 * 64, 24)
     rows = charts.rows_of(np.eye(4, dtype=int)[np.resize([0, 1, 3, 1, 0, 1, 2, 3], len(ticks))])

@@ -35,6 +35,20 @@ def test_invented_songs_read_back_as_they_were_written(tmp_path_factory, song):
     assert plain(simfiles.read(simfiles.write_ssc(song, folder / "a.ssc"))) == song
 
 
+def test_what_the_menu_plays_and_shows_is_written_and_read(tmp_path):
+    song = simfiles.loads(sm("0000\n0000\n0000\n0010"), "t.sm")
+    assert song.sample_s == ()
+    marked = replace(song, sample_s=(30.5, 12.0))
+    for write, suffix in ((simfiles.write_sm, "sm"), (simfiles.write_ssc, "ssc")):
+        path = write(marked, tmp_path / f"a.{suffix}")
+        assert plain(simfiles.read(path)) == plain(marked)
+        text = path.read_text()
+        assert "#SAMPLESTART:30.500;" in text
+        assert "#SAMPLELENGTH:12.000;" in text
+        assert "#DISPLAYBPM:120.000:240.000;" in text
+        assert "#SAMPLESTART" not in write(song, path).read_text()
+
+
 @pytest.mark.parametrize(
     "tags", ["#WARPS:1=1;#NOTEDATA:;", "#NOTEDATA:;#OFFSET:0.25;#BPMS:0=90,8=180;"]
 )

@@ -19,12 +19,11 @@ import pytest
 
 from envs.web import browser as driver
 from envs.web.browser import release_browsers, shared_browser
-from envs.web.chromium import VARIABLE, launch
+from envs.web.chromium import VARIABLE, launch, sandbox_flags
 from envs.web.client import open_page
 from envs.web.devtools import BrowserDiedError
 from envs.web.inputs import PointerDown, PointerMove, PointerUp
 from envs.web.page import new_page
-from envs.web.profile import PREFIX
 from hardware_sim.errors import InputError
 
 BROWSERS = ("shell", "chromium", "selenium")
@@ -285,43 +284,45 @@ def test_a_browser_dies_with_its_process(backend):
     assert alive == []
 
 
-def held(backend, folder):
-    """A process with a browser whose temporary files are in a folder."""
-    command, variables = [sys.executable, "-c", HOLD, backend], {**os.environ, "TMPDIR": folder}
-    holder = subprocess.Popen(command, stdout=subprocess.PIPE, env=variables)
-    assert holder.stdout.readline() == b"ready\n"
-    holder.stdout.close()
-    return holder
+@pytest.mark.parametrize("backend", BROWSERS)
+def test_processes_of_a_browser_that_cannot_notice_die_too_and_leave_no_folder(backend):
+    with tempfile.TemporaryDirectory() as folder:  # a longer path is too long for Chromium
+        variables = {**os.environ, "TMPDIR": folder}
+        command = [sys.executable, "-c", HOLD, backend]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=variables) as holder:
+            assert holder.stdout.readline() == b"ready\n"
+            family = psutil.Process(holder.pid).children(recursive=True)
+            youngest = family[-1]
+            assert youngest.parent().pid != holder.pid
+            assert len(os.listdir(folder)) == 1
+            youngest.suspend()
+            holder.kill()
+        _, alive = psutil.wait_procs(family, timeout=GRACE_S)
+        for process in alive:
+            process.kill()
+        assert alive == []
+        assert os.listdir(folder) == []
 
 
-@pytest.fixture
-def temporary(monkeypatch):
-    """A folder for temporary files of a short name, as browsers put sockets into it."""
-    with tempfile.TemporaryDirectory() as folder:
-        monkeypatch.setattr(tempfile, "tempdir", folder)
-        yield Path(folder)
+@pytest.mark.parametrize("backend", OWN)
+def test_a_closed_browser_leaves_no_process_even_unburied(backend):
+    process = launch(backend)
+    family = [psutil.Process(process.popen.pid)]
+    family += family[0].children(recursive=True)
+    assert len(family) > 2
+    process.close()
+    assert [each for each in family if each.is_running()] == []
 
 
-@pytest.mark.parametrize("backend", ["shell", "selenium"])
-def test_what_a_killed_process_leaves_goes_with_the_next_start(backend, temporary):
-    fresh = temporary / f"{PREFIX}fresh"  # one that is just being made has no lock yet
-    fresh.mkdir()
-    killed = held(backend, str(temporary))
-    (left,) = set(temporary.glob(f"{PREFIX}*")) - {fresh}
-    family = psutil.Process(killed.pid).children(recursive=True)
-    killed.kill()
-    killed.wait()
-    psutil.wait_procs(family, timeout=GRACE_S)
-    assert left.is_dir()
-    other = held("shell", str(temporary))
-    (kept,) = set(temporary.glob(f"{PREFIX}*")) - {fresh}
-    assert kept != left
-    launch("shell").close()
-    assert set(temporary.glob("*")) == {kept, fresh}
-    family = psutil.Process(other.pid).children(recursive=True)
-    other.kill()
-    other.wait()
-    psutil.wait_procs(family, timeout=GRACE_S)
+def test_the_missing_sandbox_is_mentioned_once_a_process(monkeypatch, caplog):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    sandbox_flags.cache_clear()
+    for _ in range(2):
+        launch("shell").close()
+    assert [each.message for each in caplog.records if "sandbox" in each.message] == [
+        "Chromium runs without its sandbox, because this process is root's"
+    ]
+    sandbox_flags.cache_clear()
 
 
 def browser_group(env):

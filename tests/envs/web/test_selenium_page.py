@@ -24,7 +24,7 @@ def page():
     yield page
     page.close()
     page.close()
-    assert not os.path.exists(page._profile.folder)
+    assert not os.path.exists(page._family.folder)
 
 
 def test_a_page_has_the_size_the_clock_and_the_seed_it_was_given(page):

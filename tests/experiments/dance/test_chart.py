@@ -1,6 +1,7 @@
 """A song in, charts out, from the command line; nothing is left behind when that fails."""
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import typer
 from typer.testing import CliRunner
 
 from agents.dance.batches import steps
-from agents.dance.charter import best, released
+from agents.dance.charter import HANDS_LEVELS, STYLES, _draw, best, released
 from envs.dance.chart import DIFFICULTIES, Chart, check_holds, held_before
+from envs.dance.feet import down
 from envs.dance.simfiles import read
-from envs.dance.timing import TICKS
+from envs.dance.timing import TICKS, Timing
 from experiments.dance import verbs as dance
+from experiments.dance.chart import highlight
 from hardware_sim.errors import InputError
 
 MUSIC = Path(str(files("envs").joinpath("dance", "songs", "war_of_freedom.ogg")))
@@ -68,6 +71,51 @@ def test_the_same_seed_writes_the_same_chart(tmp_path):
         run(MUSIC, "-o", place, "--difficulties", "Easy", "--bpm", "140", "--seed", str(seed))
         texts.append(place.read_text())
     assert texts[0] == texts[1] != texts[2]
+
+
+def test_the_menu_is_given_a_loud_part_and_the_tempo(tmp_path):
+    text = {}
+    for suffix in (".sm", ".ssc"):
+        place = tmp_path / f"song{suffix}"
+        run(MUSIC, "-o", place, "--difficulties", "Easy", "--bpm", "140")
+        text[suffix] = place.read_text()
+        song = read(place)
+        start_s, length_s = song.sample_s
+        assert length_s == 15
+        assert 0 <= start_s <= soundfile.info(MUSIC).duration - length_s
+        beat = float(song.timing.beat_at(start_s))
+        assert beat == pytest.approx(4 * round(beat / 4), abs=0.01)
+        assert f"#SAMPLESTART:{start_s:.3f}" in text[suffix]
+        assert f"#DISPLAYBPM:{song.timing.bpms[0][1]:.3f};" in text[suffix]
+
+
+def test_the_loudest_part_is_found():
+    beats = Timing.constant(120.0, 0.0)
+    samples = np.full(60 * 1000, 0.1, np.float32)
+    samples[30_000:46_000] = 0.9
+    assert highlight(samples, 1000, beats) == 30.0
+    assert highlight(samples[:5000], 1000, beats) == 0.0
+
+
+@pytest.mark.parametrize("level", DIFFICULTIES)
+def test_feet_that_are_spared_have_a_panel_each(level):
+    ticks = np.arange(200) * (TICKS // 2)
+    where = steps(ticks, ticks / TICKS * 0.4, DIFFICULTIES.index(level))
+    manner = replace(STYLES["easy-on-the-feet"], draws=2, temperature=3.0)
+    for rows in _draw([where], manner, seed=0)[0]:
+        assert down(Chart(ticks, rows, where.times, level, 1)).max() == 2
+
+
+def test_only_levels_with_hands_of_humans_have_three_panels_down():
+    ticks = np.arange(200) * (TICKS // 2)
+    manner = replace(STYLES["natural"], draws=2, temperature=3.0)
+    for level, name in enumerate(DIFFICULTIES):
+        where = steps(ticks, ticks / TICKS * 0.4, level)
+        most = max(
+            down(Chart(ticks, rows, where.times, name, 1)).max()
+            for rows in _draw([where], manner, seed=0)[0]
+        )
+        assert (most > 2) == (name in HANDS_LEVELS)
 
 
 def test_holds_end_before_the_next_step():
