@@ -18,6 +18,7 @@ from torch import nn
 
 from agents.engines.base import DEFAULT_EXTRACTOR, TrainConfig, settings
 from agents.engines.episodes import CopiesVecEnv, MaskedEpisodes, SeededEpisodes
+from agents.engines.ranges import check_ranges
 from agents.engines.sb3_policy import Extractor, MaskedPolicy, NetworkPolicy, has_masks
 from agents.engines.vec_adapter import NativeVecEnv, UnsupportedVectorEnvError
 from hardware_sim.errors import InputError, choose
@@ -139,7 +140,8 @@ def hyperparameters(config: TrainConfig, name: str, envs: VecEnv) -> dict[str, A
         The arguments, and under ``weights`` the file that a network of the domain begins with.
 
     Raises:
-        InputError: A name the algorithm does not have, or text where a number belongs.
+        InputError: A name the algorithm does not have, text where a number belongs, or a number
+            out of range.
     """
     algorithm = ALGORITHMS[name]
     of_domain = settings(config.env_id)["hyperparameters"].get("sb3", {})
@@ -164,7 +166,7 @@ def hyperparameters(config: TrainConfig, name: str, envs: VecEnv) -> dict[str, A
             if isinstance(known[key], float | int) and isinstance(value, str):
                 raise InputError(f"hyperparameter {given} of {name} is {value!r}, not a number")
             values[key] = tuple(value) if key == "train_freq" and not _number(value) else value
-    return _fitted(values, algorithm, config)
+    return _fitted(check_ranges(values), algorithm, config)
 
 
 def _number(value: Any) -> bool:
