@@ -15,6 +15,7 @@ from agents.loading import load_agent
 from envs.registration import ENTRIES, normalised
 from experiments import statistics
 from experiments.evaluate import (
+    ALIKE,
     Result,
     evaluate,
     has_references,
@@ -187,8 +188,8 @@ class Benchmark:
                 for env_id in self.ids
             ]
         ).T
-        low, high = statistics.stratified_bootstrap(scores, statistics.iqm)
-        return {"iqm": statistics.iqm(scores), "low": low, "high": high}
+        iqm, low, high = statistics.iqm_interval(scores)
+        return {"iqm": iqm, "low": low, "high": high}
 
 
 def command(
@@ -236,7 +237,7 @@ def summary_table(summary: dict[str, Any]) -> Table:
             table.add_column(heading, justify="left" if heading == "agent" else "right")
         for agent, found in sorted(agents.items(), key=lambda a: -a[1]["normalised"]["iqm"]):
             scale = found["normalised"]
-            interval = f"{scale['low']:.3f} to {scale['high']:.3f}"
+            interval = statistics.between(scale["low"], scale["high"], ".3f") or ALIKE
             table.add_row(agent, f"{scale['iqm']:.3f}", interval)
         return table
     for heading in ("environment", "agent", "IQM", "95 % interval"):
@@ -245,6 +246,6 @@ def summary_table(summary: dict[str, Any]) -> Table:
         )
     for agent, found in agents.items():
         for env_id, scale in found["environments"].items():
-            interval = f"{scale['low']:.6g} to {scale['high']:.6g}"
+            interval = statistics.between(scale["low"], scale["high"], ".6g") or ALIKE
             table.add_row(env_id, agent, f"{scale['iqm']:.6g} {scale['unit']}", interval)
     return table

@@ -35,6 +35,7 @@ from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
 
 FORMAT = 1
+ALIKE = "none: all alike"  # instead of an interval
 COMPOSITE = (gym.spaces.Dict, gym.spaces.Tuple)
 
 Episode = dict[str, Any]
@@ -277,9 +278,9 @@ def aggregate(env_id: str, env_kwargs: dict[str, Any], episodes: list[Episode]) 
     """Interquartile mean with its 95 % interval, mean and success rate over all episodes.
 
     Returns:
-        ``iqm``, ``low``, ``high``, ``mean`` in ``unit``; ``success_rate``, ``None`` where the
-        environment knows no success; and ``normalised_iqm`` (0 random, 1 reference) for ids with
-        reference scores and no arguments that change the task.
+        ``iqm``, ``low``, ``high`` (equal where all are alike), ``mean`` in ``unit``;
+        ``success_rate``, ``None`` where the environment knows no success; and ``normalised_iqm``
+        (0 random, 1 reference) for ids with reference scores and no arguments that change the task.
 
     Raises:
         InputError: A score is not finite.
@@ -288,11 +289,11 @@ def aggregate(env_id: str, env_kwargs: dict[str, Any], episodes: list[Episode]) 
     if not all(math.isfinite(value) for value in judged):
         raise InputError(f"an episode of {env_id} has no finite score: {judged}")
     scores = np.array(judged)[:, None]
-    low, high = statistics.stratified_bootstrap(scores, statistics.iqm)
+    iqm, low, high = statistics.iqm_interval(scores)
     successes = [bool(episode["is_success"]) for episode in episodes]
     known = all(episode["is_success"] is not None for episode in episodes)
     summary: dict[str, Any] = {
-        "iqm": statistics.iqm(scores),
+        "iqm": iqm,
         "low": low,
         "high": high,
         "mean": float(scores.mean()),
@@ -381,7 +382,7 @@ def summary_table(result: Result) -> Table:
     cells = [
         str(len(result["episodes"])),
         f"{found['iqm']:.6g}",
-        f"{found['low']:.6g} to {found['high']:.6g}",
+        statistics.between(found["low"], found["high"], ".6g") or ALIKE,
         f"{found['mean']:.6g}",
     ]
     if "normalised_iqm" in found:

@@ -18,6 +18,7 @@ from experiments.figures import Line, learning_curves
 from experiments.page import Picture, Section, Table
 from experiments.statistics import Scores, iqm_curve
 from experiments.sweep_figure import parallel_coordinates
+from experiments.sweep_trials import remark
 
 LEVELS = ("reference", "bound", "single-device")
 APART = ("seed", "checkpoint_every", "address")  # what runs of one training may differ in
@@ -207,7 +208,8 @@ def sweep_sections(name: str, result: dict[str, Any]) -> list[Section]:
     table = Table(
         ["trial", *columns, "status", "step", "mean reward", "best score"],
         rows,
-        f"{result['env_id']}, {result['engine']} {result['algo']}; the best trial stands out.",
+        f"{result['env_id']}, {result['engine']} {result['algo']}; the best trial stands out. "
+        + remark(result),
         frozenset() if best is None else frozenset({best}),
     )
     picture = Picture(parallel_coordinates(result), "A line a trial; colour is the mean reward.")

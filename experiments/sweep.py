@@ -18,7 +18,7 @@ from rich.table import Table
 from agents.engines.base import TrainConfig, settings
 from agents.runs import Run
 from experiments.options import AsJson, Quiet, aside, interrupted, print_json, printer
-from experiments.sweep_trials import OBJECTIVE, progress_of, run_trial, sample, trial_folder
+from experiments.sweep_trials import OBJECTIVE, progress_of, remark, run_trial, sample, trial_folder
 from experiments.train import configure
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_atomic, write_text
@@ -339,6 +339,8 @@ def command(
         return
     console = printer(silent=quiet)
     console.print(table(result), soft_wrap=False)
+    if explained := remark(result):
+        console.print(explained, markup=False)
     if result["best"] is not None:
         best = folder / result["trials"][result["best"]]["run"]
         console.print(f"best trial: {best}, picture: {folder / 'parallel_coordinates.png'}")

@@ -31,11 +31,12 @@ def invoke(*arguments: str) -> Any:
 
 def test_agents_are_compared_over_environments(tmp_path: Path) -> None:
     folder = tmp_path / "runs"
-    suite = f"{BERT},{V100}"
+    suite = f"{V100},{BERT}"  # the report has them in the order of their names
     done = invoke(suite, "--agents", "random,heft", "--run-dir", str(folder), "--episodes", "2")
     assert done.exit_code == 0, done.output
-    rows = [line for line in done.output.splitlines() if " to " in line]
+    rows = [line for line in done.output.splitlines() if "random" in line or "heft" in line]
     assert "heft" in rows[0]  # best first
+    assert "none: all alike" in rows[0]  # it decides nothing by chance
     assert "random" in rows[1]
     files = sorted((folder / "results").iterdir())
     assert len(files) == 4
@@ -61,6 +62,8 @@ def test_agents_are_compared_over_environments(tmp_path: Path) -> None:
     assert low < iqm(scores) < high
     page = (folder / "report.html").read_text()
     assert "heft" in page
+    assert f"{low:.3f} to {high:.3f}" in rows[1]
+    assert f"{low:.3f} to {high:.3f}" in page
     assert BERT in page
 
 
