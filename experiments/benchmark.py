@@ -26,7 +26,7 @@ from experiments.evaluate import (
 from experiments.options import AsJson, Quiet, bar, print_json, printer
 from experiments.verify import read_unchanged
 from hardware_sim.errors import InputError
-from hardware_sim.files import write_json
+from hardware_sim.files import check_folder, write_json
 
 SEEDS = 5
 
@@ -90,7 +90,8 @@ class Benchmark:
 
     Raises:
         InputError: An id or agent does not exist or they do not fit each other; or the folder
-            holds something and ``resume`` is not set; or it holds other settings' results.
+            holds something and ``resume`` is not set, holds other settings' results, or cannot be
+            written.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class Benchmark:
             raise InputError(f"{self.folder} is no folder")
         if not resume and self.folder.exists() and any(self.folder.iterdir()):
             raise InputError(f"{self.folder} exists; --resume continues it, or choose another")
+        check_folder(self.folder)
         self.pairs = [(agent, env_id) for env_id in self.ids for agent in self.agents]
         self.done = {pair: found for pair in self.pairs if (found := self._finished(*pair))}
         self._check_agents()

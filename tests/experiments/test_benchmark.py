@@ -177,3 +177,5 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("")
     with pytest.raises(InputError, match="is no folder"):
         Benchmark(BERT, ["heft"], tmp_path / "runs", resume=True)
+    with pytest.raises(InputError, match="cannot be written: Not a directory"):
+        Benchmark(BERT, ["heft"], tmp_path / "runs" / "more")
