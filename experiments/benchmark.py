@@ -23,7 +23,7 @@ from experiments.evaluate import (
     parse_seeds,
     values,
 )
-from experiments.options import AsJson, Quiet, bar, print_json, printer
+from experiments.options import AsJson, Quiet, bar, interrupted, print_json, printer
 from experiments.verify import read_unchanged
 from hardware_sim.errors import InputError
 from hardware_sim.files import check_folder, write_json
@@ -210,10 +210,16 @@ def command(
     name = re.sub(r"[^\w.-]+", "-", suite)
     folder = run_dir or Path("runs") / f"benchmark-{name}"
     benchmark = Benchmark(suite, agents.split(","), folder, seeds, episodes, resume)
-    with bar(quiet) as shown:
-        task = shown.add_task(suite, total=len(benchmark.pairs))
-        for agent, env_id in benchmark.run():
-            shown.update(task, advance=1, description=f"{agent} on {env_id}")
+    try:
+        with bar(quiet) as shown:
+            task = shown.add_task(suite, total=len(benchmark.pairs))
+            for agent, env_id in benchmark.run():
+                shown.update(task, advance=1, description=f"{agent} on {env_id}")
+    except KeyboardInterrupt:
+        interrupted(
+            f"interrupted; {len(benchmark.done)} of {len(benchmark.pairs)} results are kept in "
+            f"{folder}: the same command with --resume goes on"
+        )
     from experiments.page import render  # matplotlib and pages are slow to import
     from experiments.report_results import result_sections
 

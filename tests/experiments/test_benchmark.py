@@ -101,6 +101,25 @@ def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
         Benchmark(BERT, ["heft"], tmp_path / "runs", resume=True)
 
 
+def test_an_interrupted_benchmark_says_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(tmp_path / "runs")
+
+    def interrupt(env_id: str, agent: str, *more: Any) -> Any:
+        if agent == "etf":
+            raise KeyboardInterrupt
+        return evaluate(env_id, agent, *more)
+
+    monkeypatch.setattr(verb, "evaluate", interrupt)
+    done = invoke(BERT, "--agents", "heft,etf", "--run-dir", folder, "--seeds", "1")
+    assert done.exit_code == 130
+    assert f"interrupted; 1 of 2 results are kept in {folder}" in done.output
+    monkeypatch.undo()
+    again = invoke(BERT, "--agents", "heft,etf", "--run-dir", folder, "--seeds", "1", "--resume")
+    assert again.exit_code == 0, again.output
+
+
 def test_environments_without_references_have_rows_of_their_own(tmp_path: Path) -> None:
     benchmark = Benchmark("CartPole-v1", ["random"], tmp_path / "runs", seeds=3)
     list(benchmark.run())
