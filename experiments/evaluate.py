@@ -16,8 +16,8 @@ from agents.agent import Agent
 from agents.engines.base import qualified, settings
 from agents.engines.teams import is_team
 from agents.loading import load_agent
+from agents.provenance import provenance
 from agents.rollout import Moment, rollout
-from agents.runs import provenance
 from envs.registration import ENTRIES, normalised, references
 from experiments import statistics
 from experiments.options import (
