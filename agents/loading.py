@@ -1,5 +1,6 @@
 """Agents by name: heuristics, trained runs and anybody's own."""
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,18 @@ def _foreign(name: str, env: gym.Env[Any, Any]) -> Any:
     """The object at ``module:attribute``; classes and functions are called with the environment."""
     found = resolve(name, "agent", working_folder=True)
     ready = hasattr(found, "act") and not isinstance(found, type)
-    return found(env) if callable(found) and not ready else found
+    if ready or not callable(found):
+        return found
+    try:
+        signature(found).bind(env)
+    except TypeError as error:
+        raise InputError(
+            f"agent {name!r} is not made from an environment alone ({error}); name an object that "
+            "is ready to act, or a function of the environment that makes one"
+        ) from None
+    except ValueError:  # some of C's have no signature
+        pass
+    return found(env)
 
 
 def _checked(name: str, agent: Any) -> Agent:

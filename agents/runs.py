@@ -1,24 +1,21 @@
 """A run: one folder that holds everything about one training."""
 
 import csv
-import fcntl
 import io
 import math
 import re
 import shutil
-import subprocess
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from platform import python_version
 from typing import Any, TypeVar
 
+from agents.provenance import provenance
 from hardware_sim.errors import InputError
 from hardware_sim.files import (
     UnwritableError,
+    held,
     unfinished,
     write_atomic,
     write_json,
@@ -36,7 +33,6 @@ COLUMNS = (
     "mean_score",
     "steps_per_second",
 )
-LIBRARIES = ("gymworks", "gymnasium", "numpy", "torch", "stable-baselines3", "sb3-contrib", "ray")
 CHECKPOINT = re.compile(r"step-(\d{12})(\.\w+)?")
 LOCK = ".lock"
 
@@ -45,40 +41,6 @@ T = TypeVar("T")
 
 class UnreadableCheckpointError(Exception):
     """Raised by a checkpoint reader for a file that is truncated or not a checkpoint."""
-
-
-def _git_hash() -> str | None:
-    """The commit this code was run from, with ``+changes`` if edited; ``None`` if installed."""
-    folder = Path(__file__).resolve().parent
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return described.stdout.strip()
-
-
-def provenance() -> dict[str, Any]:
-    """The origin of a result: ``{"versions": {library: version}, "git": ..., "date": ...}``.
-
-    ``git`` is the commit hash or ``None``; ``date`` is UTC in ISO 8601.
-    """
-    versions = {"python": python_version()}
-    for library in LIBRARIES:
-        try:
-            versions[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return {
-        "versions": versions,
-        "git": _git_hash(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
 
 
 class Run:
@@ -122,24 +84,13 @@ class Run:
     def locked(self) -> Iterator[None]:
         """Keeps other processes from training in the folder, and clears what killed ones left.
 
-        The lock ends with the process that holds it, however that ends.
-
         Raises:
             InputError: Another process trains in the folder, or it cannot be written.
         """
-        path = self.folder / LOCK
-        with self.writing(path):
-            file = path.open("a")
-        with file:
-            with self.writing(path):
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise InputError(
-                        f"{self.folder} is in use: another process trains in it"
-                    ) from None
-                for left in unfinished(self.folder) + unfinished(self.folder / "checkpoints"):
-                    left.unlink()
+        busy = f"{self.folder} is in use: another process trains in it"
+        with held(self.folder / LOCK, busy):
+            for left in unfinished(self.folder) + unfinished(self.folder / "checkpoints"):
+                left.unlink()
             yield
 
     def discard_if_untrained(self) -> None:

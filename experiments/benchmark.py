@@ -15,12 +15,12 @@ from agents.loading import load_agent
 from envs.registration import ENTRIES, normalised
 from experiments import statistics
 from experiments.evaluate import evaluate, make
-from experiments.options import AsJson, Quiet, Trust, bar, print_json, printer
-from experiments.results import Result, has_references, read_unchanged, values
+from experiments.options import AsJson, Quiet, Trust, bar, interrupted, print_json, printer
+from experiments.results import ALIKE, Result, has_references, read_unchanged, values
 from experiments.seeds import Seeds, named
 from experiments.spot_check import Replay, parse_replay, spot_check
 from hardware_sim.errors import InputError
-from hardware_sim.files import write_json
+from hardware_sim.files import check_folder, write_json
 
 SEEDS = 5
 
@@ -89,7 +89,8 @@ class Benchmark:
 
     Raises:
         InputError: An id or agent does not exist or they do not fit each other; or the folder
-            holds something and ``resume`` is not set; or it holds other settings' results.
+            holds something and ``resume`` is not set, holds other settings' results, or cannot be
+            written.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class Benchmark:
             raise InputError(f"{self.folder} is no folder")
         if not resume and self.folder.exists() and any(self.folder.iterdir()):
             raise InputError(f"{self.folder} exists; --resume continues it, or choose another")
+        check_folder(self.folder)
         self.pairs = [(agent, env_id) for env_id in self.ids for agent in self.agents]
         self._checks: dict[tuple[str, str], str] = {}
         self.done = {pair: found for pair in self.pairs if (found := self._finished(*pair))}
@@ -192,8 +194,8 @@ class Benchmark:
                 for env_id in self.ids
             ]
         ).T
-        low, high = statistics.stratified_bootstrap(scores, statistics.iqm)
-        return {"iqm": statistics.iqm(scores), "low": low, "high": high}
+        iqm, low, high = statistics.iqm_interval(scores)
+        return {"iqm": iqm, "low": low, "high": high}
 
 
 def command(
@@ -213,13 +215,18 @@ def command(
     """Compare agents over environments: a table with intervals, summary.json and a report."""
     name = re.sub(r"[^\w.-]+", "-", suite)
     folder = run_dir or Path("runs") / f"benchmark-{name}"
-    benchmark = Benchmark(
-        suite, agents.split(","), folder, seeds, episodes, resume, parse_replay(replay)
-    )
-    with bar(quiet) as shown:
-        task = shown.add_task(suite, total=len(benchmark.pairs))
-        for agent, env_id in benchmark.run():
-            shown.update(task, advance=1, description=f"{agent} on {env_id}")
+    checked = parse_replay(replay)
+    benchmark = Benchmark(suite, agents.split(","), folder, seeds, episodes, resume, checked)
+    try:
+        with bar(quiet) as shown:
+            task = shown.add_task(suite, total=len(benchmark.pairs))
+            for agent, env_id in benchmark.run():
+                shown.update(task, advance=1, description=f"{agent} on {env_id}")
+    except KeyboardInterrupt:
+        interrupted(
+            f"interrupted; {len(benchmark.done)} of {len(benchmark.pairs)} results are kept in "
+            f"{folder}: the same command with --resume goes on"
+        )
     from experiments.page import render  # matplotlib and pages are slow to import
     from experiments.report_results import result_sections
 
@@ -244,7 +251,7 @@ def summary_table(summary: dict[str, Any]) -> Table:
             table.add_column(heading, justify="left" if heading == "agent" else "right")
         for agent, found in sorted(agents.items(), key=lambda a: -a[1]["normalised"]["iqm"]):
             scale = found["normalised"]
-            interval = f"{scale['low']:.3f} to {scale['high']:.3f}"
+            interval = statistics.between(scale["low"], scale["high"], ".3f") or ALIKE
             table.add_row(agent, f"{scale['iqm']:.3f}", interval)
         return table
     for heading in ("environment", "agent", "IQM", "95 % interval"):
@@ -253,6 +260,6 @@ def summary_table(summary: dict[str, Any]) -> Table:
         )
     for agent, found in agents.items():
         for env_id, scale in found["environments"].items():
-            interval = f"{scale['low']:.6g} to {scale['high']:.6g}"
+            interval = statistics.between(scale["low"], scale["high"], ".6g") or ALIKE
             table.add_row(env_id, agent, f"{scale['iqm']:.6g} {scale['unit']}", interval)
     return table

@@ -13,8 +13,8 @@ from agents.agent import Agent
 from agents.engines.base import qualified
 from agents.engines.teams import is_team
 from agents.loading import load_agent
+from agents.provenance import provenance
 from agents.rollout import Moment, rollout
-from agents.runs import provenance
 from envs.arguments import check_arguments
 from experiments.options import (
     AsJson,
@@ -33,7 +33,7 @@ from experiments.options import (
     printer,
     reset_options,
 )
-from experiments.results import FORMAT, Episode, Result, aggregate_of, digest, standing
+from experiments.results import ALIKE, FORMAT, Episode, Result, aggregate_of, digest, standing
 from experiments.seeds import Seeds, agent_seed, drawn, episode_seed, parse
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
@@ -305,7 +305,7 @@ def summary_table(result: Result) -> Table:
     cells = [
         str(len(result["episodes"])),
         f"{found['iqm']:.6g}",
-        f"{found['low']:.6g} to {found['high']:.6g}",
+        statistics.between(found["low"], found["high"], ".6g") or ALIKE,
         f"{found['mean']:.6g}",
     ]
     if "normalised_iqm" in found:

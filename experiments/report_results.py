@@ -137,14 +137,14 @@ def _overall(scores: dict[str, Scores], missing: list[str]) -> Section:
     ranked = sorted(scores.items(), key=lambda item: -statistics.iqm(item[1]))
     rows = []
     for place, (agent, matrix) in enumerate(ranked):
-        low, high = statistics.stratified_bootstrap(matrix)
+        middle, low, high = statistics.iqm_interval(matrix)
         below = ranked[place + 1][1] if place + 1 < len(ranked) else None
         chance = "" if below is None else statistics.probability_of_improvement(matrix, below)
         rows.append(
             [
                 agent,
-                _fixed(statistics.iqm(matrix)),
-                f"{_fixed(low)} to {_fixed(high)}",
+                _fixed(middle),
+                statistics.between(low, high, ".3f"),
                 _fixed(statistics.median(matrix)),
                 _fixed(statistics.mean(matrix)),
                 _fixed(statistics.optimality_gap(matrix)),
@@ -172,10 +172,9 @@ def _environment(env_id: str, found: list[Judged]) -> Section:
     """Every agent on one environment, and an episode of the best one."""
     sign = 1 if found[0].lower_is_better else -1
     ranked = sorted(found, key=lambda one: sign * statistics.iqm(one.scores))
-    ends = {one.agent: statistics.stratified_bootstrap(one.scores) for one in ranked}
     known = references(env_id) if any(one.normal for one in found) else {}
     marks = {name: known[name]["score"] for name in LEVELS if name in known}
-    bars = {one.agent: (statistics.iqm(one.scores), *ends[one.agent]) for one in ranked}
+    bars = {one.agent: statistics.iqm_interval(one.scores) for one in ranked}
     unit = found[0].unit
     heading = unit if unit in ("return", "score") else f"score\N{NO-BREAK SPACE}({unit})"
     figures = [
@@ -215,7 +214,7 @@ def _environment_table(
                 [
                     one.agent,
                     f"{value:.{places}f}",
-                    f"{low:.{places}f} to {high:.{places}f}",
+                    statistics.between(low, high, f".{places}f"),
                     _fixed(normalised(one.env_id, value)) if one.normal else "",
                     "" if rate is None else f"{rate:.0%}",
                     one.sample,
@@ -236,7 +235,7 @@ def _environment_table(
     shown = [i for i in range(len(columns)) if i < 2 or any(row[i] for row in rows)]
     caption = (
         "Interquartile means; bootstrap intervals over episodes, or over training runs where "
-        "there are several."
+        "there are several, and none where all are alike."
     )
     if marks:
         caption += " In brackets: reference scores; normalised: 0 random, 1 reference."

@@ -18,6 +18,7 @@ from experiments.page import Picture, Section, Table
 from experiments.results import has_references
 from experiments.statistics import Scores, iqm_curve
 from experiments.sweep_figure import parallel_coordinates
+from experiments.sweep_trials import remark
 from hardware_sim.naming import FORM
 
 LEVELS = ("reference", "bound", "single-device")
@@ -220,7 +221,8 @@ def sweep_sections(name: str, result: dict[str, Any]) -> list[Section]:
     table = Table(
         ["trial", *columns, "status", "step", "mean reward", "best score"],
         rows,
-        f"{result['env_id']}, {result['engine']} {result['algo']}; the best trial stands out.",
+        f"{result['env_id']}, {result['engine']} {result['algo']}; the best trial stands out. "
+        + remark(result),
         frozenset() if best is None else frozenset({best}),
     )
     picture = Picture(parallel_coordinates(result), "A line a trial; colour is the mean reward.")

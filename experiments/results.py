@@ -19,6 +19,8 @@ FORMAT = 2
 LEGACY = 1
 """The format before 2: it has no ``seeds``, and its digest covers three fields."""
 
+ALIKE = "none: all alike"  # instead of an interval
+
 Episode = dict[str, Any]
 Result = dict[str, Any]
 
@@ -162,7 +164,7 @@ def aggregate(
     """Interquartile mean with its 95 % interval, mean and success rate over all episodes.
 
     Returns:
-        ``iqm``, ``low``, ``high``, ``mean`` in ``unit``; ``success_rate``, ``None`` where the
+        ``iqm``, ``low``, ``high`` (equal where all are alike), ``mean`` in ``unit``; ``success_rate``, ``None`` where the
         environment knows no success; and ``normalised_iqm`` (0 random, 1 reference) for ids with
         reference scores, unless arguments or options other than the split change the task.
 
@@ -173,11 +175,11 @@ def aggregate(
     if not all(math.isfinite(value) for value in judged):
         raise InputError(f"an episode of {env_id} has no finite score: {judged}")
     scores = np.array(judged)[:, None]
-    low, high = statistics.stratified_bootstrap(scores, statistics.iqm)
+    iqm, low, high = statistics.iqm_interval(scores)
     successes = [bool(episode["is_success"]) for episode in episodes]
     known = all(episode["is_success"] is not None for episode in episodes)
     summary: dict[str, Any] = {
-        "iqm": statistics.iqm(scores),
+        "iqm": iqm,
         "low": low,
         "high": high,
         "mean": float(scores.mean()),

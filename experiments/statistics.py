@@ -21,6 +21,23 @@ def iqm(scores: ArrayLike) -> float:
     return float(_trimmed(_scores(scores).ravel()))
 
 
+def iqm_interval(scores: ArrayLike) -> tuple[float, float, float]:
+    """Interquartile mean with the low and high end of its 95 % interval.
+
+    Whatever shows one calls this, so that the same scores have the same interval everywhere.
+    """
+    return (iqm(scores), *stratified_bootstrap(scores, iqm))
+
+
+def between(low: float, high: float, form: str) -> str:
+    """An interval for people, its ends in a format such as ``".3f"``; empty if the ends coincide.
+
+    They do where all runs are alike, as those of a deterministic agent on one problem are: then
+    more of them would show nothing more, and there is no interval.
+    """
+    return "" if low == high else f"{low:z{form}} to {high:z{form}}"
+
+
 def mean(scores: ArrayLike) -> float:
     """Mean over tasks of the mean over runs."""
     return float(_scores(scores).mean())
@@ -121,8 +138,12 @@ def _trimmed(columns: Scores) -> Scores:
 
 
 def _drawn(matrix: Scores, repetitions: int, seed: int) -> Iterator[Scores]:
-    """Resamples of a score matrix, runs drawn anew within each task."""
+    """Resamples of a score matrix, runs drawn anew within each task.
+
+    Tasks are put in an order of their own, for an interval must not depend on that of the table.
+    """
     runs, tasks = matrix.shape
+    matrix = matrix[:, np.lexsort(matrix)]
     rows = np.random.default_rng(seed).integers(runs, size=(repetitions, runs, tasks))
     return (matrix[drawn, np.arange(tasks)] for drawn in rows)
 

@@ -24,6 +24,7 @@ from experiments.sweep_trials import (
     ended,
     note_end,
     progress_of,
+    remark,
     run_trial,
     sample,
     trial_folder,
@@ -365,6 +366,8 @@ def command(
         return
     console = printer(silent=quiet)
     console.print(table(result), soft_wrap=False)
+    if explained := remark(result):
+        console.print(explained, markup=False)
     if result["best"] is not None:
         best = folder / result["trials"][result["best"]]["run"]
         console.print(f"best trial: {best}, picture: {folder / 'parallel_coordinates.png'}")

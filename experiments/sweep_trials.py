@@ -130,3 +130,22 @@ def run_trial(assignment: dict[str, Any]) -> None:
         metrics = progress_of(folder, index)
         value = metrics.get(OBJECTIVE, WORST)
         tune.report({"step": int(metrics.get("step", config.steps)), OBJECTIVE: value})
+
+
+def remark(result: dict[str, Any]) -> str:
+    """Explains trials that rank above the best one; empty if none does."""
+    if result["best"] is None:
+        return ""
+    best = result["trials"][result["best"]]
+    above = [
+        trial
+        for trial in result["trials"]
+        if trial[OBJECTIVE] is not None and trial[OBJECTIVE] > best[OBJECTIVE]
+    ]
+    if not above:
+        return ""
+    stopped = ", ".join(f"{trial['trial']} ({trial['step']:,})" for trial in above)
+    return (
+        f"Trial {best['trial']} is the best of those that trained to the end. Above it rank trials "
+        f"that were not (steps in brackets): {stopped}; train one longer to know."
+    )

@@ -1,12 +1,13 @@
 """Files written whole or not at all, and whether they can be, asked before the work begins."""
 
 import errno
+import fcntl
 import json
 import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -129,6 +130,27 @@ def write_atomic(path: str | Path, write: Callable[[BinaryIO], object]) -> Path:
             os.unlink(temporary)
             raise
     return path
+
+
+@contextmanager
+def held(path: str | Path, busy: str) -> Iterator[None]:
+    """Locks a file meanwhile, which is made; the lock ends with the process, however that ends.
+
+    Args:
+        path: The file; what it holds does not matter.
+        busy: The sentence for a lock that another process has.
+
+    Raises:
+        InputError: Another process has the lock, or the file cannot be made.
+    """
+    with ExitStack() as stack:
+        with writing(path):
+            file = stack.enter_context(Path(path).open("a"))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(busy) from None
+        yield
 
 
 def unfinished(folder: str | Path) -> list[Path]:

@@ -104,33 +104,33 @@ def _iterate(
         run.prune()
         tracker.save()
 
-    while step < config.steps:
-        try:
+    try:
+        while step < config.steps:
             result = algorithm.train()
-        except KeyboardInterrupt:
-            if step > saved:
+            progressed = uncounted + _steps(result, config.algo)
+            if progressed <= step:
+                # An asynchronous algorithm may return before a batch is complete.
+                continue
+            step = progressed
+            for episode in result.get(ENV_RUNNER_RESULTS, {}).get(EPISODES, ()):
+                tracker.record(
+                    episode["seed"],
+                    partial(episode.__getitem__, "actions"),
+                    episode["return"],
+                    episode["score"],
+                )
+            elapsed = time.perf_counter() - begun
+            rate = (step - start) / elapsed
+            row = tracker.metrics() | _losses(result) | {"steps_per_second": rate}
+            run.append_metrics(row | {"step": step, "seconds": seconds_before + elapsed})
+            if step - saved >= config.checkpoint_every or step >= config.steps:
                 keep()
-            raise
-        progressed = uncounted + _steps(result, config.algo)
-        if progressed <= step:
-            # An asynchronous algorithm may return before a batch is complete.
-            continue
-        step = progressed
-        for episode in result.get(ENV_RUNNER_RESULTS, {}).get(EPISODES, ()):
-            tracker.record(
-                episode["seed"],
-                partial(episode.__getitem__, "actions"),
-                episode["return"],
-                episode["score"],
-            )
-        elapsed = time.perf_counter() - begun
-        rate = (step - start) / elapsed
-        row = tracker.metrics() | _losses(result) | {"steps_per_second": rate}
-        run.append_metrics(row | {"step": step, "seconds": seconds_before + elapsed})
-        if step - saved >= config.checkpoint_every or step >= config.steps:
+                saved = step
+            report(Progress(step, config.steps, rate, row))
+    except KeyboardInterrupt:
+        if step > saved:
             keep()
-            saved = step
-        report(Progress(step, config.steps, rate, row))
+        raise
 
 
 def _steps(result: dict[str, Any], algo: str) -> int:

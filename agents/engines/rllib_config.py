@@ -17,6 +17,7 @@ from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModule, RLModuleSpec
 
 from agents.engines.base import TrainConfig, settings
+from agents.engines.ranges import check_ranges
 from agents.engines.rllib_callbacks import EpisodeLog
 from agents.engines.rllib_env import TrainingEnv, TrainingTeam
 from agents.engines.rllib_offline import DictPreLearner, demonstrations
@@ -120,6 +121,7 @@ def build(config: TrainConfig, step: int = 0) -> AlgorithmConfig:
     demonstrated = values.pop("input", None)
     target = ALGORITHMS[config.algo]()
     _check_names(target, values, config.algo)
+    check_ranges(values)
     _place(target, config, step)
     if config.algo in OFFLINE:
         _offline(target, config, demonstrated)

@@ -8,12 +8,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import ray
+from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled
+from ray._raylet import GcsClient  # type: ignore[attr-defined]
+from ray.exceptions import AuthenticationError, RayError
 
 import agents
 from hardware_sim.errors import InputError
 
 OBJECT_STORE = 150 * 2**20
 """Bytes of shared memory for a local session; rollouts of the padded observations are small."""
+
+
+TOKEN = (
+    "set RAY_AUTH_MODE=token here and on every machine, each with the token of the cluster's first "
+    "one (its ~/.ray/auth_token, or RAY_AUTH_TOKEN)"
+)
+"""The remedy where a cluster refuses; Ray 2.60 asks for tokens where its first machine has one."""
 
 
 def python_path() -> str:
@@ -38,7 +48,7 @@ def session(address: str | None = None, num_cpus: int | None = None) -> Iterator
         num_cpus: CPUs of a local session; None takes all of this machine's.
 
     Raises:
-        InputError: There is no cluster at the address.
+        InputError: There is no cluster at the address, or it asks for another token.
     """
     if ray.is_initialized():
         yield
@@ -62,6 +72,8 @@ def session(address: str | None = None, num_cpus: int | None = None) -> Iterator
         }
     try:
         ray.init(**options)
+    except AuthenticationError as error:
+        raise InputError(f"the Ray cluster at {address!r} wants its token: {TOKEN}") from error
     except ConnectionError as error:
         raise InputError(f"no Ray cluster answers at {address!r}: {error}") from error
     try:
@@ -79,6 +91,33 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=10).close()
     except (OSError, ValueError) as error:
         raise InputError(f"no Ray cluster answers at {address!r}: {error}") from error
+    if not address.startswith("ray://"):
+        _check_token(address)
+
+
+def _check_token(address: str) -> None:
+    """Ray itself takes a cluster that refuses the token for one that does not answer."""
+    try:
+        ensure_token_if_auth_enabled(create_token_if_missing=False)  # without one, C++ aborts
+        with _no_errors_shown():
+            GcsClient(address=address)
+    except AuthenticationError as error:
+        raise InputError(f"the Ray cluster at {address!r} wants its token: {TOKEN}") from error
+    except RayError:
+        return  # ray.init describes what else is wrong
+
+
+@contextmanager
+def _no_errors_shown() -> Iterator[None]:
+    """Nothing reaches standard error meanwhile, not even from Ray's C++, which has no setting."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def quiet() -> None:

@@ -18,6 +18,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from agents.engines.base import TrainConfig, settings
 from agents.engines.episodes import CopiesVecEnv, MaskedEpisodes, SeededEpisodes
+from agents.engines.ranges import check_ranges
 from agents.engines.sb3_networks import check_policy_kwargs
 from agents.engines.sb3_policy import MaskedPolicy, NetworkPolicy, has_masks
 from agents.engines.vec_adapter import NativeVecEnv, UnsupportedVectorEnvError
@@ -147,8 +148,8 @@ def hyperparameters(config: TrainConfig, name: str, envs: VecEnv) -> dict[str, A
         The arguments, and under ``weights`` the file that a network of the domain begins with.
 
     Raises:
-        InputError: A name the algorithm does not have, text where a number belongs, or a network
-            that is in no table.
+        InputError: A name the algorithm does not have, text where a number belongs, a number out
+            of range, or a network that is in no table.
     """
     algorithm = ALGORITHMS[name]
     of_domain = settings(config.env_id)["hyperparameters"].get("sb3", {})
@@ -172,7 +173,7 @@ def hyperparameters(config: TrainConfig, name: str, envs: VecEnv) -> dict[str, A
                 )
             _check_value(f"hyperparameter {given} of {name}", key, value)
             values[key] = tuple(value) if key == "train_freq" and not _number(value) else value
-    return _fitted(values, algorithm, config)
+    return _fitted(check_ranges(values), algorithm, config)
 
 
 def _check_value(what: str, key: str, value: Any) -> None:

@@ -176,7 +176,7 @@ def quantiles() -> dict[str, dict[str, list[float]]]:
     Returns:
         ``{"Hard": {"crossovers": [...], ...}, ...}``; each list has the quantiles at
         :data:`QUANTILES`. The charts are those of In The Groove's training part and of StepMania's
-        own songs; ``gymworks dance quantiles`` makes the figures anew.
+        own songs; ``gymworks dance quantiles --force`` makes the figures anew.
     """
     file = Path(__file__).with_name("quantiles.json")
     shipped: dict[str, dict[str, list[float]]] = json.loads(file.read_bytes())["levels"]

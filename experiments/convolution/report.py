@@ -18,8 +18,8 @@ from rich.progress import track
 from rich.table import Table as Printed
 
 from agents.loading import load_agent
+from agents.provenance import provenance
 from agents.rollout import rollout
-from agents.runs import provenance
 from envs.convolution.batch import SUCCESS
 from envs.convolution.env import ConvTuningEnv
 from envs.convolution.tables import shipped

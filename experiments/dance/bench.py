@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE
 from rich.table import Table
 
-from agents.runs import provenance
+from agents.provenance import provenance
 from experiments.options import printer
 from experiments.timing import COPIES, best_seconds, hardware
 from hardware_sim.files import write_json

@@ -1,6 +1,6 @@
 """Computes quantiles of human charts' rates by level, and the model of their meters.
 
-``gymworks dance quantiles`` makes ``envs/dance/quantiles.json`` anew from the corpora.
+``gymworks dance quantiles --force`` makes ``envs/dance/quantiles.json`` anew from the corpora.
 """
 
 from pathlib import Path

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from agents.dance.onsets import expected_count
 from agents.dance.recipes.onsets import BEAT_MODELS, MODELS, within
-from agents.runs import provenance
+from agents.provenance import provenance
 from envs.dance import scoring
 from envs.dance.chart import DIFFICULTIES
 from envs.dance.recordings import Recording, recordings

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from agents.dance.critic import human_odds, judged_nats
 from agents.loading import load_agent
+from agents.provenance import provenance
 from agents.rollout import ending
-from agents.runs import provenance
 from envs.dance.chart import DIFFICULTIES, Chart
 from envs.dance.env import DanceEnv
 from envs.dance.feet import quantiles, rates

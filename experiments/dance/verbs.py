@@ -71,9 +71,10 @@ def data(
     from envs.dance import fetching
     from envs.dance.corpus import data_folder
     from hardware_sim.errors import choose
+    from hardware_sim.files import check_folder
 
     console = printer(silent=quiet)
-    place = data_folder(folder)
+    place = check_folder(data_folder(folder))
     chosen = [choose("corpus", name, fetching.FETCHED) for name in corpora or fetching.FETCHED]
     for name in chosen:
         source = fetching.sources()[name]

@@ -73,6 +73,7 @@ def test_third_partys_agent_by_module_and_attribute(
         ("no_such_module:Agent", "cannot be found: No module named"),
         ("{foreign}:Nobody", "cannot be found"),
         ("{foreign}:mute", r"has no act\(\)"),
+        ("agents.algorithms.text:TextAgent", "is not made from an environment alone .*'usage'"),
         ("alphago", r"unknown agent 'alphago'; allowed: random, .*run folder, or module:attribute"),
         ("heft", "unknown agent 'heft'"),
     ],

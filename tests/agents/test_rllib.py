@@ -121,6 +121,23 @@ def test_best_episode_replays_from_its_seed(
     assert info["score"] == best["score"]
 
 
+def test_an_interrupted_training_keeps_what_it_has_learned(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    settings = {"train_batch_size_per_learner": 100}
+    config = start(folder, "ppo", checkpoint_every=400, hyperparameters=settings)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.step >= 200:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rllib.train(config, Run(folder), interrupt)
+    assert Run(folder).reached == 200
+    reports: list[Progress] = []
+    rllib.train(config, Run(folder), reports.append)
+    assert [report.step for report in reports] == [300, 400]
+
+
 def test_resume_continues_past_a_truncated_checkpoint(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     config = start(folder, "ppo", hyperparameters={"train_batch_size_per_learner": 200})

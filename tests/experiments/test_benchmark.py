@@ -33,11 +33,12 @@ def invoke(*arguments: str) -> Any:
 
 def test_agents_are_compared_over_environments(tmp_path: Path) -> None:
     folder = tmp_path / "runs"
-    suite = f"{BERT},{V100}"
+    suite = f"{V100},{BERT}"  # the report has them in the order of their names
     done = invoke(suite, "--agents", "random,heft", "--run-dir", str(folder), "--episodes", "2")
     assert done.exit_code == 0, done.output
-    rows = [line for line in done.output.splitlines() if " to " in line]
+    rows = [line for line in done.output.splitlines() if "random" in line or "heft" in line]
     assert "heft" in rows[0]  # best first
+    assert "none: all alike" in rows[0]  # it decides nothing by chance
     assert "random" in rows[1]
     files = sorted((folder / "results").iterdir())
     assert len(files) == 4
@@ -63,6 +64,8 @@ def test_agents_are_compared_over_environments(tmp_path: Path) -> None:
     assert low < iqm(scores) < high
     page = (folder / "report.html").read_text()
     assert "heft" in page
+    assert f"{low:.3f} to {high:.3f}" in rows[1]
+    assert f"{low:.3f} to {high:.3f}" in page
     assert BERT in page
 
 
@@ -99,6 +102,25 @@ def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
     write_json(path, result)
     with pytest.raises(InputError, match="its digest is not"):
         Benchmark(BERT, ["heft"], tmp_path / "runs", resume=True)
+
+
+def test_an_interrupted_benchmark_says_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(tmp_path / "runs")
+
+    def interrupt(env_id: str, agent: str, *more: Any) -> Any:
+        if agent == "etf":
+            raise KeyboardInterrupt
+        return evaluate(env_id, agent, *more)
+
+    monkeypatch.setattr(verb, "evaluate", interrupt)
+    done = invoke(BERT, "--agents", "heft,etf", "--run-dir", folder, "--seeds", "1")
+    assert done.exit_code == 130
+    assert f"interrupted; 1 of 2 results are kept in {folder}" in done.output
+    monkeypatch.undo()
+    again = invoke(BERT, "--agents", "heft,etf", "--run-dir", folder, "--seeds", "1", "--resume")
+    assert again.exit_code == 0, again.output
 
 
 def test_environments_without_references_have_rows_of_their_own(tmp_path: Path) -> None:
@@ -178,3 +200,5 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("")
     with pytest.raises(InputError, match="is no folder"):
         Benchmark(BERT, ["heft"], tmp_path / "runs", resume=True)
+    with pytest.raises(InputError, match="cannot be written: Not a directory"):
+        Benchmark(BERT, ["heft"], tmp_path / "runs" / "more")

@@ -256,6 +256,15 @@ def test_an_agent_from_a_file_in_the_working_folder(
         evaluate(BERT, "their_agent:Wild", Seeds((0,)))
 
 
+def test_a_deterministic_agent_on_one_problem_has_no_interval(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = invoke(BERT, "--agent", "heft", "--seeds", "0,1,2").output
+    assert "none: all alike" in shown
+    assert " to " not in shown
+
+
 def test_a_run_keeps_its_result_in_its_folder(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     config = configure(

@@ -24,6 +24,7 @@ SCRIPTED = {
 QUIET = (SCRIPTED | {"report", "watch", "dance preview", "dance data"}) - {
     "list",
     "dance judge",
+    "dance ratings",
 }
 """Verbs that have more to show than what was asked for."""
 

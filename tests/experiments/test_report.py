@@ -165,7 +165,7 @@ def test_another_task_is_not_normalised():
     result = evaluate(BERT, "heft", Seeds((0,)), env_kwargs={"cluster": "4xv100_nvlink"})
     (section,) = result_sections([result])
     assert list(section.table.columns) == [
-        "agent", "score\N{NO-BREAK SPACE}(s)", "95 % interval", "success", "played, or source",
+        "agent", "score\N{NO-BREAK SPACE}(s)", "success", "played, or source",
     ]  # fmt: skip
     assert len(section.table.rows) == 1
 

@@ -128,6 +128,21 @@ def test_intervals_repeat_cover_the_aggregate_and_shrink_with_runs():
     assert narrow[1] - narrow[0] < high - low
 
 
+def test_an_interval_does_not_depend_on_the_order_of_the_tasks():
+    x = scores(6, 5, 7)
+    assert statistics.iqm_interval(x) == statistics.iqm_interval(x[:, ::-1])
+    assert statistics.stratified_bootstrap(x, statistics.mean) == pytest.approx(
+        statistics.stratified_bootstrap(x[:, [2, 0, 4, 1, 3]], statistics.mean), abs=1e-15
+    )
+
+
+def test_runs_that_are_all_alike_have_no_interval():
+    middle, low, high = statistics.iqm_interval([0.1924] * 5)
+    assert middle == pytest.approx(0.1924)
+    assert statistics.between(low, high, ".3f") == ""
+    assert statistics.between(-0.0001, 0.5, ".3f") == "0.000 to 0.500"
+
+
 @pytest.mark.parametrize("bad", [[], [[[1.0]]], [np.nan]])
 def test_bad_scores_are_refused(bad):
     with pytest.raises(InputError):

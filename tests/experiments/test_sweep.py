@@ -24,9 +24,10 @@ from typer.testing import CliRunner
 
 from agents.engines.base import TrainConfig
 from agents.runs import Run
+from experiments.report_runs import sweep_sections
 from experiments.sweep import command, sweep, table
 from experiments.sweep_figure import parallel_coordinates
-from experiments.sweep_trials import note_end, run_trial, sample, trial_folder
+from experiments.sweep_trials import note_end, remark, run_trial, sample, trial_folder
 from hardware_sim.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -100,6 +101,18 @@ def test_picture_has_a_line_a_trial_and_the_best_is_thick() -> None:
     assert best.get_ydata()[-1] == 1
     assert worst.get_ydata()[-1] == 0
     assert len(axes.get_xticks()) == len(SPACE) + 1
+
+
+def test_trials_that_rank_above_the_best_are_explained() -> None:
+    result = result_of([-1.5, -0.1, -0.5, -2.0])
+    assert remark(result_of([-1.5, None, -0.5, -2.0])) == ""
+    result["trials"][1] |= {"status": "stopped", "step": 3}
+    explained = "Trial 2 is the best of those that trained to the end."
+    assert remark(result).startswith(explained)
+    assert "1 (3); train one longer to know" in remark(result)
+    (section,) = sweep_sections("sweep", result)
+    assert section.table is not None
+    assert explained in section.table.caption
 
 
 def test_picture_and_table_of_nothing() -> None:

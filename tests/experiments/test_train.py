@@ -118,6 +118,12 @@ def test_resume_from_the_command_line_keeps_the_runs_own_settings(tmp_path: Path
         (["--set", "gamma"], "'gamma' is no hyperparameter"),
         (["--set", "gama=1"], "unknown hyperparameter 'gama'"),
         (["--steps", "0"], "steps is 0"),
+        (["--set", "learning_rate=-1"], "learning_rate is -1; allowed: numbers above 0"),
+        (["--set", "n_steps=0"], "n_steps is 0; allowed: integers from 1"),
+        (["--set", "n_steps=2.5"], "n_steps is 2.5; allowed: integers from 1"),
+        (["--set", "gamma=NaN"], "gamma is nan; allowed: numbers from 0 to 1"),
+        (["--set", "clip=Infinity"], "clip_range is inf; allowed: numbers above 0"),
+        (["--engine", "rllib", "--set", "learning_rate=-1"], "lr is -1; allowed: numbers above 0"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_leaves_no_folder(

@@ -64,6 +64,30 @@ def test_the_json_holds_what_was_written(tmp_path):
     assert run(*arguments, "--force", "--quiet") == []
 
 
+def test_a_chart_that_a_person_edited_is_kept(tmp_path):
+    place = tmp_path / "song.sm"
+    place.write_text("mine")
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / MUSIC.name
+    other.write_bytes(b"another song of that name")
+    for folder, output, kept in (
+        (tmp_path, place, place),
+        (tmp_path / "other", other.with_name("new.sm"), other),
+    ):
+        before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+        with pytest.raises(InputError, match=f"{kept} exists; it is replaced only with --force"):
+            run(MUSIC, "-o", output, "--difficulties", "Easy", "--bpm", "140")
+        assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_a_second_call_keeps_the_levels_of_the_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(MUSIC, "--difficulties", "Easy,Medium", "--bpm", "140")
+    with pytest.raises(InputError, match=r"\.sm exists; it is replaced only with --force"):
+        run(MUSIC, "--difficulties", "Easy", "--bpm", "140")
+    assert len(read(Path(MUSIC.stem) / f"{MUSIC.stem}.sm").charts) == 2
+
+
 def test_the_same_seed_writes_the_same_chart(tmp_path):
     texts = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):

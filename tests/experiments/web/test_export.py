@@ -100,7 +100,8 @@ def test_rllib_learns_from_the_parquet(folder, tmp_path):
 
 
 def test_minari_reads_what_was_written(folder, space, tmp_path, monkeypatch):
-    output = invoke("export", folder, "--to", "minari", "-o", tmp_path / "clicks-v0")
+    monkeypatch.chdir(tmp_path)
+    output = invoke("export", folder, "--to", "minari", "-o", "clicks-v0")
     assert "40 episodes, 40 steps" in output
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     data = minari.load_dataset("clicks-v0")
