@@ -16,6 +16,7 @@ from agents.loading import load_agent
 from agents.provenance import provenance
 from agents.rollout import Moment, rollout
 from envs.arguments import check_arguments
+from experiments import statistics
 from experiments.options import (
     AsJson,
     EnvKwargs,

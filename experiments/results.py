@@ -164,9 +164,10 @@ def aggregate(
     """Interquartile mean with its 95 % interval, mean and success rate over all episodes.
 
     Returns:
-        ``iqm``, ``low``, ``high`` (equal where all are alike), ``mean`` in ``unit``; ``success_rate``, ``None`` where the
-        environment knows no success; and ``normalised_iqm`` (0 random, 1 reference) for ids with
-        reference scores, unless arguments or options other than the split change the task.
+        ``iqm``, ``low``, ``high`` (equal where all are alike), ``mean`` in ``unit``;
+        ``success_rate``, ``None`` where the environment knows no success; and ``normalised_iqm``
+        (0 random, 1 reference) for ids with reference scores, unless arguments or options other
+        than the split change the task.
 
     Raises:
         InputError: A score is not finite.
