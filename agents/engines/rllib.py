@@ -172,6 +172,7 @@ def load(run: Run, env: gym.Env[Any, Any], deterministic: bool = True) -> Agent:
     Raises:
         InputError: The run has no readable checkpoint.
     """
+    quiet()  # Ray warns of a constructor that it calls itself
     if is_team(run.config["env_id"]):
         _, team = run.read_best(lambda path: _team(path, run, deterministic))
         return team
