@@ -40,7 +40,7 @@ from experiments.verbs import paths
 from hardware_sim.naming import resolve
 
 PAGES = Path(__file__).parent / "site"
-GUIDES = ("agent.md", "environment.md", "evaluation.md", "cluster.md")
+GUIDES = ("agent.md", "examples.md", "environment.md", "evaluation.md", "cluster.md")
 """Guides, in their order."""
 
 HISTORY = ("versions.md", "migration.md")

@@ -163,6 +163,7 @@ def load(run: Run, env: gym.Env[Any, Any], deterministic: bool = True) -> Agent:
     Raises:
         InputError: The run has no readable checkpoint, or it was trained for other spaces.
     """
+    quiet()  # Ray warns of a constructor that it calls itself
     _, content = run.read_best(checkpoint.read)
     if hasattr(env, "possible_agents"):
         return _team(content, env, deterministic)

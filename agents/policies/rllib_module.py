@@ -35,6 +35,8 @@ from envs.weights import load_weights
 from hardware_sim.errors import InputError
 
 MASK = "action_mask"
+DEFAULTS: dict[str, Any] = {"extractor": None, "features_dim": 128, "hidden": [64]}
+"""Settings of a module that its ``model_config`` does not name."""
 Q_VALUES, NEXT_Q_VALUES, TARGET_Q_VALUES = "qf_preds", "qf_next_preds", "qf_target_next_preds"
 """RLlib's names of what its DQN loss reads."""
 
@@ -61,14 +63,14 @@ def _head(inputs: int, hidden: list[int], outputs: int) -> nn.Sequential:
 class MaskedActorCritic(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI, TargetNetworkAPI):
     """Policy and value heads on one shared extractor, for PPO, APPO, IMPALA, BC and MARWIL.
 
-    ``model_config`` keys: ``extractor`` ("module:class" or None for the flat one),
-    ``features_dim`` (int) and ``hidden`` (widths of each head). Actions are Discrete,
-    MultiDiscrete (its masks lie one after the other in ``action_mask``) or 1-D Box.
+    ``model_config`` keys, by default those of :data:`DEFAULTS`: ``extractor`` ("module:class" or
+    None for the flat one), ``features_dim`` (int) and ``hidden`` (widths of each head). Actions are
+    Discrete, MultiDiscrete (its masks lie one after the other in ``action_mask``) or 1-D Box.
     """
 
     def setup(self) -> None:
         """Builds the networks; called once by RLlib."""
-        space, settings = self.action_space, self.model_config
+        space, settings = self.action_space, {**DEFAULTS, **(self.model_config or {})}
         if isinstance(space, gym.spaces.Discrete):
             outputs, self.action_dist_cls = int(space.n), TorchCategorical
         elif isinstance(space, gym.spaces.MultiDiscrete):
@@ -188,7 +190,7 @@ class MaskedQ(TorchRLModule, InferenceOnlyAPI, QNetAPI, TargetNetworkAPI):
 
     def setup(self) -> None:
         """Builds the networks; called once by RLlib."""
-        settings = self.model_config
+        settings = {**DEFAULTS, **self.model_config}
         if not isinstance(self.action_space, gym.spaces.Discrete):
             raise InputError(f"dqn acts in Discrete spaces, not {self.action_space}")
         self.epsilon = Scheduler(

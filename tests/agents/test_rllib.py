@@ -1,6 +1,7 @@
 """The RLlib engine, with a real Ray session on this machine."""
 
 import io
+import logging
 import os
 import pickle
 import subprocess
@@ -18,6 +19,8 @@ import pytest
 import ray
 import torch
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.rllib.algorithms.ppo import PPOConfig
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -31,6 +34,7 @@ from agents.engines.base import Progress, TrainConfig  # noqa: E402
 from agents.engines.rllib_config import build  # noqa: E402
 from agents.engines.rllib_session import session  # noqa: E402
 from agents.engines.teams import make_team  # noqa: E402
+from agents.policies.rllib_module import MaskedActorCritic  # noqa: E402
 from agents.rollout import rollout  # noqa: E402
 from agents.runs import Run  # noqa: E402
 from envs.softmax.batch import ILLEGAL_REWARD  # noqa: E402
@@ -448,3 +452,33 @@ def test_parquet_of_pickled_objects_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="columns of another library's types, obs"):
         rllib.train(config, Run(tmp_path / "run"), lambda _: None)
     assert not marker.exists()
+
+
+@pytest.mark.peers
+def test_the_masked_module_needs_no_settings_where_rllib_has_no_network() -> None:
+    plain = (
+        PPOConfig()
+        .environment("envs:AdaptiveSoftmax-v0")
+        .env_runners(num_env_runners=0, num_envs_per_env_runner=4)
+        .learners(num_learners=0)
+        .training(train_batch_size_per_learner=64, minibatch_size=32, num_epochs=1)
+        .debugging(log_level="ERROR")
+    )
+    with pytest.raises(ValueError, match="No default encoder config"):
+        plain.copy(copy_frozen=False).build_algo()
+    masked = plain.rl_module(rl_module_spec=RLModuleSpec(module_class=MaskedActorCritic))
+    algorithm = masked.build_algo()
+    found = algorithm.train()["env_runners"]["episode_return_mean"]
+    algorithm.stop()
+    assert found > ILLEGAL_REWARD / 2
+
+
+def test_loading_a_run_prints_none_of_rays_warnings(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(tmp_path / "run", "ppo", steps=64, checkpoint_every=64)
+    logging.getLogger("ray.rllib").setLevel(logging.WARNING)
+    env = gym.make(CHAIN)
+    rllib.load(Run(tmp_path / "run"), env)
+    env.close()
+    assert [each.message for each in caplog.records if each.name.startswith("ray")] == []
