@@ -12,10 +12,11 @@ import numpy as np
 import typer
 from rich.table import Table
 
+from agents.actions import decode_action, encode_action
 from agents.agent import Agent
 from agents.engines.base import qualified, settings
 from agents.engines.teams import is_team
-from agents.loading import load_agent
+from agents.process import acting
 from agents.rollout import Moment, rollout
 from agents.runs import Run, provenance
 from envs.registration import ENTRIES, normalised, references
@@ -25,7 +26,6 @@ from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
 
 FORMAT = 1
-COMPOSITE = (gym.spaces.Dict, gym.spaces.Tuple)
 
 Episode = dict[str, Any]
 Result = dict[str, Any]
@@ -66,49 +66,6 @@ def make(env_id: str, env_kwargs: dict[str, Any], **more: Any) -> gym.Env[Any, A
         return gym.make(env_id, **env_kwargs, **more)
     except (TypeError, gym.error.Error) as error:
         raise InputError(f"{env_id} cannot be made: {error}") from error
-
-
-def encode_action(space: gym.Space[Any], action: Any) -> Any:
-    """An action as JSON: an integer, a list, or what the space makes of it.
-
-    Raises:
-        InputError: The action does not belong to the space.
-    """
-    try:
-        if isinstance(space, gym.spaces.Discrete):
-            array = np.asarray(action)
-            if array.size != 1 or array.dtype.kind not in "iu":  # int() would round the others
-                raise ValueError
-            action = array.item()
-        elif isinstance(space, gym.spaces.Box):
-            action = np.asarray(action, dtype=space.dtype)
-        encoded = _to_json(space, action)
-        decode_action(space, encoded)
-    except (TypeError, ValueError, LookupError, AttributeError):
-        raise InputError(f"action {action!r} does not belong to {space}") from None
-    return encoded
-
-
-def decode_action(space: gym.Space[Any], encoded: Any) -> Any:
-    """The inverse of :func:`encode_action`.
-
-    Raises:
-        InputError: It encodes no action of the space.
-    """
-    try:
-        action = space.from_jsonable(encoded if isinstance(space, COMPOSITE) else [encoded])[0]
-        # Coming back as it was, for spaces convert what is not theirs (1.7 to 1).
-        if space.contains(action) and _to_json(space, action) == encoded:
-            return action
-    except (TypeError, ValueError, LookupError, AttributeError, OverflowError):
-        pass
-    raise InputError(f"action {encoded!r} does not belong to {space}")
-
-
-def _to_json(space: gym.Space[Any], action: Any) -> Any:
-    """A batch of one as the space makes it; composite spaces have the batch inside."""
-    batch = space.to_jsonable([action])
-    return batch if isinstance(space, COMPOSITE) else batch[0]
 
 
 class Noted:
@@ -200,6 +157,7 @@ def evaluate(
     episodes: int = 1,
     env_kwargs: dict[str, Any] | None = None,
     on_episode: Callable[[Episode], None] | None = None,
+    in_process: bool = False,
 ) -> Result:
     """Plays an agent and scores it.
 
@@ -210,10 +168,14 @@ def evaluate(
         episodes: Episodes of each seed, see :func:`episode_seed`.
         env_kwargs: JSON-serialisable arguments of the environment, over those of its spec.
         on_episode: Called with each episode.
+        in_process: The agent runs in this process, where it could reach the environment, instead
+            of one of its own (:class:`agents.process.AgentProcess`).
 
     Returns:
         The content of a ``result.json``: ``format``, ``env_id``, ``env_spec`` (JSON text, ``None``
-        if the spec has none), ``env_kwargs``, ``agent``, ``versions``, ``git``, ``date``,
+        if the spec has none), ``env_kwargs``, ``agent``, ``kind`` (:mod:`agents.kinds`),
+        ``in_process``, ``evaluations`` (that a planner counted, a mean over the episodes; None
+        for the other kinds), ``versions``, ``git``, ``date``,
         ``episodes``, ``aggregate`` (:func:`aggregate`) and ``digest`` (:func:`digest`).
 
     Raises:
@@ -226,13 +188,15 @@ def evaluate(
     env_id, env_kwargs = qualified(env_id), env_kwargs or {}
     env = make(env_id, env_kwargs)
     try:
-        agent = load_agent(agent_name, env)
-        played = []
-        for seed in seeds:
-            for number in range(episodes):
-                played.append(play(env, agent, seed, number))
-                if on_episode is not None:
-                    on_episode(played[-1])
+        played, spent = [], []
+        with acting(agent_name, env, in_process) as agent:
+            kind = getattr(agent, "kind", "agent")
+            for seed in seeds:
+                for number in range(episodes):
+                    played.append(play(env, agent, seed, number))
+                    spent.append(getattr(agent, "spent", 0))
+                    if on_episode is not None:
+                        on_episode(played[-1])
         spec = spec_json(env)
     finally:
         env.close()
@@ -242,6 +206,9 @@ def evaluate(
         "env_spec": spec,
         "env_kwargs": env_kwargs,
         "agent": agent_name,
+        "kind": kind,
+        "in_process": in_process,
+        "evaluations": float(np.mean(spent)) if kind == "planner" else None,
         **provenance(),
         "episodes": played,
         "aggregate": aggregate(env_id, env_kwargs, played),
@@ -342,6 +309,12 @@ def command(
         Path | None,
         typer.Option("--output", "-o", help="Default: result.json, in the run folder if agent is."),
     ] = None,
+    in_process: Annotated[
+        bool,
+        typer.Option(
+            "--in-process", help="Faster: the agent runs in this process. Not for comparisons."
+        ),
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -349,7 +322,14 @@ def command(
     chosen = parse_seeds(env_id, seeds)
     with bar(quiet) as shown:
         task = shown.add_task(f"{env_id} {agent}", total=len(chosen) * episodes)
-        result = evaluate(env_id, agent, chosen, episodes, on_episode=lambda _: shown.advance(task))
+        result = evaluate(
+            env_id,
+            agent,
+            chosen,
+            episodes,
+            on_episode=lambda _: shown.advance(task),
+            in_process=in_process,
+        )
     if output is not None:
         path = write_json(output, result)
     elif Path(agent).is_dir():
@@ -358,7 +338,7 @@ def command(
     else:
         path = write_json("result.json", result)
     if as_json:
-        head = {name: result[name] for name in ("env_id", "agent", "aggregate", "digest")}
+        head = {name: result[name] for name in ("env_id", "agent", "kind", "aggregate", "digest")}
         print_json({"result": str(path), **head, "episodes": len(result["episodes"])})
         return
     console = printer(silent=quiet)
@@ -369,7 +349,10 @@ def command(
 def summary_table(result: Result) -> Table:
     """The aggregate for people."""
     found = result["aggregate"]
-    table = Table(title=f"{result['agent']} on {result['env_id']}")
+    kind = result["kind"]
+    if result["evaluations"] is not None:
+        kind += f", {result['evaluations']:.6g} evaluations an episode"
+    table = Table(title=f"{result['agent']} ({kind}) on {result['env_id']}")
     headings = ["episodes", f"IQM ({found['unit']})", "95 % interval", "mean"]
     cells = [
         str(len(result["episodes"])),

@@ -9,11 +9,12 @@ import gymnasium as gym
 import numpy as np
 from PIL import Image
 
+from agents.actions import decode_action
 from agents.engines.base import TrainConfig
 from agents.engines.teams import is_team
 from agents.runs import Run
 from envs.registration import references
-from experiments.evaluate import decode_action, has_references, make
+from experiments.evaluate import has_references, make
 from experiments.figures import Line, learning_curves
 from experiments.page import Picture, Section, Table
 from experiments.statistics import Scores, iqm_curve

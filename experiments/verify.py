@@ -9,6 +9,7 @@ import gymnasium as gym
 import typer
 from rich.progress import track
 
+from agents.actions import decode_action
 from agents.engines.base import qualified
 from agents.rollout import rollout
 from experiments.evaluate import (
@@ -16,7 +17,6 @@ from experiments.evaluate import (
     Episode,
     Result,
     aggregate,
-    decode_action,
     digest,
     episode_seed,
     make,
@@ -182,7 +182,7 @@ class Recorded:
     """The agent of a result file: acts out an episode's encoded actions, and no more.
 
     Args:
-        actions: The actions, as :func:`experiments.evaluate.encode_action` gives them.
+        actions: The actions, as :func:`agents.actions.encode_action` gives them.
         space: The environment's action space.
     """
 

@@ -19,6 +19,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from agents.policies.masked import MaskedCategorical
+from agents.view import View
 from hardware_sim.errors import InputError
 from hardware_sim.naming import resolve
 
@@ -162,12 +163,12 @@ class PolicyAgent:
 
     Args:
         policy: The policy, trained for the environment's spaces.
-        env: Asked for its legal actions where the observation has no mask.
+        env: It, or a view of it; asked for legal actions where the observation has no mask.
         deterministic: The most probable legal action; otherwise a sample.
     """
 
     def __init__(
-        self, policy: BasePolicy, env: gym.Env[Any, Any], deterministic: bool = True
+        self, policy: BasePolicy, env: gym.Env[Any, Any] | View, deterministic: bool = True
     ) -> None:
         self.policy = policy
         self.deterministic = deterministic
