@@ -5,6 +5,8 @@ from typing import Any, Protocol, runtime_checkable
 import gymnasium as gym
 import numpy as np
 
+from agents.view import View
+
 
 @runtime_checkable
 class Agent(Protocol):
@@ -18,10 +20,14 @@ class Agent(Protocol):
 
 
 class RandomAgent:
-    """Uniform over the legal actions."""
+    """Uniform over the legal actions.
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
-        self.space = env.action_space
+    Args:
+        view: Of the environment.
+    """
+
+    def __init__(self, view: View) -> None:
+        self.space = view.action_space
 
     def reset(self, seed: int) -> None:
         """Seeds the choice of actions."""

@@ -16,6 +16,12 @@ BASELINES: dict[str, dict[str, str]] = {
 """Agents that need no training, by domain and name: heuristics, search and shipped policies."""
 
 
+KINDS: dict[str, dict[str, str]] = {
+    domain: getattr(import_module(room("agents", domain)), "KINDS", {}) for domain in ALL_DOMAINS
+}
+"""Baselines that are planners or oracles, by domain and name; the others are agents."""
+
+
 def shown(domain: str) -> str:
     """The agent of a domain that the documentation's pictures show; random by default."""
     name: str = getattr(import_module(room("agents", domain)), "SHOWN", "random")

@@ -100,6 +100,26 @@ class Core(Protocol):
             which the entries of other rows are not read.
         """
 
+    def problem_of(self, row: int) -> Any:
+        """The problem of a row's episode as data that can be pickled, without its answer.
+
+        For planners; a core that declares none inherits this.
+
+        Raises:
+            InputError: None is declared.
+        """
+        raise InputError(f"{type(self).__name__} declares no problem to planners")
+
+    def answer_of(self, row: int) -> Any:
+        """The answer of a row's episode as data that can be pickled, for oracles.
+
+        A core that knows none inherits this.
+
+        Raises:
+            InputError: None is known.
+        """
+        raise InputError(f"{type(self).__name__} has no answer for oracles")
+
     def close(self) -> None:
         """Ends processes and closes files; a core that has none inherits this."""
         return
@@ -177,6 +197,22 @@ class RowEnv(gym.Env[Observation, Any], Generic[AnyCore]):
     def action_masks(self) -> NDArray[np.bool_]:
         """The actions that are legal now, flat, bool ``(A,)``."""
         return np.asarray(self.core.mask()[0])
+
+    def problem(self) -> Any:
+        """The present problem as data, without its answer; what planners receive.
+
+        Raises:
+            InputError: The environment declares none.
+        """
+        return self.core.problem_of(0)
+
+    def answer(self) -> Any:
+        """The answer to the present problem; what oracles receive.
+
+        Raises:
+            InputError: The environment knows none.
+        """
+        return self.core.answer_of(0)
 
     def render(self) -> Any:
         """The present state: uint8 ``(height, width, 3)``, or text with ``"ansi"``."""

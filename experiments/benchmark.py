@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from rich.table import Table
 
 from agents.engines.base import qualified
-from agents.loading import load_agent
+from agents.process import AgentProcess
 from envs.registration import ENTRIES, normalised
 from experiments import statistics
 from experiments.evaluate import evaluate, make
@@ -117,14 +118,16 @@ class Benchmark:
         self._check_agents()
 
     def _check_agents(self) -> None:
-        """Loads every agent once, so that a wrong name costs no hour of play."""
-        for env_id in self.ids:
-            env = make(env_id, {})
-            try:
-                for agent in self.agents:
-                    load_agent(agent, env)
-            finally:
-                env.close()
+        """Makes every agent once, in one other process, so that a wrong name costs no hour."""
+        process: AgentProcess | None = None
+        with ExitStack() as stack:
+            for env_id in self.ids:
+                with closing(make(env_id, {})) as env:
+                    for agent in self.agents:
+                        if process is None:
+                            process = stack.enter_context(closing(AgentProcess(agent, env)))
+                        else:
+                            process.load(agent, env)
 
     def _path(self, agent: str, env_id: str) -> Path:
         return self.folder / "results" / file_name(agent, env_id)
@@ -167,7 +170,8 @@ class Benchmark:
         """The content of ``summary.json``.
 
         Returns:
-            ``suite``, ``seeds`` of each id and ``agents``, which gives each agent its
+            ``suite``, ``seeds`` of each id and ``agents``, which gives each agent its ``kind``
+            (:mod:`agents.kinds`; ``"mixed"`` if it is not the same on all ids), its
             ``normalised`` ``iqm``, ``low`` and ``high`` over all ids (``None`` unless each id has
             reference scores) and its ``environments``' aggregates.
         """
@@ -176,6 +180,7 @@ class Benchmark:
             "seeds": {env_id: seeds.to_json() for env_id, seeds in self.seeds.items()},
             "agents": {
                 agent: {
+                    "kind": self._kind(agent),
                     "normalised": self._normalised(agent),
                     "environments": {
                         env_id: self.done[agent, env_id]["aggregate"] for env_id in self.ids
@@ -184,6 +189,10 @@ class Benchmark:
                 for agent in self.agents
             },
         }
+
+    def _kind(self, agent: str) -> str:
+        kinds = {str(self.done[agent, env_id]["kind"]) for env_id in self.ids}
+        return kinds.pop() if len(kinds) == 1 else "mixed"
 
     def _normalised(self, agent: str) -> dict[str, float] | None:
         if not all(has_references(env_id) for env_id in self.ids):
@@ -243,23 +252,28 @@ def command(
 
 
 def summary_table(summary: dict[str, Any]) -> Table:
-    """The agents, best first; without a common scale, a row for each environment."""
+    """The agents, best first and oracles apart; without a common scale, a row an environment."""
     agents: dict[str, Any] = summary["agents"]
     table = Table(title=f"Benchmark {summary['suite']}")
     if all(found["normalised"] for found in agents.values()):
-        for heading in ("agent", "normalised IQM", "95 % interval"):
-            table.add_column(heading, justify="left" if heading == "agent" else "right")
-        for agent, found in sorted(agents.items(), key=lambda a: -a[1]["normalised"]["iqm"]):
+        for heading in ("agent", "kind", "normalised IQM", "95 % interval"):
+            table.add_column(heading, justify="left" if heading in ("agent", "kind") else "right")
+        ranked = sorted(agents.items(), key=lambda a: -a[1]["normalised"]["iqm"])
+        for agent, found in sorted(ranked, key=_is_oracle):
             scale = found["normalised"]
             interval = statistics.between(scale["low"], scale["high"], ".3f") or ALIKE
-            table.add_row(agent, f"{scale['iqm']:.3f}", interval)
+            table.add_row(agent, found["kind"], f"{scale['iqm']:.3f}", interval)
         return table
-    for heading in ("environment", "agent", "IQM", "95 % interval"):
-        table.add_column(
-            heading, justify="left" if heading in ("environment", "agent") else "right"
-        )
-    for agent, found in agents.items():
+    for heading in ("environment", "agent", "IQM", "95 % interval", "kind"):
+        left = heading in ("environment", "agent", "kind")
+        table.add_column(heading, justify="left" if left else "right")
+    for agent, found in sorted(agents.items(), key=_is_oracle):
         for env_id, scale in found["environments"].items():
             interval = statistics.between(scale["low"], scale["high"], ".6g") or ALIKE
-            table.add_row(env_id, agent, f"{scale['iqm']:.6g} {scale['unit']}", interval)
+            score = f"{scale['iqm']:.6g} {scale['unit']}"
+            table.add_row(env_id, agent, score, interval, found["kind"])
     return table
+
+
+def _is_oracle(row: tuple[str, dict[str, Any]]) -> bool:
+    return bool(row[1]["kind"] == "oracle")

@@ -9,10 +9,11 @@ import numpy as np
 import typer
 from rich.table import Table
 
+from agents.actions import decode_action, encode_action
 from agents.agent import Agent
 from agents.engines.base import qualified
 from agents.engines.teams import is_team
-from agents.loading import load_agent
+from agents.process import acting
 from agents.provenance import provenance
 from agents.rollout import Moment, rollout
 from envs.arguments import check_arguments
@@ -39,8 +40,6 @@ from experiments.seeds import Seeds, agent_seed, drawn, episode_seed, parse
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
 
-COMPOSITE = (gym.spaces.Dict, gym.spaces.Tuple)
-
 
 def make(env_id: str, env_kwargs: dict[str, Any], **more: Any) -> gym.Env[Any, Any]:
     """The environment of an id that :func:`agents.engines.base.qualified` has returned.
@@ -55,49 +54,6 @@ def make(env_id: str, env_kwargs: dict[str, Any], **more: Any) -> gym.Env[Any, A
         return gym.make(env_id, **env_kwargs, **more)
     except (TypeError, gym.error.Error) as error:
         raise InputError(f"{env_id} cannot be made: {error}") from error
-
-
-def encode_action(space: gym.Space[Any], action: Any) -> Any:
-    """An action as JSON: an integer, a list, or what the space makes of it.
-
-    Raises:
-        InputError: The action does not belong to the space.
-    """
-    try:
-        if isinstance(space, gym.spaces.Discrete):
-            array = np.asarray(action)
-            if array.size != 1 or array.dtype.kind not in "iu":  # int() would round the others
-                raise ValueError
-            action = array.item()
-        elif isinstance(space, gym.spaces.Box):
-            action = np.asarray(action, dtype=space.dtype)
-        encoded = _to_json(space, action)
-        decode_action(space, encoded)
-    except (TypeError, ValueError, LookupError, AttributeError):
-        raise InputError(f"action {action!r} does not belong to {space}") from None
-    return encoded
-
-
-def decode_action(space: gym.Space[Any], encoded: Any) -> Any:
-    """The inverse of :func:`encode_action`.
-
-    Raises:
-        InputError: It encodes no action of the space.
-    """
-    try:
-        action = space.from_jsonable(encoded if isinstance(space, COMPOSITE) else [encoded])[0]
-        # Coming back as it was, for spaces convert what is not theirs (1.7 to 1).
-        if space.contains(action) and _to_json(space, action) == encoded:
-            return action
-    except (TypeError, ValueError, LookupError, AttributeError, OverflowError):
-        pass
-    raise InputError(f"action {encoded!r} does not belong to {space}")
-
-
-def _to_json(space: gym.Space[Any], action: Any) -> Any:
-    """A batch of one as the space makes it; composite spaces have the batch inside."""
-    batch = space.to_jsonable([action])
-    return batch if isinstance(space, COMPOSITE) else batch[0]
 
 
 class Noted:
@@ -191,6 +147,7 @@ def evaluate(
     seeds: Seeds,
     env_kwargs: dict[str, Any] | None = None,
     on_episode: Callable[[Episode], None] | None = None,
+    in_process: bool = False,
 ) -> Result:
     """Plays an agent and scores it.
 
@@ -200,12 +157,15 @@ def evaluate(
         seeds: The episodes, see :mod:`experiments.seeds`.
         env_kwargs: JSON-serialisable arguments of the environment, over those of its spec.
         on_episode: Called with each episode.
+        in_process: The agent runs in this process, where it could reach the environment, instead
+            of one of its own (:class:`agents.process.AgentProcess`).
 
     Returns:
         The content of a ``result.json``: ``format``, ``env_id``, ``env_spec`` (JSON text, ``None``
-        if the spec has none), ``env_kwargs``, ``seeds``, ``agent``, ``versions``, ``git``,
-        ``date``, ``episodes``, ``aggregate`` (:func:`experiments.results.aggregate`) and
-        ``digest`` (:func:`experiments.results.digest`).
+        if the spec has none), ``env_kwargs``, ``seeds``, ``agent``, ``kind`` (:mod:`agents.kinds`),
+        ``in_process``, ``evaluations`` (that a planner counted, a mean over the episodes; ``None``
+        for the other kinds), ``versions``, ``git``, ``date``, ``episodes``, ``aggregate``
+        (:func:`experiments.results.aggregate`) and ``digest`` (:func:`experiments.results.digest`).
 
     Raises:
         InputError: Id, agent or arguments are not as above, or an action is illegal.
@@ -213,12 +173,14 @@ def evaluate(
     env_id, env_kwargs = qualified(env_id), env_kwargs or {}
     env = make(env_id, env_kwargs)
     try:
-        agent = load_agent(agent_name, env)
-        played = []
-        for seed, number in seeds:
-            played.append(play(env, agent, seed, number, options=seeds.options))
-            if on_episode is not None:
-                on_episode(played[-1])
+        played, spent = [], []
+        with acting(agent_name, env, in_process) as agent:
+            kind = getattr(agent, "kind", "agent")
+            for seed, number in seeds:
+                played.append(play(env, agent, seed, number, options=seeds.options))
+                spent.append(getattr(agent, "spent", 0))
+                if on_episode is not None:
+                    on_episode(played[-1])
         spec = spec_json(env)
     finally:
         env.close()
@@ -229,6 +191,9 @@ def evaluate(
         "env_kwargs": env_kwargs,
         "seeds": seeds.to_json(),
         "agent": agent_name,
+        "kind": kind,
+        "in_process": in_process,
+        "evaluations": float(np.mean(spent)) if kind == "planner" else None,
         **provenance(),
         "episodes": played,
     }
@@ -267,6 +232,12 @@ def command(
         Path | None, output("Default: result.json, in the run folder if agent is one.")
     ] = None,
     force: Force = False,
+    in_process: Annotated[
+        bool,
+        typer.Option(
+            "--in-process", help="Faster: the agent runs in this process. Not for comparisons."
+        ),
+    ] = False,
     trust: Trust = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -285,11 +256,17 @@ def command(
     with bar(quiet) as shown:
         task = shown.add_task(f"{env_id} {agent}", total=len(chosen))
         result = evaluate(
-            env_id, agent, chosen, pairs(env or []), on_episode=lambda _: shown.advance(task)
+            env_id,
+            agent,
+            chosen,
+            pairs(env or []),
+            on_episode=lambda _: shown.advance(task),
+            in_process=in_process,
         )
     deliver(path, lambda place: write_json(place, result))
     if as_json:
-        head = {name: result[name] for name in ("env_id", "agent", "seeds", "aggregate", "digest")}
+        shown_fields = ("env_id", "agent", "kind", "seeds", "aggregate", "digest")
+        head = {name: result[name] for name in shown_fields}
         print_json({"result": str(path), **head, "episodes": len(result["episodes"])})
         return
     console = printer(silent=quiet)
@@ -300,7 +277,10 @@ def command(
 def summary_table(result: Result) -> Table:
     """The aggregate for people."""
     found = result["aggregate"]
-    title = f"{result['agent']} on {result['env_id']}: {standing(result)[0]}"
+    kind = result["kind"]
+    if result["evaluations"] is not None:
+        kind += f", {result['evaluations']:.6g} evaluations an episode"
+    title = f"{result['agent']} ({kind}) on {result['env_id']}: {standing(result)[0]}"
     table = Table(title=title)
     headings = ["episodes", f"IQM ({found['unit']})", "95 % interval", "mean"]
     cells = [

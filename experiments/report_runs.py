@@ -9,10 +9,11 @@ import gymnasium as gym
 import numpy as np
 from PIL import Image
 
+from agents.actions import decode_action
 from agents.engines.base import TrainConfig, qualified_in_file
 from agents.runs import Run
 from envs.registration import references
-from experiments.evaluate import decode_action, make
+from experiments.evaluate import make
 from experiments.figures import Line, learning_curves
 from experiments.page import Picture, Section, Table
 from experiments.results import has_references

@@ -38,7 +38,12 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "aggregate": (dict,),
     "digest": (str,),
 }
-NEW_FIELDS: dict[str, tuple[type, ...]] = {"seeds": (dict,)}
+NEW_FIELDS: dict[str, tuple[type, ...]] = {
+    "seeds": (dict,),
+    "kind": (str,),
+    "in_process": (bool,),
+    "evaluations": (*NUMBER, type(None)),
+}
 """Fields of :data:`FORMAT` that :data:`LEGACY` has not."""
 
 EPISODE_FIELDS: dict[str, tuple[type, ...]] = {
@@ -50,7 +55,7 @@ EPISODE_FIELDS: dict[str, tuple[type, ...]] = {
     "length": (int,),
     "actions": (list,),
 }
-CLAIMS = ("agent", "versions", "git", "date")
+CLAIMS = ("agent", "kind", "in_process", "evaluations", "versions", "git", "date")
 """Fields that a replay cannot check."""
 
 
@@ -136,6 +141,8 @@ def standing(result: Result) -> tuple[str, bool]:
     each = "" if asked.episodes == 1 else f", {asked.episodes} episodes each"
     if result["env_kwargs"]:
         return f"{count} seeds{each} of a task of its own, not comparable", False
+    if result["in_process"]:
+        return f"{count} seeds{each}, played in the environment's process, not comparable", False
     if asked.commitment is not None:
         return f"{count} seeds{each} drawn by a judge who keeps {asked.commitment[:12]}", False
     try:

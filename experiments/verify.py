@@ -11,9 +11,10 @@ import typer
 from rich.progress import track
 from rich.table import Table
 
+from agents.actions import decode_action
 from agents.engines.base import qualified_in_file
 from agents.rollout import rollout
-from experiments.evaluate import decode_action, make, spec_json, summary
+from experiments.evaluate import make, spec_json, summary
 from experiments.options import AsJson, Quiet, Trust, aside, print_json, printer
 from experiments.results import (
     CLAIMS,
@@ -130,7 +131,7 @@ class Recorded:
     """The agent of a result file: acts out an episode's encoded actions, and no more.
 
     Args:
-        actions: The actions, as :func:`experiments.evaluate.encode_action` gives them.
+        actions: The actions, as :func:`agents.actions.encode_action` gives them.
         space: The environment's action space.
     """
 
@@ -244,7 +245,9 @@ def _drawn(path: str | Path, result: Result, secret: str) -> tuple[str, bool]:
     if asked != expected:
         raise InputError(f"{path}: its seeds and options are not those that the secret gives")
     count = len(asked.seeds)
-    return f"{count} of {count} seeds drawn from the judge's secret", not result["env_kwargs"]
+    return f"{count} of {count} seeds drawn from the judge's secret", not (
+        result["env_kwargs"] or result["in_process"]
+    )
 
 
 def _spec(stored: str | None, present: str | None) -> list[str]:

@@ -3,84 +3,125 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.compact.env import CompactFeatureEnv
-from hardware_sim.errors import InputError
+from agents import kinds
+from agents.kinds import Planner
+from agents.view import View, require_parts
+from envs.compact.task import CompactTask
 
 Choices = NDArray[np.int64]
+PARTS = {"layers", "choices", "context"}
+DOING = "makes feature maps compact"
 
 
-class PlannedChoices(ABC):
-    """Decides every layer by a plan made at the episode's first step.
+class Judge:
+    """Scores of choices by the table, and how many were asked for.
 
     Args:
-        env: A compact-feature environment.
+        task: Figures and setting.
+    """
+
+    def __init__(self, task: CompactTask) -> None:
+        self.task = task
+        self.evaluations = 0
+
+    def __call__(self, choices: Choices) -> float:
+        """The score of a choice of each layer; minus infinity beyond the budget."""
+        self.evaluations += 1
+        return self.task.score(choices)
+
+
+class PlannedChoices(Planner, ABC):
+    """Decides every layer by a plan made once an episode.
+
+    Args:
+        view: Of a compact-feature environment.
 
     Raises:
         InputError: The environment is of another domain.
     """
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
-        if not isinstance(env.unwrapped, CompactFeatureEnv):
-            raise InputError(f"{type(self).__name__} makes feature maps compact; got {env}")
-        self.core = env.unwrapped.core
+    def __init__(self, view: View) -> None:
+        require_parts(view, PARTS, f"{type(self).__name__} {DOING}")
         self._waiting: list[int] = []
 
     def reset(self, seed: int) -> None:
         """Forgets the plan of the last episode."""
-        self._waiting = []
+        self.spent = 0
+
+    def know(self, task: CompactTask) -> None:
+        """Plans for a setting."""
+        judge = Judge(task)
+        self._waiting = self.plan(judge).tolist()
+        self.spent = judge.evaluations
 
     def act(self, observation: Any, info: dict[str, Any]) -> int:
         """The planned choice of the present layer."""
-        if not self._waiting:
-            self._waiting = self.plan(self.core.scores(0)).tolist()
         return self._waiting.pop(0)
 
     @abstractmethod
-    def plan(self, scores: NDArray[np.float64]) -> Choices:
-        """The choice of each layer ``(L,)``, from the score of every combination ``(C,) * L``."""
+    def plan(self, judge: Judge) -> Choices:
+        """The choice of each layer ``(L,)``."""
 
 
 class Uniform(PlannedChoices):
     """The same share of every map, the best one within the budget."""
 
-    def plan(self, scores: NDArray[np.float64]) -> Choices:
-        """The best entry of the diagonal."""
-        along = [scores[(c,) * scores.ndim] for c in range(scores.shape[0])]
-        return np.full(scores.ndim, int(np.argmax(along)))
+    def plan(self, judge: Judge) -> Choices:
+        """The best of those that are the same for every layer."""
+        layers, choices = judge.task.share.ndim, judge.task.share.shape[0]
+        same = [np.full(layers, choice) for choice in range(choices)]
+        return max(same, key=judge)
 
 
 class Greedy(PlannedChoices):
     """One cut at a time, each the one that gains most, until none gains within the budget."""
 
-    def plan(self, scores: NDArray[np.float64]) -> Choices:
+    def plan(self, judge: Judge) -> Choices:
         """Goes on beyond the budget whatever it costs, the parameters' greatest saver first."""
-        present = np.zeros(scores.ndim, np.int64)
-        share = self.core.share
+        share = judge.task.share
+        present = np.zeros(share.ndim, np.int64)
+        here = judge(present)
         while True:
             cuts = [
                 present + step
-                for step in np.eye(scores.ndim, dtype=np.int64)
-                if (present + step).max() < scores.shape[0]
+                for step in np.eye(share.ndim, dtype=np.int64)
+                if (present + step).max() < share.shape[0]
             ]
-            here = scores[tuple(present)]
             if not cuts:
                 return present
-            if np.isinf(here) and all(np.isinf(scores[tuple(cut)]) for cut in cuts):
-                present = min(cuts, key=lambda cut: float(share[tuple(cut)]))
-                continue
-            best = max(cuts, key=lambda cut: float(scores[tuple(cut)]))
-            if scores[tuple(best)] <= here:
+            scores = [judge(cut) for cut in cuts]
+            best = int(np.argmax(scores))
+            if np.isinf(here) and np.isinf(scores).all():
+                best = int(np.argmin([share[tuple(cut)] for cut in cuts]))
+            elif scores[best] <= here:
                 return present
-            present = best
+            present, here = cuts[best], scores[best]
 
 
-class Oracle(PlannedChoices):
-    """The best combination, by enumeration of all."""
+class Oracle(kinds.Oracle):
+    """The best combination, by enumeration of all, which the environment knows.
 
-    def plan(self, scores: NDArray[np.float64]) -> Choices:
-        """The largest entry."""
-        return np.array(np.unravel_index(int(scores.argmax()), scores.shape))
+    Args:
+        view: Of a compact-feature environment.
+
+    Raises:
+        InputError: The environment is of another domain.
+    """
+
+    def __init__(self, view: View) -> None:
+        require_parts(view, PARTS, f"Oracle {DOING}")
+        self._waiting: list[int] = []
+
+    def reset(self, seed: int) -> None:
+        """Draws nothing."""
+
+    def know(self, answer: Choices) -> None:
+        """Receives the best combination."""
+        self._waiting = answer.tolist()
+
+    def act(self, observation: Any, info: dict[str, Any]) -> int:
+        """The best choice of the present layer."""
+        return self._waiting.pop(0)

@@ -10,7 +10,10 @@ BASELINES = {
     "pretrained": "agents.convolution.policy:TuningAgent",
     "oracle": "agents.convolution.search:Oracle",
 }
-"""``"module:class"`` of agents that need no training, by name; constructed with the environment."""
+"""``"module:class"`` of agents that need no training, by name; made from a view."""
+
+KINDS = {"oracle": "oracle"}
+"""Those that are not of the kind agent, see :mod:`agents.kinds`."""
 
 OFFERED = {"model": ("agents.convolution.cost_model:predict",)}
 """Names that arguments of the environment may have, beside those that its entries declare."""

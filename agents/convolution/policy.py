@@ -8,12 +8,13 @@ from agents.engines.sb3_networks import policy_kwargs
 from agents.engines.sb3_policy import MaskedPolicy, PolicyAgent
 from agents.pretrained import pretrained
 from agents.tables import training_settings
+from agents.view import View
 from envs.weights import load_weights
 
 NAME = "convolution-policy"
 
 
-def network(env: gym.Env[Any, Any]) -> MaskedPolicy:
+def network(env: gym.Env[Any, Any] | View) -> MaskedPolicy:
     """Actor and critic of a tuning environment, not trained."""
     described = {
         "extractor": training_settings("ConvTuning-v0")["extractor"],
@@ -29,10 +30,10 @@ class TuningAgent(PolicyAgent):
     """Samples choices of the pretrained policy; a mode would be tried again and again.
 
     Args:
-        env: A tuning environment.
+        view: Of a tuning environment.
     """
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
-        policy = network(env)
+    def __init__(self, view: View) -> None:
+        policy = network(view)
         load_weights(policy, pretrained(NAME))
-        super().__init__(policy, env, deterministic=False)
+        super().__init__(policy, view, deterministic=False)

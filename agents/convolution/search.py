@@ -1,7 +1,7 @@
 """Search for the fastest variant of a convolution, as agents: one measurement a step.
 
 Each search is a generator of choices that is sent the log speed-up of each; it knows what the
-environment shows, and nothing of the table behind it, except for the oracle.
+environment shows, and nothing of the table behind it. The oracle receives the values in it.
 """
 
 import math
@@ -9,12 +9,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.convolution.batch import FAILED
-from envs.convolution.env import ConvTuningEnv
+from agents import kinds
+from agents.view import View, require_parts
+from envs.convolution.batch import FAILED, machine_of
 from hardware_sim.errors import InputError
 from hardware_sim.kernels import roofline, space
 from hardware_sim.kernels.layers import find
@@ -29,28 +29,33 @@ class SearchAgent(ABC):
     """Plays the choices of a search, and random ones when it has no more.
 
     Args:
-        env: A tuning environment.
+        view: Of a tuning environment.
+
+    Attributes:
+        machine: The machine that is tuned for.
+        left: Share of the budget of measurements that is left.
 
     Raises:
         InputError: The environment is of another domain.
     """
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
-        if not isinstance(env.unwrapped, ConvTuningEnv):
-            raise InputError(f"{type(self).__name__} tunes convolutions; got {env}")
-        self.env = env.unwrapped
-        self.machine = self.env.core.machine
+    def __init__(self, view: View) -> None:
+        require_parts(view, {"methods", "history"}, f"{type(self).__name__} tunes convolutions")
+        arguments = view.spec.kwargs if view.spec else {}
+        self.machine = machine_of(arguments.get("backend", "replay"))
         self.reset(0)
 
     def reset(self, seed: int) -> None:
         """Forgets the last episode; a search is seeded."""
         self.random = np.random.default_rng(seed)
+        self.left = 1.0
         self._search: Search | None = None
 
     def act(self, observation: Any, info: dict[str, Any]) -> NDArray[np.int64]:
         """The next choice, int64 ``(4,)``."""
         parts = np.split(observation["action_mask"], np.cumsum(space.SIZES)[:-1])
         open_: Open = [np.flatnonzero(part).tolist() for part in parts]
+        self.left = float(observation["progress"][1])
         try:
             if self._search is None:
                 self._search = self.search(open_, str(info["layer"]))
@@ -109,9 +114,9 @@ class Annealing(SearchAgent):
 
     def search(self, open_: Open, layer: str) -> Search:
         """Walks from a random choice."""
-        budget = self.env.core.settings.budget
         present = self.random_choice(open_)
         speed = yield present
+        budget = round(1 / (1 - self.left))  # one measurement is spent
         for temperature in np.geomspace(self.hottest, self.coldest, budget):
             candidate = self._neighbour(present, open_)
             found = yield candidate
@@ -187,15 +192,16 @@ class Roofline(Ranked):
         return roofline.predict(find(layer).problem, self.machine)
 
 
-class Oracle(Ranked):
+class Oracle(Ranked, kinds.Oracle):
     """Knows the table and plays its best variant first: a bound on every search in it."""
+
+    def know(self, answer: NDArray[np.float64]) -> None:
+        """Receives the values of the layer's choices."""
+        self._values = answer
 
     def predict(self, layer: str) -> NDArray[np.float64]:
         """The values in the table of the environment."""
-        core = self.env.core
-        table = core.names.index(layer)
-        value: NDArray[np.float64] = core.speed[table] + core.memory[table]
-        return value
+        return self._values
 
 
 def _with(choice: Choice, knob: int, value: int) -> Choice:

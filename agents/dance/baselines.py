@@ -3,7 +3,6 @@
 from functools import cache
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,16 +12,17 @@ from agents.dance.ngram import KneserNey
 from agents.dance.onsets import chosen
 from agents.dance.sampling import write_rows
 from agents.dance.writers import Alternating, Ngram, Writer
-from envs.dance.env import DanceEnv
+from agents.kinds import Planner
+from agents.view import View, require_parts
+from envs.dance.episodes import Song
 from envs.dance.levels import SHORTEST_GAP_S
-from hardware_sim.errors import InputError
 
 
-class Rules:
+class Rules(Planner):
     """Steps at the likeliest times, as many as the level wants, and lets the feet take turns.
 
     Args:
-        env: A dance environment.
+        view: Of a dance environment.
 
     Raises:
         InputError: The environment is of another domain.
@@ -30,41 +30,37 @@ class Rules:
 
     writer: Writer = Alternating()
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
-        if not isinstance(env.unwrapped, DanceEnv):
-            raise InputError(f"{type(self).__name__} writes dance charts; got {env}")
-        self.core = env.unwrapped.core
+    def __init__(self, view: View) -> None:
+        require_parts(view, {"onset", "beat"}, f"{type(self).__name__} writes dance charts")
         self.random = np.random.default_rng(0)
-        self._plan: NDArray[np.int64] | None = None
+        self._plan: NDArray[np.int64] = np.zeros(0, np.int64)
 
     def reset(self, seed: int) -> None:
-        """Forgets the plan of the last episode."""
+        """Seeds the writer."""
         self.random = np.random.default_rng(seed)
-        self._plan = None
+
+    def know(self, song: Song) -> None:
+        """Plans the chart of a song."""
+        self._plan = self.plan(song)
 
     def act(self, observation: Any, info: dict[str, Any]) -> np.int64:
         """The planned row, or the first legal one where the level forbids it."""
-        if self._plan is None:
-            self._plan = self.plan()
-        row = self._plan[self.core.place[0]]
+        row = self._plan[round(float(observation["progress"][0]) * len(self._plan))]
         mask = observation["action_mask"]
         return np.int64(row if mask[row] else mask.argmax())
 
-    def plan(self) -> NDArray[np.int64]:
-        """The row of every time of the episode, 0 for none, int64 ``(N,)``."""
-        table, episode = self.core.episodes, self.core.episode[0]
-        count = table.length[episode]
-        times, ticks = table.times[episode, :count], table.ticks[episode, :count]
-        level = int(table.level[episode])
-        places = np.arange(count)
-        if self.core.task != "selection":
-            wanted = round(float(table.density[episode] * (times[-1] - times[0])))
-            places = likeliest(table.onset[episode, :count], times, wanted, SHORTEST_GAP_S[level])
-        plan = np.zeros(count, np.int64)
-        if self.core.task == "placement":
+    def plan(self, song: Song) -> NDArray[np.int64]:
+        """The row of every time of the song, 0 for none, int64 ``(N,)``."""
+        places = np.arange(len(song.times))
+        if song.task != "selection":
+            wanted = round(float(song.density * (song.times[-1] - song.times[0])))
+            places = likeliest(song.onset, song.times, wanted, SHORTEST_GAP_S[song.level])
+        plan = np.zeros(len(song.times), np.int64)
+        if song.task == "placement":
             plan[places] = 1
         elif len(places):
-            plan[places] = self.writer(times[places], ticks[places], level, self.random)
+            times, ticks = song.times[places], song.ticks[places]
+            plan[places] = self.writer(times, ticks, song.level, self.random)
         return plan
 
 
@@ -90,14 +86,14 @@ class NgramRules(Rules):
     """Steps at the likeliest times, rows drawn from an n-gram of human charts.
 
     Args:
-        env: A dance environment.
+        view: Of a dance environment.
 
     Raises:
         InputError: The environment is of another domain, or the charts are missing.
     """
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
-        super().__init__(env)
+    def __init__(self, view: View) -> None:
+        super().__init__(view)
         self.writer = fitted_ngram()
 
 

@@ -2,20 +2,18 @@
 
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from agents.policies.masked import MaskedCategorical
 from agents.pretrained import pretrained
+from agents.view import View, require_parts
 from envs.dance.batch import LEAST_CHANCE, LEAST_LOG_PROB
 from envs.dance.chart import bag_of_arrows
-from envs.dance.env import DanceEnv
 from envs.dance.levels import LEGAL, PRESSES
 from envs.dance.row_critic import PHASES, RowNetwork, seen
 from envs.weights import load_weights, shipped
-from hardware_sim.errors import InputError
 
 RECENT = 8
 """Rows before that the learned part sees."""
@@ -104,7 +102,7 @@ class DanceAgent:
     """Draws from the policy.
 
     Args:
-        env: A dance environment.
+        view: Of a dance environment.
         weights: A file of the network's parameters; None for the supervised policy.
         greedy: Take the likeliest action instead of drawing.
 
@@ -112,11 +110,8 @@ class DanceAgent:
         InputError: The environment is of another domain, or there are no such weights.
     """
 
-    def __init__(
-        self, env: gym.Env[Any, Any], weights: str | None = None, greedy: bool = False
-    ) -> None:
-        if not isinstance(env.unwrapped, DanceEnv):
-            raise InputError(f"{type(self).__name__} writes dance charts; got {env}")
+    def __init__(self, view: View, weights: str | None = None, greedy: bool = False) -> None:
+        require_parts(view, {*SEEN, "rows"}, f"{type(self).__name__} writes dance charts")
         self.network, self.greedy = DanceNetwork().eval(), greedy
         if weights is not None:
             load_weights(self.network, weights)
@@ -139,12 +134,12 @@ class DanceAgent:
 class Cloned(DanceAgent):
     """The supervised policy: steps and rows drawn from the critics."""
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
-        super().__init__(env)
+    def __init__(self, view: View) -> None:
+        super().__init__(view)
 
 
 class Pretrained(DanceAgent):
     """The shipped policy, fine-tuned from the supervised one by masked PPO."""
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
-        super().__init__(env, str(pretrained("dance-policy")))
+    def __init__(self, view: View) -> None:
+        super().__init__(view, str(pretrained("dance-policy")))

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from agents.policies.masked import MaskedCategorical
 from agents.tables import find_network
+from agents.view import View
 from hardware_sim.errors import InputError
 
 
@@ -163,12 +164,12 @@ class PolicyAgent:
 
     Args:
         policy: The policy, trained for the environment's spaces.
-        env: Asked for its legal actions where the observation has no mask.
+        env: It, or a view of it; asked for legal actions where the observation has no mask.
         deterministic: The most probable legal action; otherwise a sample.
     """
 
     def __init__(
-        self, policy: BasePolicy, env: gym.Env[Any, Any], deterministic: bool = True
+        self, policy: BasePolicy, env: gym.Env[Any, Any] | View, deterministic: bool = True
     ) -> None:
         self.policy = policy
         self.deterministic = deterministic

@@ -10,7 +10,10 @@ BASELINES = {
     "annealing": "agents.placement.baselines:Annealing",
     "random-search": "agents.placement.baselines:RandomSearch",
 }
-"""``"module:class"`` of agents that need no training, by name; constructed with the environment."""
+"""``"module:class"`` of agents that need no training, by name; made from a view."""
+
+KINDS = dict.fromkeys(BASELINES, "planner")
+"""Those that are not of the kind agent, see :mod:`agents.kinds`."""
 
 SHOWN = "heft"
 """The agent that the documentation's pictures show."""

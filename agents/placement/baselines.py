@@ -1,45 +1,47 @@
-"""Baselines for device placement, as agents: each plans at the first step and then follows it."""
+"""Baselines for device placement: planners, each of which plans once and then follows it."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
-import gymnasium as gym
-
+from agents.kinds import Planner
 from agents.placement import heuristics, search
 from agents.placement.heuristics import Placement
-from envs.placement.env import DevicePlacementEnv
-from hardware_sim.errors import InputError
+from agents.view import View, require_parts
+from envs.placement.group_graph import NODE_FEATURES
+from envs.placement.list_schedule import NODE_FLAGS
 from hardware_sim.problem import PlacementProblem
 
+PRESENT = len(NODE_FEATURES) + NODE_FLAGS.index("to be placed now")
+"""Column of ``observation["nodes"]`` that marks the present group."""
 
-class PlannedAgent(ABC):
+
+class PlannedAgent(Planner, ABC):
     """Places every group by a plan made once an episode.
 
     Args:
-        env: A device placement environment.
+        view: Of a device placement environment.
 
     Raises:
         InputError: The environment is of another domain.
     """
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
-        if not isinstance(env.unwrapped, DevicePlacementEnv):
-            raise InputError(f"{type(self).__name__} places networks on devices; got {env}")
-        self.core = env.unwrapped.core
+    def __init__(self, view: View) -> None:
+        require_parts(view, {"nodes", "devices"}, f"{type(self).__name__} places networks")
         self.seed = 0
         self._placement: Placement | None = None
 
     def reset(self, seed: int) -> None:
         """Forgets the plan of the last episode; a search is seeded."""
-        self.seed = seed
-        self._placement = None
+        self.seed, self.spent = seed, 0
+
+    def know(self, problem: PlacementProblem) -> None:
+        """Plans for graph and cluster."""
+        self._placement = self.plan(problem)
 
     def act(self, observation: Any, info: dict[str, Any]) -> int:
         """The planned device of the present group."""
-        graph = self.core.graphs[self.core.progress.graph[0]]
-        if self._placement is None:
-            self._placement = self.plan(graph.problem)
-        return int(self._placement[self.core.progress.step[0]])
+        assert self._placement is not None
+        return int(self._placement[observation["nodes"][:, PRESENT].argmax()])
 
     @abstractmethod
     def plan(self, problem: PlacementProblem) -> Placement:
@@ -101,6 +103,7 @@ class Annealing(PlannedAgent):
 
     def plan(self, problem: PlacementProblem) -> Placement:
         """The best placement that annealing finds in ``evaluations`` simulations."""
+        self.spent = self.evaluations
         return search.annealing(problem, self.evaluations, self.seed).placement
 
 
@@ -111,4 +114,5 @@ class RandomSearch(PlannedAgent):
 
     def plan(self, problem: PlacementProblem) -> Placement:
         """The best of ``evaluations`` random placements."""
+        self.spent = self.evaluations
         return search.random_search(problem, self.evaluations, self.seed).placement

@@ -8,7 +8,16 @@ BASELINES = {
     "annealing": "agents.softmax.baselines:Annealing",
     "oracle": "agents.softmax.baselines:Oracle",
 }
-"""``"module:class"`` of agents that need no training, by name; constructed with the environment."""
+"""``"module:class"`` of agents that need no training, by name; made from a view."""
+
+KINDS = {
+    "guess": "planner",
+    "coverage": "planner",
+    "random-search": "planner",
+    "annealing": "planner",
+    "oracle": "oracle",
+}
+"""Those that are not of the kind agent, see :mod:`agents.kinds`."""
 
 SHOWN = "oracle"
 """The agent that the documentation's pictures show."""

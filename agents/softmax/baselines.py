@@ -4,15 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from agents import kinds
+from agents.kinds import Planner
+from agents.view import View, require_parts
 from envs.softmax.batch import STOP
-from envs.softmax.env import AdaptiveSoftmaxEnv
-from envs.softmax.plan import DIV_VALUES, MOST_TAILS, SoftmaxProblem, optimum
-from envs.softmax.problems import PLACES
-from hardware_sim.errors import InputError
+from envs.softmax.plan import DIV_VALUES, MOST_TAILS, SoftmaxProblem
+from envs.softmax.problems import PLACES, SoftmaxTask
 
 Cuts = tuple[tuple[int, ...], int]
 """Places of the cuts, rising, and the number of the divisor."""
@@ -50,41 +50,44 @@ class Judge:
         return float(np.log(plan.speed_up)) - self.loss_price * plan.loss
 
 
-class PlannedAgent(ABC):
+class PlannedAgent(Planner, ABC):
     """Cuts by a plan made once an episode.
 
     Args:
-        env: An adaptive softmax environment.
+        view: Of an adaptive softmax environment.
 
     Raises:
         InputError: The environment is of another domain.
     """
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
-        if not isinstance(env.unwrapped, AdaptiveSoftmaxEnv):
-            raise InputError(f"{type(self).__name__} cuts vocabularies; got {env}")
-        self.core = env.unwrapped.core
+    def __init__(self, view: View) -> None:
+        require_parts(view, {"outlook", "costs"}, f"{type(self).__name__} cuts vocabularies")
         self.seed = 0
-        self._actions: Iterator[NDArray[np.int64]] | None = None
+        self._actions = in_turn(((), 0))
 
     def reset(self, seed: int) -> None:
         """Forgets the plan of the last episode; a search is seeded."""
-        self.seed = seed
-        self._actions = None
+        self.seed, self.spent = seed, 0
+
+    def know(self, task: SoftmaxTask) -> None:
+        """Plans for a vocabulary."""
+        judge = Judge(task.problem, task.places, task.loss_price)
+        self._actions = in_turn(self.plan(judge))
+        self.spent = judge.evaluations
 
     def act(self, observation: Any, info: dict[str, Any]) -> NDArray[np.int64]:
         """The next planned cut, or the end."""
-        if self._actions is None:
-            row = self.core.problem[0]
-            tables = self.core.tables
-            judge = Judge(tables.problems[row], tables.places[row], self.core.loss_price)
-            places, divisor = self.plan(judge)
-            self._actions = iter([np.array([place, divisor]) for place in (*places, STOP)])
         return next(self._actions)
 
     @abstractmethod
     def plan(self, judge: Judge) -> Cuts:
         """The cuts of a problem, and the divisor."""
+
+
+def in_turn(cuts: Cuts) -> Iterator[NDArray[np.int64]]:
+    """The actions that make the cuts of a plan, and the one that stops."""
+    places, divisor = cuts
+    return iter([np.array([place, divisor]) for place in (*places, STOP)])
 
 
 class Guess(PlannedAgent):
@@ -114,12 +117,14 @@ class Greedy:
     """The cut that adds most to the return, until none adds anything.
 
     Args:
-        env: An adaptive softmax environment.
+        view: Of an adaptive softmax environment.
+
+    Raises:
+        InputError: The environment is of another domain.
     """
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
-        if not isinstance(env.unwrapped, AdaptiveSoftmaxEnv):
-            raise InputError(f"{type(self).__name__} cuts vocabularies; got {env}")
+    def __init__(self, view: View) -> None:
+        require_parts(view, {"outlook", "costs"}, f"{type(self).__name__} cuts vocabularies")
 
     def reset(self, seed: int) -> None:
         """Nothing is remembered."""
@@ -169,14 +174,30 @@ class Annealing(PlannedAgent):
         return best
 
 
-class Oracle(PlannedAgent):
-    """The exact optimum, by dynamic programming."""
+class Oracle(kinds.Oracle):
+    """The exact optimum, by dynamic programming, which the environment knows.
 
-    def plan(self, judge: Judge) -> Cuts:
-        """See :func:`envs.softmax.plan.optimum`."""
-        plan = optimum(judge.problem, judge.places, loss_price=judge.loss_price)
-        places = np.searchsorted(judge.places, plan.cutoffs)
-        return tuple(places.tolist()), DIV_VALUES.index(int(plan.div_value))
+    Args:
+        view: Of an adaptive softmax environment.
+
+    Raises:
+        InputError: The environment is of another domain.
+    """
+
+    def __init__(self, view: View) -> None:
+        require_parts(view, {"outlook", "costs"}, "Oracle cuts vocabularies")
+        self._actions = in_turn(((), 0))
+
+    def reset(self, seed: int) -> None:
+        """Draws nothing."""
+
+    def know(self, answer: Cuts) -> None:
+        """Receives the optimum."""
+        self._actions = in_turn(answer)
+
+    def act(self, observation: Any, info: dict[str, Any]) -> NDArray[np.int64]:
+        """The next cut of the optimum, or the end."""
+        return next(self._actions)
 
 
 def draw(judge: Judge, rng: np.random.Generator) -> Cuts:

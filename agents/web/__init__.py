@@ -4,7 +4,10 @@ BASELINES = {
     "expert": "agents.web.expert:Expert",
     "pretrained": "agents.web.policy:WebAgent",
 }
-"""``"module:class"`` of agents that need no training, by name; constructed with the environment."""
+"""``"module:class"`` of agents that need no training, by name; made from a view."""
+
+KINDS = {"expert": "oracle"}
+"""Those that are not of the kind agent, see :mod:`agents.kinds`."""
 
 SHOWN = "expert"
 """The agent that the documentation's pictures show."""

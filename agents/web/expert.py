@@ -5,17 +5,17 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from agents.kinds import Oracle
+from agents.view import View
 from agents.web.translation import to_command, to_events
 from envs.web import commands, events
-from envs.web.actions import Action, encode
+from envs.web.actions import ACTIONS, Action, encode
 from envs.web.application import Request
 from envs.web.dates import MONTHS, read_date
-from envs.web.document import Document, Node
-from envs.web.env import WebEnv
-from envs.web.interfaces import EventInterface, TextInterface
-from envs.web.session import Session
+from envs.web.document import Node
+from envs.web.session import Sight
 from envs.web.sites.reward import agreement
-from envs.web.snapshot import Row, Snapshot
+from envs.web.snapshot import Row
 from hardware_sim.errors import InputError
 
 Steps = Action | None
@@ -25,7 +25,7 @@ class AtALossError(InputError):
     """No act of the expert's brings a page nearer to the answer."""
 
 
-class Expert:
+class Expert(Oracle):
     """Fills in what the answer determines, in the order of the page, and sends it.
 
     It looks at the page again before every act, so that it goes on from any state. Its acts are the
@@ -33,66 +33,73 @@ class Expert:
     take several frames.
 
     Args:
-        env: A web environment.
+        view: Of a web environment.
+
+    Raises:
+        InputError: The environment's actions are not those of web environments.
     """
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
-        if not isinstance(env.unwrapped, WebEnv):
+    follows = True
+
+    def __init__(self, view: View) -> None:
+        space = view.action_space
+        self.events = space.nvec.size // 5 if isinstance(space, gym.spaces.MultiDiscrete) else 0
+        self.texts = isinstance(space, gym.spaces.Text)
+        if not (self.texts or self.events or getattr(space, "n", None) == ACTIONS):
             raise InputError("the web expert needs a web environment")
-        self.env = env.unwrapped
         self.waiting: list[events.InputEvent] = []
 
     def reset(self, seed: int) -> None:
         """Forgets what is left of an act; the expert draws nothing."""
         self.waiting = []
 
+    def know(self, answer: Sight) -> None:
+        """Receives the page as it is now, and the human's answer."""
+        self.sight = answer
+
     def act(self, observation: Any, info: dict[str, Any]) -> Any:
         """The next action."""
-        session, interface = self.env.session, self.env.interface
-        if isinstance(interface, EventInterface):
+        if self.events:
             if not self.waiting:
-                self.waiting = to_events(_Plan(session, session.snapshot).action(), session)
-            most = interface.max_events
-            frame, self.waiting = self.waiting[:most], self.waiting[most:]
-            return events.encode(frame, most)
-        if isinstance(interface, TextInterface):
-            return commands.to_text(_command(session))
-        return np.int64(expert_action(session))
+                self.waiting = to_events(_Plan(self.sight).action(), self.sight)
+            frame, self.waiting = self.waiting[: self.events], self.waiting[self.events :]
+            return events.encode(frame, self.events)
+        if self.texts:
+            return commands.to_text(_command(self.sight))
+        return np.int64(expert_action(self.sight))
 
 
-def expert_action(session: Session) -> int:
-    """The number of the act that brings a session nearer to its answer.
+def expert_action(sight: Sight) -> int:
+    """The number of the act that brings a page nearer to its answer.
 
     Raises:
         AtALossError: There is none.
     """
-    return encode(_Plan(session, session.snapshot).action())
+    return encode(_Plan(sight).action())
 
 
-def _command(session: Session) -> commands.Command:
+def _command(sight: Sight) -> commands.Command:
     """The expert's next act as a command; picking up and dropping are one."""
-    action = _Plan(session, session.snapshot).action()
-    target = -1
+    action, target = _Plan(sight).action(), -1
     if action.verb == "grab":
-        target = _Plan(session, session.snapshot._replace(held=action.ref)).action().ref
-    return to_command(action, session, target)
+        held = sight.snapshot._replace(held=action.ref)
+        target = _Plan(sight._replace(snapshot=held)).action().ref
+    return to_command(action, sight, target)
 
 
 class _Plan:
     """One look at a page."""
 
-    def __init__(self, session: Session, snapshot: Snapshot) -> None:
-        document = session.recorder.document
-        assert document is not None
-        self.document: Document = document
-        self.session = session
-        self.snapshot = snapshot
-        self.rows = snapshot.rows
-        self.texts = session.encoder.texts
+    def __init__(self, sight: Sight) -> None:
+        self.document = document = sight.document
+        self.application = sight.application
+        self.snapshot = sight.snapshot
+        self.rows = sight.snapshot.rows
+        self.texts = sight.texts
         self.refs = {index: ref for ref, index in enumerate(document.listed())}
         self.ids = {node.id: index for index, node in enumerate(document.nodes) if node.id}
         self.wanted: dict[str, list[str]] = {}
-        for name, value in session.instance.answer:
+        for name, value in sight.answer:
             self.wanted.setdefault(name, []).append(value)
         self.widget_of = {key: widget for widget in document.widgets for key in _controls(widget)}
 
@@ -201,7 +208,7 @@ class _Plan:
         spare = None
         for field, text in enumerate(self.texts):
             query = (("q", text),)
-            answer = self.session.instance.application.respond(Request("GET", widget["url"], query))
+            answer = self.application.respond(Request("GET", widget["url"], query))
             found = answer.json[: len(widget["items"])]
             equal = [place for place, row in enumerate(found) if row[0] == value]
             close = [place for place, row in enumerate(found) if _same_place(row[0], value)]

@@ -96,7 +96,7 @@ def collect_in_browser(memory: Memory, env: WebEnv, steps: int, seed: int) -> No
 def _expert(session: Session) -> int | None:
     """The expert's action, or None where it is at a loss or the mask rules its action out."""
     try:
-        action = expert_action(session)
+        action = expert_action(session.sight())
     except AtALossError:
         return None
     return action if session.encoder.allows(action) else None

@@ -5,6 +5,7 @@ et al., ICLR 2019), with attention in place of a graph network: elements see eac
 where they stand, and see the instruction's fields through how their texts agree.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from torch.nn import functional
 
 from agents.policies.masked import masked_logits
 from agents.pretrained import pretrained
-from envs.web.actions import ACTIONS, MAX_FIELDS
+from agents.view import View
+from envs.web.actions import ACTIONS, KEY, MAX_FIELDS
 from envs.web.document import MAX_ELEMENTS
 from envs.web.elements import ELEMENT_FEATURES, MATCH_FEATURES, PLACES, VOCABULARY
-from envs.web.snapshot import KEYS, Row, Snapshot
+from envs.web.snapshot import KEYS
 from envs.weights import load_weights
 from hardware_sim.errors import InputError, choose
 
@@ -28,8 +30,12 @@ WORD = 32
 WIDTH = 64
 HEADS = 4
 LAYERS = 3
-Situation = tuple[str, tuple[Row | None, ...], int, int]
-"""A page as it can be seen: path, rows, focus and what is held."""
+Situation = tuple[bytes, ...]
+"""A page as it is observed, but for its pixels."""
+
+PATIENCE = {KEY + KEYS.index(key): 4 for key in ("ArrowUp", "ArrowDown")}
+"""Times that an arrow key may be pressed in one situation: the option that it brings is only
+observed if it agrees with a field."""
 
 SIGHTS = ("dom", "pixels", "both")
 _PLACE = len(ELEMENT_FEATURES) - len(PLACES)
@@ -261,7 +267,7 @@ class WebAgent:
     there, it takes the most probable act.
 
     Args:
-        env: A web environment.
+        view: Of a web environment.
         weights: A safetensors file; the first of the shipped ones if it is missing.
         sees: As of :class:`WebPolicy`; with pixels the environment must have them, too.
         deterministic: Takes the most probable legal action; otherwise samples.
@@ -272,14 +278,14 @@ class WebAgent:
 
     def __init__(
         self,
-        env: gym.Env[Any, Any],
+        view: View,
         weights: str | Path | None = None,
         sees: str = "dom",
         deterministic: bool = True,
     ) -> None:
-        if getattr(env.action_space, "n", None) != ACTIONS:
+        if getattr(view.action_space, "n", None) != ACTIONS:
             raise InputError("the web policy needs an environment with the web actions")
-        seen = env.observation_space
+        seen = view.observation_space
         if sees != "dom" and not (isinstance(seen, gym.spaces.Dict) and "pixels" in seen.spaces):
             raise InputError("a policy that sees pixels needs an environment with pixels=True")
         self.policy = WebPolicy(sees)
@@ -287,8 +293,7 @@ class WebAgent:
         self.policy.eval()
         self.deterministic = deterministic
         self.generator = torch.Generator()
-        self.env = env
-        self.tried: dict[Situation, list[int]] = {}
+        self.tried: dict[Situation, Counter[int]] = {}
 
     def reset(self, seed: int) -> None:
         """Seeds the choice of actions and forgets what was tried."""
@@ -304,15 +309,15 @@ class WebAgent:
         }
         with torch.no_grad():
             logits = masked_logits(self.policy(batch)[0], batch["action_mask"])[0]
-        page: Snapshot = self.env.get_wrapper_attr("snapshot")
-        situation = (page.path, tuple(page.rows), page.focus, page.held)
-        tried = self.tried.setdefault(situation, [])
-        if len(tried) < int(batch["action_mask"].sum()):
-            logits[tried] = torch.finfo(logits.dtype).min
+        situation = tuple(part.tobytes() for key, part in observation.items() if key != "pixels")
+        tried = self.tried.setdefault(situation, Counter())
+        spent = [action for action, times in tried.items() if times >= PATIENCE.get(action, 1)]
+        if len(spent) < int(batch["action_mask"].sum()):
+            logits[spent] = torch.finfo(logits.dtype).min
         if self.deterministic:
             action = int(logits.argmax())
         else:
             chances = torch.softmax(logits, 0)
             action = int(torch.multinomial(chances, 1, generator=self.generator)[0])
-        tried.append(action)
+        tried[action] += 1
         return np.int64(action)

@@ -3,16 +3,16 @@
 from envs.web.actions import Action
 from envs.web.commands import Command
 from envs.web.events import InputEvent, KeyEvent, PointerEvent
-from envs.web.session import Session
+from envs.web.session import Sight
 from envs.web.snapshot import Row
 
 
-def to_command(action: Action, session: Session, target: int) -> Command:
+def to_command(action: Action, sight: Sight, target: int) -> Command:
     """The command that does what an act does.
 
     Args:
         action: An act on an element; no drop, which is part of a drag.
-        session: Whose page it is for.
+        sight: The page.
         target: Where something that is picked up shall go.
     """
     if action.verb == "press":
@@ -21,22 +21,22 @@ def to_command(action: Action, session: Session, target: int) -> Command:
         return Command("drag", action.ref, target)
     if action.verb == "click":
         return Command("click", action.ref)
-    verb = "select" if _row(action, session).tag == "select" else "type"
-    return Command(verb, action.ref, text=session.encoder.texts[action.field])
+    verb = "select" if _row(action, sight).tag == "select" else "type"
+    return Command(verb, action.ref, text=sight.texts[action.field])
 
 
-def to_events(action: Action, session: Session) -> list[InputEvent]:
+def to_events(action: Action, sight: Sight) -> list[InputEvent]:
     """The raw events that do what an act does, as a person would."""
     if action.verb == "press":
         return [KeyEvent(action.key)]
-    row = _row(action, session)
+    row = _row(action, sight)
     place = (row.left + row.width // 2, row.top + row.height // 2)
     down, up = PointerEvent(*place, True), PointerEvent(*place, False)
     if action.verb in ("grab", "drop"):
         return [down if action.verb == "grab" else up]
     if action.verb == "click":
         return [down, up]
-    text = session.encoder.texts[action.field]
+    text = sight.texts[action.field]
     if row.tag == "select":
         return [down, up, *_arrows(row.options.index(text) - row.options.index(row.value))]
     if row.type == "range":
@@ -44,8 +44,8 @@ def to_events(action: Action, session: Session) -> list[InputEvent]:
     return [down, up, KeyEvent("Control+a"), *map(KeyEvent, text or ["Delete"])]
 
 
-def _row(action: Action, session: Session) -> Row:
-    row = session.snapshot.rows[action.ref]
+def _row(action: Action, sight: Sight) -> Row:
+    row = sight.snapshot.rows[action.ref]
     assert row is not None
     return row
 

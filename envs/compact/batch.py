@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from envs.compact.measured import MeasuredJudge
 from envs.compact.table import ReplayTable, load_table
+from envs.compact.task import CompactTask, score
 from envs.rows import Columns, Core, Outcome, whole_actions
 from hardware_sim.errors import InputError, choose
 
@@ -228,19 +229,27 @@ class CompactBatch(Core):
             "kept": self.kept[self.node],
         }
 
-    def scores(self, row: int) -> Values:
-        """The table's score of every choice in a row's setting, ``(C,) * L``.
-
-        Minus infinity where the budget does not allow it.
-        """
+    def problem_of(self, row: int) -> CompactTask:
+        """The table's figures of every choice, and a row's setting."""
         size, price, budget = self.setting[:, row].tolist()
-        return self._scores(size, price, budget).reshape(self.table.lost.shape)
+        shape = self.table.lost.shape
+        return CompactTask(
+            self.log_speedup[size, self.first_leaf :].reshape(shape),
+            self.table.lost,
+            self.share,
+            self.prices[price],
+            self.budgets[budget],
+        )
+
+    def answer_of(self, row: int) -> NDArray[np.int64]:
+        """The best choice of each layer by the table in a row's setting, int64 ``(L,)``."""
+        best = int(self._scores(*self.setting[:, row].tolist()).argmax())
+        return np.array(np.unravel_index(best, self.table.lost.shape))
 
     def _scores(self, size: int, price: int, budget: int) -> Values:
         """The score of every leaf in a setting; minus infinity beyond the budget."""
-        scores = self.log_speedup[size, self.first_leaf :] - self.prices[price] * self.lost
-        within = self.share.ravel() <= self.budgets[budget] + 1e-12
-        return np.where(within, scores, -np.inf)
+        logs, share = self.log_speedup[size, self.first_leaf :], self.share.ravel()
+        return score(logs, self.lost, share, self.prices[price], self.budgets[budget])
 
     def _check(self) -> None:
         """Refuses settings that make no sense."""

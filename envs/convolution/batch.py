@@ -26,6 +26,7 @@ from envs.convolution.features import (
 from envs.rows import Columns, Core, Outcome, whole_actions
 from hardware_sim.errors import InputError, choose
 from hardware_sim.host import this_machine
+from hardware_sim.machine import Machine
 
 BACKENDS = ("replay", "measured", "model")
 SPLITS = ("all", "train", "test", "volumes")
@@ -97,6 +98,11 @@ class State:
     speeds: NDArray[np.float32]
 
 
+def machine_of(backend: str) -> Machine:
+    """The machine that a backend's figures are of: this one, or the table's."""
+    return this_machine() if backend == "measured" else tables.measured_on()
+
+
 class TuningBatch(Core):
     """``B`` layers being tuned.
 
@@ -132,11 +138,10 @@ class TuningBatch(Core):
         self.tables = tables.layers(layers)
         self.split = self._checked_split(split)
         judge = tables.found_model(model)
-        self.machine = tables.measured_on()
+        self.machine = machine_of(backend)
         if backend == "model":
             self.tables = tables.predicted(self.tables, judge, self.machine)
         elif backend == "measured":
-            self.machine = this_machine()
             self.tables = tables.planned(self.tables, self.machine)
         self.names = [table.name for table in self.tables]
         self.shape = self.tables[0].speedup.shape
@@ -231,6 +236,12 @@ class TuningBatch(Core):
             choices=np.zeros((rows, self.settings.budget, len(self.shape)), np.int64),
             speeds=np.zeros((rows, self.settings.budget), np.float32),
         )
+
+    def answer_of(self, row: int) -> NDArray[np.float64]:
+        """The value of every choice for a row's layer, float64 ``SIZES``; NaN where not offered."""
+        table = self.state.table[row]
+        value: NDArray[np.float64] = self.speed[table] + self.memory[table]
+        return value
 
     def begin(self, rows: NDArray[np.bool_], drawn: list[int]) -> dict[str, list[str]]:
         """Starts an episode in the given rows, one layer's number each; names the layers."""

@@ -8,7 +8,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from envs.dance.chart import DIFFICULTIES, PANELS
-from envs.dance.episodes import CONTEXT, OUTLOOK, Episodes, Task
+from envs.dance.episodes import CONTEXT, OUTLOOK, Episodes, Song, Task
 from envs.dance.footwork import LEFT_FOOT, PANEL_BITS, RIGHT_FOOT, STANCES
 from envs.dance.levels import (
     CLOSING,
@@ -310,6 +310,10 @@ class DanceBatch(Core):
     def mask(self) -> NDArray[np.bool_]:
         """Legal actions, bool ``(B, A)``."""
         return self.legal.copy()
+
+    def problem_of(self, row: int) -> Song:
+        """The whole song of a row."""
+        return self.episodes.shown(int(self.episode[row]), self.task)
 
     def written(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]]:
         """A song's chart so far: ticks int64, seconds float64 and codes uint8, ``(N,)`` each."""

@@ -21,6 +21,27 @@ OUTLOOK = 16
 """Times from now on for which the probability of a step is shown."""
 
 
+@dataclass(frozen=True, eq=False)
+class Song:
+    """A song to be choreographed at a level, ``N`` times long, without its human chart.
+
+    Attributes:
+        task: One of :data:`TASKS`.
+        level: 0 to 4.
+        times: float64 ``(N,)``, seconds.
+        ticks: int64 ``(N,)``, 48 a beat.
+        onset: float32 ``(N,)``, probabilities of a step by the onset critic.
+        density: Rows a second that the level wants.
+    """
+
+    task: Task
+    level: int
+    times: NDArray[np.float64]
+    ticks: NDArray[np.int64]
+    onset: NDArray[np.float32]
+    density: float
+
+
 @dataclass(frozen=True)
 class Episodes:
     """``E`` pairs of a song and a level, padded to ``L`` times.
@@ -80,6 +101,18 @@ class Episodes:
         """The song and the level of an episode."""
         level = DIFFICULTIES[int(self.level[number])]
         return {"song": self.name[number], "level": level}
+
+    def shown(self, number: int, task: Task) -> Song:
+        """The whole song of an episode of a task."""
+        count = self.length[number]
+        return Song(
+            task,
+            int(self.level[number]),
+            self.times[number, :count],
+            self.ticks[number, :count],
+            self.onset[number, :count],
+            float(self.density[number]),
+        )
 
     def draw(self, random: np.random.Generator, options: dict[str, Any]) -> int:
         """The number of an episode of a split, and of a song and a level where they are given.

@@ -20,6 +20,7 @@ from envs.loops.features import (
 )
 from envs.loops.nest import ACTIONS, MAX_LOOPS, STOP, Nest
 from envs.loops.problem import MAX_DIMS, OPERATIONS, TENSORS, Problem, draw
+from envs.loops.task import LoopTask
 from envs.rows import Columns, Core, Outcome, whole_actions
 from hardware_sim.errors import InputError, choose
 from hardware_sim.processors import Processor
@@ -217,17 +218,9 @@ class LoopBatch(Core):
             f"roofline {found['roofline']:.1f}\n{self.nest(row)}"
         )
 
-    def seconds(self, nest: Nest) -> float:
-        """The time of any nest by the backend, in seconds; infinite for a failure.
-
-        For agents that search.
-        """
-        if self.clock is not None:
-            return self.clock.seconds(nest)
-        loops, state = np.zeros((MAX_LOOPS, 4), np.int64), np.zeros(4, np.int64)
-        kernel.write(nest, loops, state)
-        problem = nest.problem
-        return float(cost.seconds(loops, state, problem.reduced, problem.strides, self.rates))
+    def problem_of(self, row: int) -> LoopTask:
+        """The kernel of a row, and what it is scheduled for."""
+        return LoopTask(self.problems[row], self.threads, self.processor, self.backend)
 
     def close(self) -> None:
         """Ends the process that measures, if there is one."""

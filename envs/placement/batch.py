@@ -178,6 +178,10 @@ class PlacementBatch(Core):
             "peak_bytes": self.peak_bytes.copy(),
         }
 
+    def problem_of(self, row: int) -> PlacementProblem:
+        """Graph and cluster of a row."""
+        return self.graphs[int(self.progress.graph[row])].problem
+
     def placement(self, row: int) -> NDArray[np.int64]:
         """The device of each group of a row's graph so far; -1 where not placed."""
         return self.progress.device[row, : self.tables.groups[self.progress.graph[row]]].copy()

@@ -8,8 +8,15 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from envs.rows import Columns, Core, Outcome, whole_actions
-from envs.softmax.plan import DIV_VALUES, MOST_TAILS
-from envs.softmax.problems import CURVE_POINTS, PLACES, SPLITS, TABLE_POINTS, tables
+from envs.softmax.plan import DIV_VALUES, MOST_TAILS, optimum
+from envs.softmax.problems import (
+    CURVE_POINTS,
+    PLACES,
+    SPLITS,
+    TABLE_POINTS,
+    SoftmaxTask,
+    tables,
+)
 from hardware_sim.errors import choose
 
 ILLEGAL_REWARD = -5.0
@@ -171,6 +178,18 @@ class SoftmaxBatch(Core):
             "div_value": self.div_values(),
             "speed_up": np.exp(self.time),
         }
+
+    def problem_of(self, row: int) -> SoftmaxTask:
+        """The vocabulary of a row, and where it may be cut."""
+        k, t = self.problem[row], self.tables
+        return SoftmaxTask(t.problems[k], t.places[k], self.loss_price)
+
+    def answer_of(self, row: int) -> tuple[tuple[int, ...], int]:
+        """The best plan of a row: the places of its cuts, and the number of its divisor."""
+        k, t = self.problem[row], self.tables
+        best = optimum(t.problems[k], t.places[k], loss_price=self.loss_price)
+        cuts = np.searchsorted(t.places[k], best.cutoffs)
+        return tuple(cuts.tolist()), DIV_VALUES.index(int(best.div_value))
 
     def cutoffs(self) -> NDArray[np.int64]:
         """First words of the tails so far, int64 ``(B, MOST_TAILS)``, 0 where there is none."""

@@ -44,6 +44,21 @@ def places(vocabulary: int) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True, eq=False)
+class SoftmaxTask:
+    """A vocabulary to cut, as agents that search know it.
+
+    Attributes:
+        problem: The vocabulary.
+        places: Words at which it may be cut, int64 ``(PLACES,)``, rising.
+        loss_price: Worth of a nat of loss in logarithm of time.
+    """
+
+    problem: SoftmaxProblem
+    places: NDArray[np.int64]
+    loss_price: float
+
+
+@dataclass(frozen=True, eq=False)
 class Tables:
     """``C`` problems, ``D`` divisors, ``L`` tails at most, ``N`` places.
 

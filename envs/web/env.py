@@ -20,7 +20,7 @@ from envs.web.events import MAX_EVENTS
 from envs.web.interfaces import ElementInterface, make_interface
 from envs.web.observation import Encoder
 from envs.web.server import Lease
-from envs.web.session import Session
+from envs.web.session import Session, Sight
 from envs.web.snapshot import Client, Snapshot
 from envs.web.twin import TwinClient
 from hardware_sim.errors import InputError, choose
@@ -235,6 +235,10 @@ class WebEnv(gym.Env[Observation, Any]):
             self.lease.close()
             self.lease = None
             release_browsers()
+
+    def answer(self) -> Sight:
+        """The present page with the human's answer; what oracles receive."""
+        return self.session.sight()
 
     @property
     def instance(self) -> Instance:

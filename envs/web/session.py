@@ -1,12 +1,12 @@
 """One environment's episodes, whoever shows the pages."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from envs.web.actions import decode, perform
-from envs.web.application import Instance, Outcome, Recorder, Task
+from envs.web.application import Application, Instance, Outcome, Recorder, Task
 from envs.web.devtools import BrowserDiedError
 from envs.web.document import Document
 from envs.web.observation import PageEncoder
@@ -23,6 +23,24 @@ Deed = Callable[[Client], Snapshot]
 
 Step = tuple[float, bool, bool, dict[str, Any]]
 """Reward, terminated, truncated and info."""
+
+
+class Sight(NamedTuple):
+    """An episode as an expert sees it: the present page and the human's answer.
+
+    Attributes:
+        document: The page as the server declared it.
+        snapshot: The page as it is now.
+        texts: Texts of the instruction's fields, by number.
+        answer: The pairs of the request to end with; see :class:`Instance`.
+        application: Answers what the page's scripts ask.
+    """
+
+    document: Document
+    snapshot: Snapshot
+    texts: Sequence[str]
+    answer: tuple[tuple[str, str], ...]
+    application: Application
 
 
 class Session:
@@ -77,6 +95,14 @@ class Session:
         self.encoder.update(self.snapshot)
         self.steps, self.judged, self.ended = 0, 0, False
         return {"instruction": self.instance.instruction, "split": self.instance.split}
+
+    def sight(self) -> Sight:
+        """The present page with the answer, which can be pickled; after :meth:`begin`."""
+        document, instance = self.recorder.document, self.instance
+        assert document is not None
+        return Sight(
+            document, self.snapshot, self.encoder.texts, instance.answer, instance.application
+        )
 
     def act(self, number: int) -> Step:
         """Performs an action; returns reward, terminated, truncated and info.

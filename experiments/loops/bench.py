@@ -18,14 +18,15 @@ from rich.progress import track
 from rich.table import Table
 
 from agents.loops import search
-from envs.loops.batch import LoopBatch
 from envs.loops.compiled import Kernel, algorithm, halide, sample
 from envs.loops.measured import Stopwatch
 from envs.loops.nest import ACTIONS, STOP, Nest
-from envs.loops.problem import OPERATIONS, Problem
+from envs.loops.problem import Problem
+from envs.loops.task import Judge, LoopTask
 from experiments.options import printer
 from experiments.timing import hardware
 from hardware_sim.files import write_json
+from hardware_sim.processors import Processor
 
 PROBLEMS = (
     "matmul-128x128x128",
@@ -54,11 +55,12 @@ def random_nests(start: Nest, hand: Nest, count: int, seed: int) -> list[Nest]:
     return list(found.values())
 
 
-def correlation_row(problem: Problem, model: LoopBatch, clock: Stopwatch, count: int) -> Row:
+def correlation_row(problem: Problem, processor: Processor, clock: Stopwatch, count: int) -> Row:
     """Rank correlation and error of the model on random nests of a problem."""
     start = Nest.unscheduled(problem)
-    nests = random_nests(start, _by_hand(start, model), count, seed=0)
-    modelled = np.array([model.seconds(nest) for nest in nests])
+    nests = random_nests(start, _by_hand(start, processor), count, seed=0)
+    model = Judge(LoopTask(problem, 1, processor, "model"))
+    modelled = np.array([model(nest) for nest in nests])
     measured = np.array([clock.seconds(nest) for nest in nests])
     return {
         "problem": problem.name,
@@ -75,11 +77,8 @@ def rank_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(np.corrcoef(a.argsort().argsort(), b.argsort().argsort())[0, 1])
 
 
-def _by_hand(start: Nest, model: LoopBatch) -> Nest:
-    return _after(
-        start,
-        search.hand(start, model.processor.vector_registers, model.processor.lanes),
-    )
+def _by_hand(start: Nest, processor: Processor) -> Nest:
+    return _after(start, search.hand(start, processor.vector_registers, processor.lanes))
 
 
 def _after(nest: Nest, edits: list[search.Edit]) -> Nest:
@@ -88,16 +87,17 @@ def _after(nest: Nest, edits: list[search.Edit]) -> Nest:
     return nest
 
 
-def speed_row(problem: Problem, model: LoopBatch, clock: Stopwatch) -> Row:
+def speed_row(problem: Problem, processor: Processor, clock: Stopwatch) -> Row:
     """Measured GFLOP/s of schedules that need no measurement to be found, and of autoschedulers."""
     start = Nest.unscheduled(problem)
-    greedy = search.greedy(start, model.seconds)
-    annealed = search.annealing(start, model.seconds, ANNEALING_EVALUATIONS, seed=0)
+    model = Judge(LoopTask(problem, 1, processor, "model"))
+    greedy = search.greedy(start, model)
+    annealed = search.annealing(start, model, ANNEALING_EVALUATIONS, seed=0)
     nests = {
         "unscheduled": start,
         "greedy": _after(start, greedy.edits),
         "annealing": _after(start, annealed.edits),
-        "hand": _by_hand(start, model),
+        "hand": _by_hand(start, processor),
     }
     rates = {name: problem.flops / clock.seconds(nest) / 1e9 for name, nest in nests.items()}
     for name in AUTOSCHEDULERS:
@@ -144,11 +144,11 @@ def command(
     os.environ["HL_NUM_THREADS"] = "1"  # so that autoschedulers' threads are this one
     console = printer(soft_wrap=False)
     console.print(hardware())
-    model = LoopBatch(list(OPERATIONS), "model", "zen4", threads=1, batch=1)
+    processor = Processor.load("zen4")
     clock = Stopwatch(threads=1)
     chosen = [Problem.parse(name) for name in problems or PROBLEMS]
-    speeds = [speed_row(p, model, clock) for p in track(chosen, "schedules")]
-    orders = [correlation_row(p, model, clock, nests) for p in track(chosen, "random nests")]
+    speeds = [speed_row(p, processor, clock) for p in track(chosen, "schedules")]
+    orders = [correlation_row(p, processor, clock, nests) for p in track(chosen, "random nests")]
     columns = [column for column in speeds[0] if column != "problem"]
     console.print(_table("GFLOP/s, measured on one core", speeds, columns, ".1f"))
     shown = ["nests", "rank_correlation", "median_factor"]

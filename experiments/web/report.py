@@ -23,6 +23,7 @@ from agents.agent import Agent
 from agents.loading import load_agent
 from agents.pretrained import pretrained
 from agents.rollout import ending
+from agents.view import View
 from agents.web.policy import WebAgent
 from envs.web.tasks.catalogue import TASKS
 from experiments.options import printer
@@ -126,7 +127,7 @@ def _agent(job: Job, env: gym.Env[Any, Any]) -> Agent:
     if job.agent not in LEARNED:
         return load_agent(job.agent, env)
     name, sees = LEARNED[job.agent]
-    return WebAgent(env, pretrained(f"{name}-{job.training_seed}"), sees)
+    return WebAgent(View.of(env), pretrained(f"{name}-{job.training_seed}"), sees)
 
 
 class Row(NamedTuple):

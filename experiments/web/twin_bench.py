@@ -56,7 +56,7 @@ def recorded_actions(env_id: str, play: str, steps: int, seed: int) -> NDArray[n
             actions[:] = (random.random(mask.shape) * mask).argmax(axis=1)
         else:
             for i, session in enumerate(env.sessions):
-                actions[i] = 0 if session.ended else expert_action(session)
+                actions[i] = 0 if session.ended else expert_action(session.sight())
         env.step(actions)
     return kept
 

@@ -134,6 +134,7 @@ def test_environments_without_references_have_rows_of_their_own(tmp_path: Path) 
     table = summary_table(summary)
     cells = [list(column.cells) for column in table.columns]
     assert cells[:3] == [["CartPole-v1"], ["random"], [f"{expected['iqm']:.6g} return"]]
+    assert cells[4] == ["agent"]
 
 
 def test_the_default_folder_and_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

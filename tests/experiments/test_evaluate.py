@@ -13,18 +13,15 @@ import typer
 from gymnasium.utils.env_checker import data_equivalence
 from typer.testing import CliRunner
 
+from agents.actions import decode_action, encode_action
 from agents.agent import RandomAgent
 from agents.placement.baselines import Heft
 from agents.runs import Run
 from agents.tables import training_settings
+from agents.view import View
 from envs.registration import normalised, references
 from experiments import evaluate as verb
-from experiments.evaluate import (
-    decode_action,
-    encode_action,
-    evaluate,
-    play,
-)
+from experiments.evaluate import evaluate, play
 from experiments.results import read_result
 from experiments.seeds import Seeds, agent_seed, drawn, episode_seed, named, parse
 from experiments.statistics import iqm
@@ -68,9 +65,10 @@ def test_the_result_is_what_the_environment_gave() -> None:
         (7, 1),
     ]
     env = gym.make(f"envs:{BERT}")
-    agent = Heft(env)
+    agent = Heft(View.of(env))
     observation, info = env.reset(seed=7)
     agent.reset(0)
+    agent.know(env.unwrapped.problem())
     total, ended, actions = 0.0, False, []
     while not ended:
         actions.append(agent.act(observation, info))
@@ -288,9 +286,8 @@ def test_the_json_is_that_of_the_result_file(
     shown = json.loads(invoke(BERT, "--agent", "heft", "--seeds", "0,1", "--json").stdout)
     result = read_result(shown.pop("result"))
     assert shown.pop("episodes") == len(result["episodes"]) == 2
-    assert shown == {
-        name: result[name] for name in ("env_id", "agent", "seeds", "aggregate", "digest")
-    }
+    names = ("env_id", "agent", "kind", "seeds", "aggregate", "digest")
+    assert shown == {name: result[name] for name in names}
 
 
 def test_every_episode_is_reported() -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from agents.actions import decode_action
 from agents.loading import load_agent
 from agents.rollout import rollout
-from experiments.evaluate import decode_action
 from experiments.verify import verify
 
 OLD = Path(__file__).with_name("old_run")

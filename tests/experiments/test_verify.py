@@ -54,7 +54,8 @@ def test_what_was_played_holds(honest: str, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert done.output.splitlines() == [
         "verified: 4 episodes replayed exactly; 2 custom seeds, 2 episodes each, not comparable",
-        "not checked, as a replay cannot: agent, versions, git, date",
+        "not checked, as a replay cannot: agent, kind, in_process, evaluations, versions, git, "
+        "date",
     ]
     quiet = CliRunner().invoke(app, [str(path), "--quiet"])
     assert (quiet.exit_code, quiet.output) == (0, "")
@@ -71,7 +72,7 @@ def test_the_json_holds_the_verdict(honest: str, tmp_path: Path) -> None:
         "seeds": "2 custom seeds, 2 episodes each, not comparable",
         "comparable": False,
         "measured": None,
-        "claims": ["agent", "versions", "git", "date"],
+        "claims": ["agent", "kind", "in_process", "evaluations", "versions", "git", "date"],
         "differences": [],
     }
     assert json.loads(done.stdout) == held

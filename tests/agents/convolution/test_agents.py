@@ -19,6 +19,7 @@ from agents.loading import load_agent
 from agents.rollout import rollout
 from agents.runs import Run
 from agents.tables import BASELINES
+from agents.view import View
 from envs.convolution import tables
 from envs.convolution.env import ConvTuningEnv
 from experiments.train import configure
@@ -105,7 +106,7 @@ def test_greedy_keeps_what_is_fastest_and_changes_one_knob_at_a_time():
 
 def test_ranked_agents_try_different_kernels_in_the_order_of_their_model():
     env = gym.make(ENV_ID)
-    predictions = Roofline(env).predict("ResNet4")
+    predictions = Roofline(View.of(env)).predict("ResNet4")
     chosen, _ = play("roofline", "ResNet4")
     ordered = [predictions[choice] for choice in chosen]
     assert ordered == sorted(ordered, reverse=True)

@@ -11,15 +11,18 @@ from agents.loops import search
 from agents.loops.baselines import Hand
 from agents.rollout import rollout
 from agents.tables import BASELINES
-from envs.loops.batch import MAX_STEPS, LoopBatch
+from envs.loops.batch import MAX_STEPS
 from envs.loops.nest import Kind, Nest
 from envs.loops.problem import CONVOLUTIONS, Problem
+from envs.loops.task import Judge, LoopTask
 from hardware_sim.errors import InputError
+from hardware_sim.processors import Processor
 
 
-@pytest.fixture(scope="module")
-def core():
-    return LoopBatch(["matmul", "conv"], "model", "zen4", threads=2, batch=1)
+@pytest.fixture
+def judge():
+    problem = Problem.parse("matmul-64x64x64")
+    return Judge(LoopTask(problem, 2, Processor.load("zen4"), "model"))
 
 
 def after(nest, edits):
@@ -31,7 +34,7 @@ def after(nest, edits):
 @pytest.mark.parametrize(
     "name", ["matmul-64x64x64", "matmul-112x480x352", "matmul-5x13x7", *CONVOLUTIONS["test"]]
 )
-def test_the_hand_schedule_keeps_a_tile_in_registers(core, name):
+def test_the_hand_schedule_keeps_a_tile_in_registers(judge, name):
     nest = Nest.unscheduled(Problem.parse(name), threads=2)
     edits = search.hand(nest, registers=32, lanes=16)
     scheduled = after(nest, edits)
@@ -41,38 +44,32 @@ def test_the_hand_schedule_keeps_a_tile_in_registers(core, name):
     assert scheduled.block >= 0
     assert -(-last.extent // 16) * np.prod(unrolled, initial=1) < 32
     assert len(search.actions_of(nest, edits)) < MAX_STEPS
-    assert core.seconds(scheduled) < core.seconds(nest) / 10
+    assert judge(scheduled) < judge(nest) / 10
 
 
-def test_greedy_takes_the_best_edit_until_none_improves(core):
+def test_greedy_takes_the_best_edit_until_none_improves(judge):
     nest = Nest.unscheduled(Problem.parse("matmul-64x64x64"), threads=2)
-    found = search.greedy(nest, core.seconds)
+    found = search.greedy(nest, judge)
     end = after(nest, found.edits)
-    assert core.seconds(end) == found.seconds < core.seconds(nest)
+    assert judge(end) == found.seconds < judge(nest)
     choices = [(d, a) for d in range(len(end.loops)) for a in search.EDITS]
     ahead = [search.edited(end, edit) for edit in choices]
-    assert min(core.seconds(other) for other in ahead if other) >= found.seconds
-    few = search.greedy(nest, core.seconds, evaluations=10)
+    assert min(judge(other) for other in ahead if other) >= found.seconds
+    few = search.greedy(nest, judge, evaluations=10)
     assert few.evaluations == 10
 
 
-def test_annealing_spends_its_evaluations_repeats_and_finds_what_greedy_does_not(core):
+def test_annealing_spends_its_evaluations_repeats_and_finds_what_greedy_does_not(judge):
     nest = Nest.unscheduled(Problem.parse("matmul-64x64x64"), threads=2)
-    judged = []
-
-    def judge(other):
-        judged.append(other)
-        return core.seconds(other)
-
     first = search.annealing(nest, judge, 1_500, seed=0)
-    second = search.annealing(nest, core.seconds, 1_500, seed=0)
+    assert judge.evaluations == first.evaluations == 1_500
+    second = search.annealing(nest, judge, 1_500, seed=0)
     assert (first.edits, first.seconds) == (second.edits, second.seconds)
-    assert len(judged) == first.evaluations == 1_500
-    assert core.seconds(after(nest, first.edits)) == first.seconds
+    assert judge(after(nest, first.edits)) == first.seconds
     assert len(search.actions_of(nest, first.edits)) < MAX_STEPS
-    assert first.seconds < search.greedy(nest, core.seconds).seconds
+    assert first.seconds < search.greedy(nest, judge).seconds
     with pytest.raises(InputError, match="at least 1"):
-        search.annealing(nest, core.seconds, 0, seed=0)
+        search.annealing(nest, judge, 0, seed=0)
 
 
 @pytest.mark.parametrize("name", BASELINES["loops"])

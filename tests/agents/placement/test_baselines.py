@@ -138,8 +138,8 @@ def played(name):
     """The last info of an episode of BERT-24 that a baseline plays, and the problem."""
     env = gym.make("envs:DevicePlacement-BERT24-v0")
     agent = load_agent(name, env)
-    agent.reset(0)
     observation, info = env.reset(seed=0)
+    agent.reset(0)
     ended = False
     while not ended:
         observation, _, ended, _, info = env.step(agent.act(observation, info))

@@ -48,7 +48,7 @@ def test_the_expert_always_succeeds(env_id):
 @pytest.mark.parametrize("site", ["AA", "Alaska"])
 def test_the_expert_gives_the_answers_that_people_gave(site):
     env = gym.make(f"envs:WoB-{site}-v0", backend="twin")
-    expert = Expert(env)
+    expert = load_agent("expert", env)
     results = [play(env, expert, seed, source="formwob")["is_success"] for seed in range(40)]
     assert np.mean(results) >= 0.95  # some people misread their instruction
 
@@ -59,14 +59,14 @@ def test_the_expert_gives_the_answers_that_people_gave(site):
 )
 def test_the_expert_books_in_a_real_browser(site, backend):
     env = gym.make(f"envs:WoB-{site}-v0", backend=backend)
-    assert play(env, Expert(env), 0)["score"] == 1
+    assert play(env, load_agent("expert", env), 0)["score"] == 1
     env.close()
 
 
 @pytest.mark.parametrize("env_id", WEB)
 def test_the_expert_succeeds_with_textual_commands(env_id):
     env = gym.make(f"envs:{env_id}", backend="twin", actions="text")
-    expert = Expert(env)
+    expert = load_agent("expert", env)
     assert all(play(env, expert, seed)["is_success"] for seed in range(5))
     env.close()
 
@@ -80,7 +80,7 @@ def test_every_kind_of_action_leads_to_the_same_request(task):
         {"actions": "events", "max_events": 8},
     ):
         env = gym.make(f"envs:WoB-{task}-v0", **settings)
-        assert play(env, Expert(env), seed=2)["score"] == 1
+        assert play(env, load_agent("expert", env), seed=2)["score"] == 1
         sent.append(env.unwrapped.session.recorder.log[-1])
         env.close()
     assert sent[0] == sent[1] == sent[2]
@@ -109,7 +109,7 @@ def test_stable_baselines_trains_on_raw_events_and_pixels():
 
 def test_the_expert_recovers_from_any_state():
     env = gym.make("envs:WoB-United-v0", backend="twin")
-    expert, random = Expert(env), np.random.default_rng(0)
+    expert, random = load_agent("expert", env), np.random.default_rng(0)
     for seed in range(5):
         observation, info = env.reset(seed=seed)
         for _ in range(20):

@@ -10,7 +10,9 @@ import torch
 from safetensors.torch import save_file
 
 from agents.compact.baselines import Greedy, Oracle, Uniform
+from agents.kinds import player
 from agents.rollout import ending
+from agents.view import View
 from envs.compact.batch import ILLEGAL
 from envs.compact.env import CompactFeatureEnv
 from envs.compact.network import small_cnn
@@ -125,7 +127,7 @@ def test_agents_rank_as_they_should_and_the_oracle_has_no_regret():
     env = gym.make("envs:CompactFeature-v0")
     scores = {}
     for kind in (Uniform, Greedy, Oracle):
-        agent, scores[kind] = kind(env), []
+        agent, scores[kind] = player(kind(View.of(env)), env), []
         for seed in range(40):
             info = ending(env, agent, seed).info
             scores[kind].append(info["score"])

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from agents.loops.search import actions_of, hand
-from envs.loops.batch import LoopBatch
 from envs.loops.measured import Stopwatch
 from envs.loops.nest import Nest
 from envs.loops.problem import Problem
 from experiments.loops import bench as loops_bench
 from experiments.loops import heldout as loops_heldout
+from hardware_sim.processors import Processor
 
 
 def test_rank_correlation_is_one_for_the_same_order():
@@ -43,9 +43,9 @@ def test_autoscheduled_code_is_timed(name):
 
 
 def test_a_row_relates_the_model_to_the_machine():
-    model = LoopBatch(["matmul"], "model", "zen4", threads=1, batch=1)
+    processor = Processor.load("zen4")
     row = loops_bench.correlation_row(
-        Problem.parse("matmul-32x32x32"), model, Stopwatch(threads=1), 4
+        Problem.parse("matmul-32x32x32"), processor, Stopwatch(threads=1), 4
     )
     assert -1 <= row["rank_correlation"] <= 1
     assert row["median_factor"] >= 1

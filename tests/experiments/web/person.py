@@ -7,6 +7,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from agents.kinds import player
+from agents.view import View
 from agents.web.expert import Expert
 from envs.web.actions import decode
 
@@ -26,7 +28,7 @@ class Person:
         self.driver = driver
         self.env = gym.make(f"envs:{env_id}", backend="twin").unwrapped
         _, self.info = self.env.reset(seed=seed)
-        self.expert = Expert(self.env)
+        self.expert = player(Expert(View.of(self.env)), self.env)
 
     def hands(self):
         return ActionChains(self.driver, duration=20)

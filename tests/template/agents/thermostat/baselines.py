@@ -2,18 +2,18 @@
 
 from typing import Any
 
-import gymnasium as gym
+from agents.view import View
 
 
 class Hysteresis:
     """Full power below the target, where it is legal; off above it.
 
     Args:
-        env: A thermostat environment.
+        view: Of a thermostat environment.
     """
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
-        del env  # everything it needs is in the observation
+    def __init__(self, view: View) -> None:
+        del view  # everything it needs is in the observation
 
     def reset(self, seed: int) -> None:
         """Nothing is kept between episodes."""
