@@ -13,9 +13,9 @@ from minari.data_collector import EpisodeBuffer
 from torch import nn
 
 from agents.algorithms.imitation import Records, fit, greedy, uniform
+from agents.loading import load_agent
 from agents.policies.flat import FlatExtractor
 from agents.rollout import rollout
-from agents.softmax.baselines import Greedy
 from experiments.examples.scoring import mean_score
 
 ID = "envs:AdaptiveSoftmax-v0"
@@ -25,7 +25,7 @@ EPISODES = 400
 def record(episodes: int) -> Any:
     """A data set of so many episodes of an expert."""
     env = gym.make(ID)
-    expert, buffers = Greedy(env), []
+    expert, buffers = load_agent("greedy", env), []
     for number in range(episodes):
         seed = 1_000_000 + number  # seeds of training; those of judging are below
         first, *rest = rollout(env, expert, seed)
