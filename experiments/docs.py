@@ -30,7 +30,7 @@ from typer.testing import CliRunner
 
 from agents.loading import load_agent
 from agents.rollout import rollout
-from agents.tables import shown, shown_before_end
+from agents.tables import BASELINES, KINDS, shown, shown_before_end
 from envs import testing
 from envs.entry import Entry
 from envs.registration import ALL_DOMAINS, ENTRIES, references, room
@@ -107,6 +107,7 @@ def environment_page(entry: Entry) -> str:
             f"{entry.summary[0].upper()}{entry.summary[1:]}.",
             f"![{entry.id}, at the end of an episode]({entry.id}.png)",
             f"Backend: {entry.backend}. Settings of this id:\n\n{settings}",
+            agents_line(entry),
             "## Reference scores",
             f"| | score ({table['unit']}, {table['better']} is better) | source |\n"
             "| --- | ---: | --- |\n" + "\n".join(rows),
@@ -127,6 +128,17 @@ def columns(entry: Entry) -> list[str]:
         for key, names in named.items()
     ]
     return ["## Columns", *tables] if tables else []
+
+
+def agents_line(entry: Entry) -> str:
+    """The agents of an environment that need no training, each with its kind."""
+    kinds = KINDS[entry.domain]
+    names = ["`random`", *(_kinded(name, kinds) for name in BASELINES[entry.domain])]
+    return f"Agents (see [kinds](../agent.md#three-kinds)): {', '.join(names)}."
+
+
+def _kinded(name: str, kinds: dict[str, str]) -> str:
+    return f"`{name}` ({kinds[name]})" if name in kinds else f"`{name}`"
 
 
 def fence_doctests(text: str) -> str:

@@ -35,6 +35,11 @@ class Judged:
     checks: tuple[str, ...]
 
     @property
+    def kind(self) -> str:
+        """The agent's kind (:mod:`agents.kinds`); empty where an older result states none."""
+        return str(self.results[0].get("kind", ""))
+
+    @property
     def scores(self) -> Scores:
         """``(R,)``: each episode's score; of several training runs, each run's mean (IQM)."""
         if len(self.results) == 1:
@@ -109,7 +114,8 @@ def result_sections(
     table = normalised_scores(found)
     missing = sorted({one.agent for one in found if one.normal} - table.keys())
     ids = list(dict.fromkeys(one.env_id for one in found))
-    return ([_overall(table, missing)] if table else []) + [
+    kinds = {one.agent: one.kind for one in found}
+    return ([_overall(table, missing, kinds)] if table else []) + [
         _environment(env_id, [one for one in found if one.env_id == env_id]) for env_id in ids
     ]
 
@@ -132,9 +138,10 @@ def normalised_scores(found: Sequence[Judged]) -> dict[str, Scores]:
     }
 
 
-def _overall(scores: dict[str, Scores], missing: list[str]) -> Section:
-    """Aggregates over environments and the performance profiles."""
+def _overall(scores: dict[str, Scores], missing: list[str], kinds: dict[str, str]) -> Section:
+    """Aggregates over environments and the performance profiles; oracles last."""
     ranked = sorted(scores.items(), key=lambda item: -statistics.iqm(item[1]))
+    ranked.sort(key=lambda item: kinds[item[0]] == "oracle")
     rows = []
     for place, (agent, matrix) in enumerate(ranked):
         middle, low, high = statistics.iqm_interval(matrix)
@@ -143,6 +150,7 @@ def _overall(scores: dict[str, Scores], missing: list[str]) -> Section:
         rows.append(
             [
                 agent,
+                kinds[agent],
                 _fixed(middle),
                 statistics.between(low, high, ".3f"),
                 _fixed(statistics.median(matrix)),
@@ -151,7 +159,9 @@ def _overall(scores: dict[str, Scores], missing: list[str]) -> Section:
                 chance if isinstance(chance, str) else f"{chance:.0%}",
             ]
         )
-    columns = ["agent", "IQM", "95 % interval", "median", "mean", "optimality gap", "beats next"]
+    columns = [
+        "agent", "kind", "IQM", "95 % interval", "median", "mean", "optimality gap", "beats next",
+    ]  # fmt: skip
     tasks = ranked[0][1].shape[1]
     many = f"{tasks} environments" if tasks > 1 else "one environment"
     caption = (
@@ -172,6 +182,7 @@ def _environment(env_id: str, found: list[Judged]) -> Section:
     """Every agent on one environment, and an episode of the best one."""
     sign = 1 if found[0].lower_is_better else -1
     ranked = sorted(found, key=lambda one: sign * statistics.iqm(one.scores))
+    ranked.sort(key=lambda one: one.kind == "oracle")
     known = references(env_id) if any(one.normal for one in found) else {}
     marks = {name: known[name]["score"] for name in LEVELS if name in known}
     bars = {one.agent: statistics.iqm_interval(one.scores) for one in ranked}
@@ -201,7 +212,7 @@ def _environment_table(
     bars: dict[str, tuple[float, float, float]],
     known: dict[str, Any],
 ) -> Table:
-    """A row for each agent and each reference score, best first."""
+    """A row for each agent and each reference score, best first and oracles last."""
     marks = {name: entry for name, entry in known.items() if isinstance(entry, dict)}
     places = decimals([*(bar[0] for bar in bars.values()), *(m["score"] for m in marks.values())])
     lines = []
@@ -217,6 +228,7 @@ def _environment_table(
                     statistics.between(low, high, f".{places}f"),
                     _fixed(normalised(one.env_id, value)) if one.normal else "",
                     "" if rate is None else f"{rate:.0%}",
+                    one.kind,
                     one.sample,
                 ],
                 False,
@@ -225,17 +237,19 @@ def _environment_table(
     for name, entry in marks.items():
         score = entry["score"]
         share = _fixed(normalised(ranked[0].env_id, score))
-        line = [f"({name})", f"{score:.{places}f}", "", share, "", entry["source"]]
+        line = [f"({name})", f"{score:.{places}f}", "", share, "", "", entry["source"]]
         lines.append((score, line, True))
     lines.sort(key=lambda line: line[0], reverse=not ranked[0].lower_is_better)
+    lines.sort(key=lambda line: line[1][5] == "oracle")
     rows = [row for _, row, _ in lines]
     columns = [
-        "agent", heading, "95 % interval", "normalised", "success", "played, or source",
+        "agent", heading, "95 % interval", "normalised", "success", "kind", "played, or source",
     ]  # fmt: skip
     shown = [i for i in range(len(columns)) if i < 2 or any(row[i] for row in rows)]
     caption = (
         "Interquartile means; bootstrap intervals over episodes, or over training runs where "
-        "there are several, and none where all are alike."
+        "there are several, and none where all are alike. A planner also receives each problem as "
+        "data, an oracle the answer."
     )
     if marks:
         caption += " In brackets: reference scores; normalised: 0 random, 1 reference."

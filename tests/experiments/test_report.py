@@ -147,6 +147,21 @@ def test_agents_stand_among_the_reference_scores_best_first(results):
     assert "lower bound" in sources["(bound)"]
 
 
+def test_kinds_are_shown_and_oracles_stand_last(results):
+    softmax = "AdaptiveSoftmax-v0"
+    found = [
+        evaluate(softmax, agent, seeds=[0, 1], in_process=True) for agent in ("oracle", "guess")
+    ]
+    overall, section = result_sections(found)
+    assert column(overall.table, "agent") == ["guess", "oracle"]
+    assert column(overall.table, "kind") == ["planner", "oracle"]
+    kinds = dict(zip(column(section.table, "agent"), column(section.table, "kind"), strict=True))
+    assert (kinds["guess"], kinds["oracle"], kinds["(bound)"]) == ("planner", "oracle", "")
+    assert list(kinds)[-1] == "oracle"
+    older = {key: value for key, value in found[1].items() if key != "kind"}
+    assert "kind" not in result_sections([older])[1].table.columns
+
+
 def test_agents_that_missed_an_environment_are_left_out_of_the_aggregate(results):
     assert set(normalised_scores(judge(results[:3]))) == {"heft"}
     assert "Left out, for they did not play all of them: random." in (
@@ -165,7 +180,7 @@ def test_another_task_is_not_normalised():
     result = evaluate(BERT, "heft", Seeds((0,)), env_kwargs={"cluster": "4xv100_nvlink"})
     (section,) = result_sections([result])
     assert list(section.table.columns) == [
-        "agent", "score\N{NO-BREAK SPACE}(s)", "success", "played, or source",
+        "agent", "score\N{NO-BREAK SPACE}(s)", "success", "kind", "played, or source",
     ]  # fmt: skip
     assert len(section.table.rows) == 1
 
@@ -173,7 +188,8 @@ def test_another_task_is_not_normalised():
 def test_what_an_environment_does_not_know_is_not_claimed():
     result = evaluate("CartPole-v1", "random", Seeds((0, 1)))
     (section,) = result_sections([result])
-    assert list(section.table.columns) == ["agent", "return", "95 % interval", "played, or source"]
+    columns = ["agent", "return", "95 % interval", "kind", "played, or source"]
+    assert list(section.table.columns) == columns
     assert column(section.table, "agent") == ["random"]
     assert "higher is better" in section.figures[0].caption
     assert 1 <= len(section.figures) <= 2  # drawn where pygame is installed
