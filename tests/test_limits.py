@@ -20,8 +20,8 @@ from envs.web.demonstration_file import read_demonstrations
 from envs.web.demonstration_frames import read_frame
 from envs.web.miniwob_recordings import read_miniwob
 from experiments.report_sources import read_sources
+from experiments.results import read_result
 from experiments.softmax.text import read_dictionary
-from experiments.verify import read_result
 from hardware_sim import readers
 from hardware_sim.devices import Cluster
 from hardware_sim.errors import InputError

@@ -28,7 +28,8 @@ class Cheat:
     def act(self, observation, info):
         for env in () if self.looked else self.environments():
             self.use(env)
-            REACHED.write_text(str(type(env)))
+            with REACHED.open("a") as found:
+                found.write(str(type(env)))
         self.looked = True
         return legal(observation)
 

@@ -13,6 +13,7 @@ from agents.tables import KINDS as STATED
 from agents.view import View
 from envs.registration import ENTRIES
 from experiments.evaluate import evaluate
+from experiments.seeds import Seeds
 from hardware_sim.errors import InputError
 from hardware_sim.naming import resolve
 
@@ -62,7 +63,7 @@ def test_no_module_of_a_baseline_reads_an_environment(domain):
 def test_an_honest_agent_scores_the_same_in_both_ways(env_id, agent, kind):
     kwargs = TWIN.get(ENTRIES[env_id].domain, {})
     apart, within = (
-        evaluate(env_id, agent, [3, 4], env_kwargs=kwargs, in_process=here)
+        evaluate(env_id, agent, Seeds((3, 4)), env_kwargs=kwargs, in_process=here)
         for here in (False, True)
     )
     assert apart["episodes"] == within["episodes"]
@@ -84,7 +85,7 @@ def test_an_honest_agent_scores_the_same_in_both_ways(env_id, agent, kind):
     ],
 )
 def test_planners_are_charged_their_evaluations(env_id, agent, evaluations):
-    result = evaluate(env_id, agent, [0], in_process=True)
+    result = evaluate(env_id, agent, Seeds((0,)), in_process=True)
     assert result["evaluations"] == evaluations
 
 

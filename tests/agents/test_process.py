@@ -12,6 +12,7 @@ from agents.process import AgentProcess
 from agents.shared import SharedArrays, layout_of, memory_file
 from envs.placement.env import DevicePlacementEnv
 from experiments.evaluate import evaluate
+from experiments.seeds import Seeds
 from hardware_sim.errors import InputError
 from tests.agents import cheats
 
@@ -35,12 +36,12 @@ def env():
 
 @pytest.fixture(scope="module")
 def honest():
-    return evaluate(BERT, f"{HERE}:Honest", [0], in_process=True)["episodes"]
+    return evaluate(BERT, f"{HERE}:Honest", Seeds((0,)), in_process=True)["episodes"]
 
 
 @pytest.mark.parametrize("cheat", ["Reads", "Patches", "Rewinds", "Answers"])
 def test_a_cheat_reaches_nothing_in_its_process(cheat, folder, honest):
-    result = evaluate(BERT, f"{HERE}:{cheat}", [0])
+    result = evaluate(BERT, f"{HERE}:{cheat}", Seeds((0,)))
     assert result["episodes"] == honest
     assert not cheats.REACHED.exists()
     assert (result["kind"], result["in_process"]) == ("agent", False)
@@ -48,7 +49,7 @@ def test_a_cheat_reaches_nothing_in_its_process(cheat, folder, honest):
 
 def test_the_same_cheat_reaches_the_environment_in_the_judges_process(folder, honest):
     """So that the test before this one is about the process, not about a cheat that is none."""
-    result = evaluate(BERT, f"{HERE}:Patches", [0], in_process=True)
+    result = evaluate(BERT, f"{HERE}:Patches", Seeds((0,)), in_process=True)
     assert result["episodes"][0]["score"] == 1e-9
     assert str(DevicePlacementEnv) in cheats.REACHED.read_text()
     assert result["in_process"] is True
@@ -59,7 +60,7 @@ def test_the_same_cheat_reaches_the_environment_in_the_judges_process(folder, ho
 def test_what_an_agent_is_made_from_is_no_environment(cheat, in_process, folder):
     message = "receives spaces, observations and infos, not the environment"
     with pytest.raises((InputError, AttributeError), match=message):
-        evaluate(BERT, f"{HERE}:{cheat}", [0], in_process=in_process)
+        evaluate(BERT, f"{HERE}:{cheat}", Seeds((0,)), in_process=in_process)
 
 
 def test_the_judge_imports_nothing_of_a_strangers(folder):
@@ -67,7 +68,7 @@ def test_the_judge_imports_nothing_of_a_strangers(folder):
         "import os\nfrom tests.agents.cheats import Honest\nprint('imported by', os.getpid())\n"
         "open(f'imported-{os.getpid()}', 'w')\n"
     )
-    evaluate(BERT, "stranger:Honest", [0])
+    evaluate(BERT, "stranger:Honest", Seeds((0,)))
     assert len(list(folder.glob("imported-*"))) == 1
     assert not (folder / f"imported-{os.getpid()}").exists()
 
@@ -121,7 +122,7 @@ def test_a_process_dies_with_its_agents_last_use(env):
 
 
 def test_what_an_agent_prints_is_not_the_commands_output(folder, honest, capfd):
-    result = evaluate(BERT, f"{HERE}:Prints", [0])
+    result = evaluate(BERT, f"{HERE}:Prints", Seeds((0,)))
     assert result["episodes"] == honest
     printed = capfd.readouterr()
     assert printed.out == ""

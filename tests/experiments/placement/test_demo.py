@@ -71,7 +71,7 @@ def test_the_runs_result_is_the_trained_policys_and_verifies(outcome):
     policy = next(row for row in rows if row["name"] == "PPO, trained policy")
     result = json.loads((folder / "result.json").read_text())
     assert {episode["score"] for episode in result["episodes"]} == {policy["makespan_s"]}
-    assert verify(folder / "result.json") == []
+    assert verify(folder / "result.json").differences == []
 
 
 @pytest.mark.browser
