@@ -3,6 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH :=
 export MPLBACKEND := Agg
+export OMP_WAIT_POLICY := passive  # threads that wait leave the core to others
 
 # A worker more than cores, as tests of browsers and child processes wait a quarter of their time.
 # A lost worker fails the run at once, and a run that hangs ends.
