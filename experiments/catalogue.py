@@ -1,8 +1,9 @@
 """``gymworks list``: every environment with its spaces, backend and reference scores."""
 
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -11,8 +12,11 @@ from rich.text import Text
 from experiments.options import AsJson, print_json
 
 
-def catalogue() -> list[dict[str, Any]]:
+def catalogue(superseded: bool = False) -> list[dict[str, Any]]:
     """Facts about each registered id.
+
+    Args:
+        superseded: Also of those that a later version has taken the place of.
 
     Returns:
         For each id its ``id``, ``domain``, ``backend``, ``deterministic``, ``summary``,
@@ -20,9 +24,9 @@ def catalogue() -> list[dict[str, Any]]:
         :func:`describe`; ``None`` where a library is missing, which ``needs`` names) and
         ``references``.
     """
-    from envs.registration import BRIDGED, ENTRIES
+    from envs.registration import BRIDGED, CURRENT, ENTRIES
 
-    return [_row(env_id) for env_id in (*ENTRIES, *BRIDGED)]
+    return [_row(env_id) for env_id in (*(ENTRIES if superseded else CURRENT), *BRIDGED)]
 
 
 def _row(env_id: str) -> dict[str, Any]:
@@ -77,22 +81,25 @@ def _observation(described: Any) -> str:
 
 
 def _scores(references: dict[str, Any]) -> str:
-    """Random, reference and bound with their unit, a line each."""
+    """Floor, reference and bound with their unit, a line each."""
     shown = [
         f"{name} {references[name]['score']:.4g} {references['unit']}"
-        for name in ("random", "reference", "bound")
+        for name in ("floor", "reference", "bound")
         if name in references
     ]
     return "\n".join(shown) or "none yet"
 
 
 def command(
+    superseded: Annotated[
+        bool, typer.Option("--superseded", help="Show ids that a later version replaces, too.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the environments: observations, actions, backends and reference scores."""
     from envs.registration import BRIDGED
 
-    rows = catalogue()
+    rows = catalogue(superseded)
     if as_json:
         print_json(rows)
         return

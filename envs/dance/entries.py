@@ -14,6 +14,8 @@ def _dance(name: str, task: str, summary: str) -> Entry:
         summary=summary,
         kwargs={"task": task},
         splits=("train", "test"),
+        critics=("dance-placement", "dance-rows"),
+        judges=("dance-judge", "dance-critic"),
     )
 
 

@@ -10,7 +10,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from envs.entry import Entry
-from envs.registration import BRIDGED, ENTRIES, find
+from envs.registration import BRIDGED, CURRENT, ENTRIES, find
 from experiments.catalogue import command, describe
 
 app = Typer()
@@ -25,7 +25,7 @@ def run(*arguments: str) -> str:
 
 def test_the_json_has_everything_about_every_id() -> None:
     rows = json.loads(run("--json"))
-    assert [row["id"] for row in rows] == [*ENTRIES, *BRIDGED]
+    assert [row["id"] for row in rows] == [*CURRENT, *BRIDGED]
     for row in rows:
         env = gym.make(f"envs:{row['id']}")
         assert row["observation"] == describe(env.observation_space)
@@ -38,16 +38,22 @@ def test_the_json_has_everything_about_every_id() -> None:
 
 def test_the_table_names_every_id_whole() -> None:
     table = run()
-    for env_id, entry in ENTRIES.items():
+    for env_id, entry in CURRENT.items():
         assert env_id in table
         assert entry.backend in table
     assert "WoB-MiniWoB-click-button-v0" in table
     assert "nodes (125, 15)" in table.replace("\n", "")
 
 
+def test_superseded_ids_are_shown_when_asked_for() -> None:
+    rows = json.loads(run("--json", "--superseded"))
+    assert {row["id"] for row in rows} == {*ENTRIES, *BRIDGED}
+
+
 def test_a_missing_library_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     lost = Entry("Lost", 0, "web", "no_such_library:Env", None, "real", "needs what is not there")
     monkeypatch.setitem(ENTRIES, lost.id, lost)
+    monkeypatch.setitem(CURRENT, lost.id, lost)
     gym.register(lost.id, lost.entry_point)
     rows = json.loads(run("--json"))
     gym.registry.pop(lost.id)

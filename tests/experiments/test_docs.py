@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from typer.main import get_group
 
-from envs.registration import DOMAINS, ENTRIES, references
+from envs.registration import CURRENT, DOMAINS, references
 from envs.testing import CHECKS
 from experiments import docs
 from experiments.cli import app
@@ -22,7 +22,7 @@ def site(tmp_path_factory):
     return output
 
 
-@pytest.mark.parametrize("env_id", ENTRIES)
+@pytest.mark.parametrize("env_id", CURRENT)
 def test_every_environment_has_a_page_with_its_picture_and_scores(site, env_id):
     page = (site / "environments" / f"{env_id}.html").read_text()
     assert f'src="{env_id}.png"' in page
@@ -33,7 +33,7 @@ def test_every_environment_has_a_page_with_its_picture_and_scores(site, env_id):
     assert references(env_id)["reference"]["source"].partition(":")[0] in page
 
 
-@pytest.mark.parametrize("env_id", ENTRIES)
+@pytest.mark.parametrize("env_id", CURRENT)
 def test_doctests_are_code(site, env_id):
     page = (site / "environments" / f"{env_id}.html").read_text()
     assert "<blockquote>" not in page
@@ -59,7 +59,7 @@ def test_every_domain_has_its_page_with_its_pictures(site, domain):
     for name in re.findall(r"!\[[^]]*\]\((\w+\.png)\)", text):
         assert f'src="{name}"' in page
         assert (site / domain / name).exists()
-    ids = [name for name, entry in ENTRIES.items() if entry.domain == domain]
+    ids = [name for name, entry in CURRENT.items() if entry.domain == domain]
     assert any(env_id in page for env_id in ids)
 
 
@@ -95,5 +95,5 @@ def test_every_command_is_described(site):
 def test_no_page_asks_the_network_for_anything(site):
     loads = re.compile(r'<(?:script|img|link)[^>]*(?:src|href)="(?:https?:)?//')
     pages = list(site.glob("**/*.html"))
-    assert len(pages) > len(ENTRIES)
+    assert len(pages) > len(CURRENT)
     assert not [page for page in pages if loads.search(page.read_text())]
