@@ -10,7 +10,7 @@ import numpy as np
 from agents.loading import load_agent
 from agents.rollout import ending
 from envs.registration import NOISE
-from envs.testing.naive import ConstantPlay, RandomPlay, constants, episode
+from envs.testing.naive import ConstantPlay, Player, RandomPlay, constants, episode
 
 FLOOR_SEEDS = range(5_000, 5_050)
 """Seeds of naive play; no list that agents are judged on has them."""
@@ -75,21 +75,32 @@ def floor(
         better: ``"lower"`` or ``"higher"``.
         options: Options of each reset, which name the problem.
         seeds: A seed an episode of random play.
-        constant_seeds: A seed an episode of constant play; by default the first, which is enough
-            where the problem has no chance in it.
+        constant_seeds: A seed an episode by which the best constant action is found, which is
+            then played on all of ``seeds``; by default the first, which is enough where the problem
+            has no chance in it.
         shares: Take scores over ``info["bound"]``.
     """
     constant_seeds = seeds[:1] if constant_seeds is None else constant_seeds
-    plays: list[tuple[str, Any, Sequence[int]]] = [("random", RandomPlay(env), seeds)]
-    for action in constants(env.action_space):
-        name = f"constant {np.asarray(action).tolist()}"
-        plays.append((name, ConstantPlay(env, action), constant_seeds))
-    found = []
-    for name, player, each in plays:
-        figures = [_figure(episode(env, player, seed, options), shares) for seed in each]
-        found.append(Floor(float(np.mean(figures)), standard_error(figures), name))
     sign = -1.0 if better == "lower" else 1.0
-    return max(found, key=lambda one: sign * one.score)
+
+    def played(name: str, player: Player, each: Sequence[int]) -> Floor:
+        figures = [_figure(episode(env, player, seed, options), shares) for seed in each]
+        return Floor(float(np.mean(figures)), standard_error(figures), name)
+
+    def best(found: Iterable[Floor]) -> Floor:
+        return max(found, key=lambda one: sign * one.score)
+
+    players = {
+        f"constant {np.asarray(action).tolist()}": ConstantPlay(env, action)
+        for action in constants(env.action_space)
+    }
+    random = played("random", RandomPlay(env), seeds)
+    if not players:
+        return random
+    constant = best(played(*each, constant_seeds) for each in players.items())
+    if 1 < len(constant_seeds) < len(seeds):  # the best of many by few episodes was lucky, too
+        constant = played(constant.play, players[constant.play], seeds)
+    return best((random, constant))
 
 
 def standard_error(figures: Sequence[float]) -> float:
@@ -124,7 +135,7 @@ def table(
     candidates: Sequence[str],
     bounds: Mapping[str, float] | None = None,
     bound_source: str = "",
-    least_noise: float = 0.0,
+    least_noise: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """The reference scores of an id with one problem or a table of them.
 
@@ -137,13 +148,15 @@ def table(
         candidates: The agents of which the best, by the mean over problems, is the reference.
         bounds: By problem, the score that none exceeds.
         bound_source: What proves the bounds.
-        least_noise: What the noise of each problem is at least, see :func:`scale`.
+        least_noise: By problem, what its noise is at least; see :func:`scale`.
     """
     sign = -1.0 if better == "lower" else 1.0
     means = {name: _mean(np.mean(found) for found in by.values()) for name, by in played.items()}
     best = max(candidates, key=lambda name: sign * means[name])
     problems = {
-        name: scale(low, played[best][name], bounds[name] if bounds else None, least_noise)
+        name: scale(
+            low, played[best][name], (bounds or {}).get(name), (least_noise or {}).get(name, 0.0)
+        )
         for name, low in floors.items()
     }
     rows: dict[str, Any] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from envs.registration import find, has_scale, is_ours, normalised, references
 from envs.testing.naive import ConstantPlay, Player, RandomPlay, constants, episode
@@ -17,7 +17,7 @@ SEED = 7_000
 """First seed of the plays; neither floors nor lists of seeds have it or those after it."""
 
 CONFIDENCE = 0.998
-"""Of the intervals, to either side, by Student's t."""
+"""Of the intervals to either side: by Student's t for the episodes, by a normal for the scale."""
 
 Oracle = Callable[[gym.Env[Any, Any]], Player]
 """Makes a player from the environment."""
@@ -214,5 +214,5 @@ def _scaled(env_id: str, ends: Sequence[End]) -> tuple[float, float]:
     if len(values) < 2:  # of which nothing can be said
         return (values or [0.0])[0], math.inf
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    wide = float(stdtrit(len(values) - 1, CONFIDENCE))
-    return float(np.mean(values)), wide * math.hypot(error, float(np.mean(noises)))
+    few = float(stdtrit(len(values) - 1, CONFIDENCE)) * error
+    return float(np.mean(values)), math.hypot(few, float(ndtri(CONFIDENCE) * np.mean(noises)))

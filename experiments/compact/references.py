@@ -50,4 +50,4 @@ def references(env_id: str) -> dict[str, Any]:
     bounds = {name: best for name, (best,) in played["oracle"].items()}
     source = sources["oracle"]
     head = ("doublings", "higher", sources, played, floors, ["oracle"])
-    return table(*head, bounds, source, NEAR_BEST / NOISE)
+    return table(*head, bounds, source, dict.fromkeys(problems, NEAR_BEST / NOISE))

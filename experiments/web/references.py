@@ -20,7 +20,7 @@ def references(env_id: str) -> dict[str, Any]:
     low = floor(env, "higher", TEST, seeds, seeds[:CONSTANT_EPISODES])
     env.close()
     how = "of the split test in the twin"
-    few = f"{EPISODES} episodes, of constant play {CONSTANT_EPISODES}"
+    few = f"{EPISODES} episodes, the constant action found on {CONSTANT_EPISODES} of them"
     rows = {
         "reference": (float(np.mean(expert)), f"the scripted expert, mean of {EPISODES} episodes"),
         "floor": (low.score, f"{NAIVE.removesuffix(' on each problem')}, {few}"),
