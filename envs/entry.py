@@ -84,6 +84,10 @@ class Entry:
         deterministic: The same seed and actions give the same trajectory; ``False`` where it
             measures. Other arguments may change that, so an environment that can measure has an
             attribute of this name as built.
+        superseded: A later version takes its place. It stays registered, so that its results
+            replay; it is not listed, belongs to no suite and has no normalised score.
+        critics: Weights of the frozen networks that the rewards are taken from.
+        judges: Weights of the networks that reports judge by; none of them is a critic.
         bridged: The problem is another installed package's; such an id has no reference scores.
     """
 
@@ -99,6 +103,9 @@ class Entry:
     arguments: dict[str, Argument] = field(default_factory=dict)
     max_episode_steps: int | None = None
     deterministic: bool = True
+    superseded: bool = False
+    critics: tuple[str, ...] = ()
+    judges: tuple[str, ...] = ()
     bridged: bool = False
 
     @property

@@ -82,6 +82,9 @@ def room(floor: str, domain: str) -> str:
 ENTRIES: dict[str, Entry] = {name: entry for name, entry in _ENTRIES.items() if not entry.bridged}
 """Ids of the domains."""
 
+CURRENT: dict[str, Entry] = {n: entry for n, entry in ENTRIES.items() if not entry.superseded}
+"""Those of them that no later version has taken the place of."""
+
 BRIDGED: dict[str, Entry] = {name: entry for name, entry in _ENTRIES.items() if entry.bridged}
 """Ids whose problems are other packages'; they have no reference scores."""
 
@@ -126,9 +129,12 @@ def references(env_id: str) -> dict[str, Any]:
     """Reference scores of an id, in the domain's own unit.
 
     Returns:
-        ``{"unit": "s", "better": "lower", "random": {"score": x, "source": "..."},
-        "reference": {...}, "bound": {...}, ...}``; each entry names its source. The normalised
-        score of ``reference`` is 1.
+        ``{"unit": "s", "better": "lower", "floor": {"score": x, "source": "..."},
+        "random": {...}, "reference": {...}, "bound": {...}, ...}``; each row names its source. By
+        the name of a problem (``info["problem"]``), ``"problems"`` gives ``{"floor": x,
+        "reference": y, "noise": s}`` and, where there is one, ``"bound"``; where problems are
+        endless, ``"shares"`` gives the same of scores over the episode's own bound. Both are made
+        by :func:`experiments.scores.scale`.
 
     Raises:
         InputError: The id has no reference scores.
@@ -142,8 +148,54 @@ def references(env_id: str) -> dict[str, Any]:
     return deepcopy(table[entry.id])
 
 
-def normalised(env_id: str, score: float) -> float:
-    """(score - random) / (reference - random): 0 is random, 1 is the reference."""
+def has_scale(env_id: str) -> bool:
+    """True if scores of an id can be normalised: it is current and has a floor and a reference."""
+    if env_id.removeprefix("envs:") not in CURRENT:
+        return False
+    try:
+        return {"floor", "reference"} <= references(env_id).keys()
+    except InputError:
+        return False
+
+
+NOISE = 2.0
+"""Standard errors by which a reference must differ from the floor, so that there is a scale."""
+
+
+def normalised(
+    env_id: str, score: float, problem: str | None = None, bound: float | None = None
+) -> float | None:
+    """A score of one problem on the scale from its floor, 0, to its reference, 1.
+
+    The floor is the best of random and constant play.
+
+    Args:
+        env_id: The id.
+        score: The score, in the domain's own unit.
+        problem: The problem's name, ``info["problem"]``.
+        bound: The problem's own bound, ``info["bound"]``; used where problems are endless.
+
+    Returns:
+        ``None`` where there is no such scale: the id has none, the table does not know the problem
+        or the episode no bound, or the reference is not better than the floor by more than
+        :data:`NOISE` standard errors of the two.
+
+    Raises:
+        InputError: The id has no reference scores.
+    """
     table = references(env_id)
-    random, reference = table["random"]["score"], table["reference"]["score"]
-    return float((score - random) / (reference - random))
+    if not has_scale(env_id):
+        return None
+    if "shares" in table:
+        score, row = (score / bound, table["shares"]) if bound else (score, None)
+    elif "problems" in table:
+        row = table["problems"].get(problem)
+    else:
+        row = {name: table[name]["score"] for name in ("floor", "reference")}
+    if row is None:
+        return None
+    span = row["reference"] - row["floor"]
+    gain = -span if table["better"] == "lower" else span
+    if gain <= NOISE * row.get("noise", 0.0):
+        return None
+    return float((score - row["floor"]) / span)

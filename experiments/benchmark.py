@@ -13,11 +13,11 @@ from rich.table import Table
 
 from agents.engines.base import qualified
 from agents.process import AgentProcess
-from envs.registration import ENTRIES, normalised
+from envs.registration import CURRENT
 from experiments import statistics
 from experiments.evaluate import evaluate, make
 from experiments.options import AsJson, Quiet, Trust, bar, interrupted, print_json, printer
-from experiments.results import ALIKE, Result, has_references, read_unchanged, values
+from experiments.results import ALIKE, Result, normalised_of, read_unchanged
 from experiments.seeds import Seeds, named
 from experiments.spot_check import Replay, parse_replay, spot_check
 from hardware_sim.errors import InputError
@@ -33,9 +33,9 @@ def parse_suite(suite: str) -> list[str]:
         InputError: Gymnasium does not know an id, or one is named twice.
     """
     ids = [
-        entry.id for entry in ENTRIES.values() if suite == "all" or entry.domain == suite
+        entry.id for entry in CURRENT.values() if suite == "all" or entry.domain == suite
     ] or suite.split(",")
-    domains = sorted({entry.domain for entry in ENTRIES.values()})
+    domains = sorted({entry.domain for entry in CURRENT.values()})
     try:
         found = [qualified(name) for name in ids]
     except InputError as error:
@@ -172,8 +172,9 @@ class Benchmark:
         Returns:
             ``suite``, ``seeds`` of each id and ``agents``, which gives each agent its ``kind``
             (:mod:`agents.kinds`; ``"mixed"`` if it is not the same on all ids), its
-            ``normalised`` ``iqm``, ``low`` and ``high`` over all ids (``None`` unless each id has
-            reference scores) and its ``environments``' aggregates.
+            ``normalised`` ``iqm``, ``low`` and ``high`` over all ids with the number of episodes
+            that are ``left_out`` (``None`` unless each id has some that can be normalised) and its
+            ``environments``' aggregates.
         """
         return {
             "suite": self.suite,
@@ -195,16 +196,16 @@ class Benchmark:
         return kinds.pop() if len(kinds) == 1 else "mixed"
 
     def _normalised(self, agent: str) -> dict[str, float] | None:
-        if not all(has_references(env_id) for env_id in self.ids):
+        """Episodes without a scale are left out; of each id there are as many as of any other."""
+        results = [self.done[agent, env_id] for env_id in self.ids]
+        columns = [normalised_of(result) for result in results]
+        if not all(columns):
             return None
-        scores = np.array(
-            [
-                [normalised(env_id, v) for v in values(self.done[agent, env_id]["episodes"])]
-                for env_id in self.ids
-            ]
-        ).T
+        scores = np.array(list(zip(*columns, strict=False)))
         iqm, low, high = statistics.iqm_interval(scores)
-        return {"iqm": iqm, "low": low, "high": high}
+        played = sum(len(result["episodes"]) for result in results)
+        left_out = played - scores.size
+        return {"iqm": iqm, "low": low, "high": high, "left_out": left_out}
 
 
 def command(

@@ -9,13 +9,15 @@ from rich.markup import escape
 from experiments.options import AsJson, print_json, printer
 
 
-def catalogue(*words: str, spaces: bool = False) -> list[dict[str, Any]]:
+def catalogue(*words: str, spaces: bool = False, superseded: bool = False) -> list[dict[str, Any]]:
     """Facts about registered ids, from tables; an environment is made only for its spaces.
 
     Args:
         words: Domains and parts of ids, small letters or capitals; an id is taken if one of them
             fits. All ids without any.
         spaces: Add the spaces of every id. An id that is named whole has them in any case.
+        superseded: Also ids that a later version has taken the place of; one that is named whole
+            is there in any case.
 
     Returns:
         For each id its ``id``, ``domain``, ``backend``, ``deterministic``, ``summary``,
@@ -26,10 +28,12 @@ def catalogue(*words: str, spaces: bool = False) -> list[dict[str, Any]]:
     Raises:
         InputError: A word fits no domain and no id.
     """
-    from envs.registration import BRIDGED, ENTRIES
+    from envs.registration import BRIDGED, CURRENT, ENTRIES
 
     wanted = [word.removeprefix("envs:") for word in words]
     found = set().union(*map(_matches, wanted)) if wanted else {*ENTRIES, *BRIDGED}
+    if not superseded:
+        found -= ENTRIES.keys() - CURRENT.keys() - set(wanted)
     return [
         {**_facts(env_id), **(_spaces(env_id) if spaces or env_id in wanted else {})}
         for env_id in (*ENTRIES, *BRIDGED)
@@ -113,7 +117,7 @@ def _lines(row: dict[str, Any]) -> list[str]:
     references = row["references"]
     scores = [
         f"{name} {references[name]['score']:.4g} {references['unit']}"
-        for name in ("random", "reference", "bound")
+        for name in ("floor", "reference", "bound")
         if name in references
     ]
     lines = [
@@ -136,12 +140,15 @@ def command(
     spaces: Annotated[
         bool, typer.Option("--spaces", help="Make each environment and show its spaces.")
     ] = False,
+    superseded: Annotated[
+        bool, typer.Option("--superseded", help="Show ids that a later version replaces, too.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the environments and their scores; with --spaces, or for an id, also their spaces."""
     from envs.registration import BRIDGED
 
-    rows = catalogue(*(words or ()), spaces=spaces)
+    rows = catalogue(*(words or ()), spaces=spaces, superseded=superseded)
     if as_json:
         print_json(rows)
         return

@@ -33,7 +33,7 @@ from agents.rollout import rollout
 from agents.tables import BASELINES, KINDS, shown, shown_before_end
 from envs import testing
 from envs.entry import Entry
-from envs.registration import ALL_DOMAINS, ENTRIES, references, room
+from envs.registration import ALL_DOMAINS, CURRENT, references, room
 from envs.testing import CHECKS
 from experiments.cli import app
 from experiments.verbs import paths
@@ -59,7 +59,7 @@ def build(output: Path) -> None:
         (source / "commands.md").write_text(commands_page())
         (source / "kit.md").write_text(kit_page())
         (source / "environments").mkdir()
-        for entry in ENTRIES.values():
+        for entry in CURRENT.values():
             (source / "environments" / f"{entry.id}.md").write_text(environment_page(entry))
         for entry, frame in pictures():
             Image.fromarray(frame).save(source / "environments" / f"{entry.id}.png")
@@ -98,7 +98,7 @@ def environment_page(entry: Entry) -> str:
     rows = [
         f"| {row} | {table[row]['score']:.6g} | {table[row]['source']} |"
         for row in table
-        if isinstance(table[row], dict)
+        if "source" in table[row]
     ]
     settings = "\n".join(f"- `{key}`: `{value!r}`" for key, value in entry.kwargs.items())
     return "\n\n".join(
@@ -168,7 +168,7 @@ def pictures() -> Iterator[tuple[Entry, NDArray[np.uint8]]]:
     An environment closes once the next has been played, so that those of a browser share one.
     """
     with ExitStack() as previous:
-        for entry in track(ENTRIES.values(), "environments", disable=not sys.stderr.isatty()):
+        for entry in track(CURRENT.values(), "environments", disable=not sys.stderr.isatty()):
             env = gym.make(f"envs:{entry.id}", render_mode="rgb_array")
             frame = picture(entry, env)
             previous.close()
@@ -212,7 +212,7 @@ def _settings(source: Path, output: Path) -> dict[str, Any]:
     def listed(*pages: str) -> list[dict[str, str]]:
         return [{_title(source / page): page} for page in pages]
 
-    environments = (f"environments/{env_id}.md" for env_id in ENTRIES)
+    environments = (f"environments/{env_id}.md" for env_id in CURRENT)
     return {
         "docs_dir": str(source),
         "site_dir": str(output),

@@ -35,7 +35,16 @@ from experiments.options import (
     printer,
     reset_options,
 )
-from experiments.results import ALIKE, FORMAT, Episode, Result, aggregate_of, digest, standing
+from experiments.results import (
+    ALIKE,
+    FORMAT,
+    Episode,
+    Result,
+    aggregate_of,
+    beyond_bound,
+    digest,
+    standing,
+)
 from experiments.seeds import Seeds, agent_seed, drawn, episode_seed, parse
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
@@ -130,12 +139,15 @@ def summary(
         info: Its last info.
     """
     score, success = info.get("score"), info.get("is_success")
+    problem, bound = info.get("problem"), info.get("bound")
     return {
         "seed": seed,
         "episode": episode,
         "return": total,
         "score": None if score is None else float(score),
         "is_success": None if success is None else bool(success),
+        "problem": problem if isinstance(problem, str) else None,
+        "bound": float(bound) if isinstance(bound, float | int) else None,
         "length": len(actions),
         "actions": actions,
     }
@@ -168,7 +180,8 @@ def evaluate(
         (:func:`experiments.results.aggregate`) and ``digest`` (:func:`experiments.results.digest`).
 
     Raises:
-        InputError: Id, agent or arguments are not as above, or an action is illegal.
+        InputError: Id, agent or arguments are not as above, an action is illegal, or a score lies
+            beyond the bound of its problem.
     """
     env_id, env_kwargs = qualified(env_id), env_kwargs or {}
     env = make(env_id, env_kwargs)
@@ -179,6 +192,10 @@ def evaluate(
             for seed, number in seeds:
                 played.append(play(env, agent, seed, number, options=seeds.options))
                 spent.append(getattr(agent, "spent", 0))
+                if impossible := beyond_bound(env_id, played[-1]):
+                    raise InputError(
+                        f"{impossible}; the agent or a wrapper has changed the environment"
+                    )
                 if on_episode is not None:
                     on_episode(played[-1])
         spec = spec_json(env)
@@ -291,7 +308,8 @@ def summary_table(result: Result) -> Table:
     ]
     if "normalised_iqm" in found:
         headings.append("normalised")
-        cells.append(f"{found['normalised_iqm']:.3f}")
+        without = f" ({found['left_out']} left out)" if found["left_out"] else ""
+        cells.append(f"{found['normalised_iqm']:.3f}{without}")
     if found["success_rate"] is not None:
         headings.append("success")
         cells.append(f"{found['success_rate']:.0%}")

@@ -125,7 +125,7 @@ def profiles(scores: Mapping[str, Scores]) -> Figure:
             levels, *profile_band(matrix, levels), step="post", color=colour, alpha=0.15,
             linewidth=0,
         )  # fmt: skip
-    axes.set_xlabel("normalised score (0 random, 1 reference)")
+    axes.set_xlabel("normalised score (0 floor, 1 reference)")
     axes.set_ylabel("share of runs above")
     axes.set_xlim(levels[0], levels[-1])
     axes.set_ylim(0, 1.03)

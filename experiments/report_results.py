@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from envs.registration import normalised, references
+from envs.registration import references
 from experiments import statistics
 from experiments.figures import LOWEST_PROFILE, intervals, profiles
 from experiments.page import Picture, Section, Table, decimals
 from experiments.report_runs import final_frame
-from experiments.results import Result, has_references, options_of, standing, values
+from experiments.results import Result, has_references, normalised_of, options_of, standing, values
 from experiments.spot_check import NOT_REPLAYED
 from experiments.statistics import Scores
 
@@ -59,10 +59,12 @@ class Judged:
         return str(self.results[0]["aggregate"]["unit"])
 
     @property
-    def normal(self) -> bool:
-        """True if the scores can be normalised: the id's own task, and it has references."""
-        plain = all("normalised_iqm" in result["aggregate"] for result in self.results)
-        return plain and self.unit != "return" and has_references(self.env_id)
+    def normalised(self) -> list[float]:
+        """As :attr:`scores`, normalised; empty where a result has no normalised scores."""
+        found = [normalised_of(result) for result in self.results]
+        if len(found) == 1 or not all(found):
+            return found[0] if len(found) == 1 else []
+        return [statistics.iqm(values) for values in found]
 
     @property
     def lower_is_better(self) -> bool:
@@ -112,7 +114,7 @@ def result_sections(
     """
     found = judge(results, names, checks)
     table = normalised_scores(found)
-    missing = sorted({one.agent for one in found if one.normal} - table.keys())
+    missing = sorted({one.agent for one in found if one.normalised} - table.keys())
     ids = list(dict.fromkeys(one.env_id for one in found))
     kinds = {one.agent: one.kind for one in found}
     return ([_overall(table, missing, kinds)] if table else []) + [
@@ -121,16 +123,15 @@ def result_sections(
 
 
 def normalised_scores(found: Sequence[Judged]) -> dict[str, Scores]:
-    """Normalised scores ``(R, T)`` of the agents that played every environment with references.
+    """Normalised scores ``(R, T)`` of the agents that played every environment with a scale.
 
     An agent that has more scores on some environments than on others keeps the first of them.
     """
-    tasks = sorted({one.env_id for one in found if one.normal})
     columns: dict[str, dict[str, list[float]]] = {}
     for one in found:
-        if one.normal:
-            scores = [normalised(one.env_id, score) for score in one.scores.tolist()]
+        if scores := one.normalised:
             columns.setdefault(one.agent, {})[one.env_id] = scores
+    tasks = sorted({env_id for scaled in columns.values() for env_id in scaled})
     return {
         agent: np.array(list(zip(*(scores[env_id] for env_id in tasks), strict=False)))
         for agent, scores in columns.items()
@@ -165,7 +166,7 @@ def _overall(scores: dict[str, Scores], missing: list[str], kinds: dict[str, str
     tasks = ranked[0][1].shape[1]
     many = f"{tasks} environments" if tasks > 1 else "one environment"
     caption = (
-        f"Normalised scores (0 random, 1 reference) over {many}: interquartile mean (IQM) with its "
+        f"Normalised scores (0 floor, 1 reference) over {many}: interquartile mean (IQM) with its "
         "stratified bootstrap interval, median and mean, the mean shortfall from 1 (optimality "
         "gap), and the chance that a run beats one of the agent in the next row."
     )
@@ -183,7 +184,7 @@ def _environment(env_id: str, found: list[Judged]) -> Section:
     sign = 1 if found[0].lower_is_better else -1
     ranked = sorted(found, key=lambda one: sign * statistics.iqm(one.scores))
     ranked.sort(key=lambda one: one.kind == "oracle")
-    known = references(env_id) if any(one.normal for one in found) else {}
+    known = references(env_id) if any(one.normalised for one in found) else {}
     marks = {name: known[name]["score"] for name in LEVELS if name in known}
     bars = {one.agent: statistics.iqm_interval(one.scores) for one in ranked}
     unit = found[0].unit
@@ -213,7 +214,7 @@ def _environment_table(
     known: dict[str, Any],
 ) -> Table:
     """A row for each agent and each reference score, best first and oracles last."""
-    marks = {name: entry for name, entry in known.items() if isinstance(entry, dict)}
+    marks = {name: entry for name, entry in known.items() if "source" in entry}
     places = decimals([*(bar[0] for bar in bars.values()), *(m["score"] for m in marks.values())])
     lines = []
     for one in ranked:
@@ -226,7 +227,7 @@ def _environment_table(
                     one.agent,
                     f"{value:.{places}f}",
                     statistics.between(low, high, f".{places}f"),
-                    _fixed(normalised(one.env_id, value)) if one.normal else "",
+                    _fixed(statistics.iqm(one.normalised)) if one.normalised else "",
                     "" if rate is None else f"{rate:.0%}",
                     one.kind,
                     one.sample,
@@ -236,7 +237,7 @@ def _environment_table(
         )
     for name, entry in marks.items():
         score = entry["score"]
-        share = _fixed(normalised(ranked[0].env_id, score))
+        share = _fixed(entry["normalised"]) if "normalised" in entry else ""
         line = [f"({name})", f"{score:.{places}f}", "", share, "", "", entry["source"]]
         lines.append((score, line, True))
     lines.sort(key=lambda line: line[0], reverse=not ranked[0].lower_is_better)
@@ -252,7 +253,7 @@ def _environment_table(
         "data, an oracle the answer."
     )
     if marks:
-        caption += " In brackets: reference scores; normalised: 0 random, 1 reference."
+        caption += " In brackets: reference scores; normalised: 0 floor, 1 reference."
     return Table(
         [columns[i] for i in shown],
         [[row[i] for i in shown] for row in rows],

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from agents.engines.base import qualified_in_file
-from envs.registration import ENTRIES, normalised, references
+from envs.registration import ENTRIES, has_scale, normalised, references
 from experiments import statistics
 from experiments.seeds import Seeds, named
 from hardware_sim.errors import InputError
@@ -46,6 +46,12 @@ NEW_FIELDS: dict[str, tuple[type, ...]] = {
 }
 """Fields of :data:`FORMAT` that :data:`LEGACY` has not."""
 
+NEW_EPISODE_FIELDS: dict[str, tuple[type, ...]] = {
+    "problem": (str, type(None)),
+    "bound": (*NUMBER, type(None)),
+}
+"""Fields of episodes that :data:`LEGACY` has not."""
+
 EPISODE_FIELDS: dict[str, tuple[type, ...]] = {
     "seed": (int,),
     "episode": (int,),
@@ -55,6 +61,9 @@ EPISODE_FIELDS: dict[str, tuple[type, ...]] = {
     "length": (int,),
     "actions": (list,),
 }
+BOUND_SLACK = 1e-9
+"""Share of a bound by which rounding may carry a score beyond it."""
+
 CLAIMS = ("agent", "kind", "in_process", "evaluations", "versions", "git", "date")
 """Fields that a replay cannot check."""
 
@@ -91,8 +100,9 @@ def read_result(path: str | Path) -> Result:
             raise InputError(f"{path} is no result file: {error}") from None
     if not result["episodes"]:
         raise InputError(f"{path} holds no episodes")
+    fields = EPISODE_FIELDS | (NEW_EPISODE_FIELDS if result["format"] == FORMAT else {})
     for number, episode in enumerate(result["episodes"]):
-        _check(path, f"episode {number}", episode, EPISODE_FIELDS)
+        _check(path, f"episode {number}", episode, fields)
         if episode["seed"] < 0 or episode["episode"] < 0:
             raise InputError(f"{path}: seed or number of episode {number} is negative")
     found: Result = result
@@ -162,6 +172,33 @@ def values(episodes: list[Episode]) -> list[float]:
     return [float(episode[key]) for episode in episodes]
 
 
+def beyond_bound(env_id: str, episode: Episode) -> str | None:
+    """A sentence if an episode's score lies beyond the bound of its problem, else ``None``.
+
+    Args:
+        env_id: The environment; higher scores are taken to be better where it has no references.
+        episode: An episode of a result.
+    """
+    score, bound = episode["score"], episode.get("bound")
+    if score is None or bound is None:
+        return None
+    table = references(env_id) if has_references(env_id) else {}
+    sign = -1.0 if table.get("better") == "lower" else 1.0
+    if sign * (score - bound) <= BOUND_SLACK * abs(bound):
+        return None
+    known = table.get("bound", {}).get("source")
+    source = f'{known}, as info["bound"] has it' if known else 'its info["bound"]'
+    return (
+        f"{named_episode(episode)} of {env_id} scores {score:.9g}, beyond the bound {bound:.9g} of "
+        f"{episode['problem']!r} ({source}): no play can reach that"
+    )
+
+
+def named_episode(episode: Episode) -> str:
+    """An episode by its number and seed."""
+    return f"episode {episode['episode']} of seed {episode['seed']}"
+
+
 def aggregate(
     env_id: str,
     env_kwargs: dict[str, Any],
@@ -172,9 +209,9 @@ def aggregate(
 
     Returns:
         ``iqm``, ``low``, ``high`` (equal where all are alike), ``mean`` in ``unit``;
-        ``success_rate``, ``None`` where the environment knows no success; and ``normalised_iqm``
-        (0 random, 1 reference) for ids with reference scores, unless arguments or options other
-        than the split change the task.
+        ``success_rate``, ``None`` where the environment knows no success; and, where episodes can
+        be normalised (see :func:`normalised_values`), their ``normalised_iqm`` (0 floor, 1
+        reference) and the number that is ``left_out`` of it.
 
     Raises:
         InputError: A score is not finite.
@@ -196,10 +233,39 @@ def aggregate(
     }
     if summary["unit"] == "score" and has_references(env_id):
         summary["unit"] = str(references(env_id)["unit"])
-        if not env_kwargs and (options or {}).keys() <= {"split"}:
-            # Affine, so that it is the interquartile mean of the normalised scores as well.
-            summary["normalised_iqm"] = normalised(env_id, summary["iqm"])
+    kept = normalised_values(env_id, env_kwargs, episodes, options)
+    if kept:
+        summary["normalised_iqm"] = statistics.iqm(np.array(kept)[:, None])
+        summary["left_out"] = len(episodes) - len(kept)
     return summary
+
+
+def normalised_values(
+    env_id: str,
+    env_kwargs: dict[str, Any],
+    episodes: list[Episode],
+    options: dict[str, Any] | None = None,
+) -> list[float]:
+    """Normalised scores of the episodes whose problem has a scale, each by its own problem's.
+
+    There are none where arguments or options other than the split change the task, nor in the
+    legacy format, whose episodes do not name their problems.
+    """
+    plain = not env_kwargs and (options or {}).keys() <= {"split"}
+    if not plain or not has_scale(env_id):
+        return []
+    found = [
+        normalised(env_id, episode["score"], episode["problem"], episode.get("bound"))
+        for episode in episodes
+        if "problem" in episode and episode["score"] is not None
+    ]
+    return [value for value in found if value is not None]
+
+
+def normalised_of(result: Result) -> list[float]:
+    """The :func:`normalised_values` of a result."""
+    head = result["env_id"], result["env_kwargs"]
+    return normalised_values(*head, result["episodes"], options_of(result))
 
 
 def options_of(result: Result) -> dict[str, Any]:
@@ -214,7 +280,7 @@ def aggregate_of(result: Result) -> dict[str, Any]:
 
 
 def has_references(env_id: str) -> bool:
-    """True if the normalised score of an id is defined."""
+    """True if an id has reference scores."""
     if env_id.removeprefix("envs:") not in ENTRIES:
         return False
     try:

@@ -19,10 +19,13 @@ from experiments.options import AsJson, Quiet, Trust, aside, print_json, printer
 from experiments.results import (
     CLAIMS,
     FORMAT,
+    LEGACY,
     Episode,
     Result,
     aggregate_of,
+    beyond_bound,
     digest,
+    named_episode,
     options_of,
     read_result,
     standing,
@@ -33,7 +36,7 @@ from hardware_sim.errors import InputError
 from hardware_sim.reading import parse_json
 
 TASK = ("id", "kwargs", "max_episode_steps")  # of a spec: what makes it another task
-REPLAYED = ("return", "score", "length", "is_success")
+REPLAYED = ("return", "score", "length", "is_success", "problem")
 TOLERANCE = 0.25
 """Share by which a measured score may differ when it is measured again."""
 
@@ -93,6 +96,8 @@ def verify(
         verdict.differences += _spec(result["env_spec"], spec_json(env))
         for episode, now in replays(env, result, quiet):
             verdict.episodes += 1
+            beyond = beyond_bound(env_id, episode)
+            verdict.differences += [beyond] if beyond else []
             if isinstance(now, str):
                 verdict.differences.append(now)
             elif measures:
@@ -156,7 +161,7 @@ def replay(
 ) -> Episode | str:
     """The episode that the actions of another give now, or a sentence if they give none."""
     seed, place, actions = episode["seed"], episode["episode"], episode["actions"]
-    name = _name(episode)
+    name = named_episode(episode)
     agent = Recorded(actions, env.action_space)
     moments = rollout(env, agent, episode_seed(seed, place), options=options or None)
     try:
@@ -184,15 +189,14 @@ def differences_of(
     return [now] if isinstance(now, str) else _different(episode, now)
 
 
-def _name(episode: Episode) -> str:
-    return f"episode {episode['episode']} of seed {episode['seed']}"
-
-
 def _different(episode: Episode, now: Episode) -> list[str]:
+    """Differences from an exact replay; the legacy format has neither problems nor bounds."""
+    found = [key for key in REPLAYED if key in episode and episode[key] != now[key]]
+    if "bound" in episode and not _same(episode["bound"], now["bound"]):
+        found.append("bound")
     return [
-        f"{_name(episode)} has {key} {episode[key]!r}, its replay {now[key]!r}"
-        for key in REPLAYED
-        if episode[key] != now[key]
+        f"{named_episode(episode)} has {key} {episode[key]!r}, its replay {now[key]!r}"
+        for key in found
     ]
 
 
@@ -204,7 +208,7 @@ def _measured(verdict: Verdict, episode: Episode, now: Episode, tolerance: float
     if share <= tolerance and episode["length"] == now["length"]:
         return []
     return [
-        f"{_name(episode)} was measured as {before:.6g}, now as {after:.6g}: more than "
+        f"{named_episode(episode)} was measured as {before:.6g}, now as {after:.6g}: more than "
         f"{tolerance:.0%} apart on this machine"
     ]
 
@@ -267,6 +271,8 @@ def _spec(stored: str | None, present: str | None) -> list[str]:
 def _aggregate(result: Result) -> list[str]:
     """Differences of the file's aggregate from the one computed of its episodes."""
     stored, computed = result["aggregate"], aggregate_of(result)
+    if result["format"] == LEGACY:  # which was normalised on another scale
+        stored = {key: value for key, value in stored.items() if key != "normalised_iqm"}
     return [
         f"aggregate has {key} {stored.get(key)!r}, its episodes give {computed.get(key)!r}"
         for key in sorted(stored.keys() | computed.keys())
@@ -298,7 +304,7 @@ def rejudge(path: str | Path, quiet: bool = True) -> Table:
             found = [] if isinstance(replayed, str) else [replayed]
             now += found
             shown = f"{values(found)[0]:.6g}" if found else str(replayed)
-            table.add_row(_name(episode), f"{values([episode])[0]:.6g}", shown)
+            table.add_row(named_episode(episode), f"{values([episode])[0]:.6g}", shown)
     finally:
         env.close()
     before = result["aggregate"].get("iqm", math.nan)

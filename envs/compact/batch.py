@@ -216,10 +216,14 @@ class CompactBatch(Core):
 
         Returns:
             ``score`` (sum of the episode's rewards), ``is_success``, ``speedup`` and
-            ``points_lost`` (0 after an illegal choice), ``regret`` and ``kept`` ``(B, L)``.
+            ``points_lost`` (0 after an illegal choice), ``regret``, ``kept`` ``(B, L)``,
+            ``problem`` (the setting) and, where nothing is measured, ``bound`` (the score of the
+            best choice in the table).
         """
         size, price, budget = self.setting
-        regret = self.best[size, price, budget] - self.total
+        best = self.best[size, price, budget]
+        regret = best - self.total
+        bound = {} if self.judge is not None else {"bound": best}
         return {
             "score": self.total.copy(),
             "is_success": (self.node >= self.first_leaf) & (regret <= NEAR_BEST),
@@ -227,7 +231,14 @@ class CompactBatch(Core):
             "points_lost": self.points_lost.copy(),
             "regret": regret,
             "kept": self.kept[self.node],
+            "problem": np.array([self.named(*each) for each in self.setting.T.tolist()], object),
+            **bound,
         }
+
+    def named(self, size: int, price: int, budget: int) -> str:
+        """A setting as text, from the numbers of its three values."""
+        numbers = (self.batches[size], self.prices[price], self.budgets[budget])
+        return ", ".join(f"{key} {value:g}" for key, value in zip(SETTINGS, numbers, strict=True))
 
     def problem_of(self, row: int) -> CompactTask:
         """The table's figures of every choice, and a row's setting."""

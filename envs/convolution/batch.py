@@ -30,6 +30,7 @@ from hardware_sim.machine import Machine
 
 BACKENDS = ("replay", "measured", "model")
 SPLITS = ("all", "train", "test", "volumes")
+SCORES = ("speed-up", "anytime")
 ROOFLINE = "hardware_sim.kernels.roofline:predict"
 TRIES = 8
 """Last tries that are seen."""
@@ -82,6 +83,8 @@ class State:
         compiled: bool ``(B, M, W)``, whose library has been paid for.
         tried: float32 ``(B, M)``, tries of each method.
         reached: float32 ``(B, M)``, best log speed-up of each method; 0 where not tried.
+        area: float64 ``(B,)``, sum over the measurements of the share of the greatest gain that
+            was reached by then.
         choices: int64 ``(B, budget, 4)``, all tries, oldest first.
         speeds: float32 ``(B, budget)``, their log speed-ups, :data:`FAILED` for failures.
     """
@@ -94,6 +97,7 @@ class State:
     compiled: NDArray[np.bool_]
     tried: NDArray[np.float32]
     reached: NDArray[np.float32]
+    area: NDArray[np.float64]
     choices: NDArray[np.int64]
     speeds: NDArray[np.float32]
 
@@ -115,6 +119,8 @@ class TuningBatch(Core):
         memory_weight: Weight of scratch memory in the reward, see :class:`Settings`.
         compile_weight: Weight of the compiler's time in the reward, see :class:`Settings`.
         penalty: Weight of failures in the reward, see :class:`Settings`.
+        score: ``speed-up`` of what is kept at the end, or ``anytime``, the mean over the budget of
+            the share of the greatest gain that was reached by then.
         batch: Number of rows.
 
     Raises:
@@ -131,9 +137,11 @@ class TuningBatch(Core):
         memory_weight: float,
         compile_weight: float,
         penalty: float,
+        score: str,
         batch: int,
     ) -> None:
         self.backend, self.batch = choose("backend", backend, BACKENDS), batch
+        self.anytime = choose("score", score, SCORES) == "anytime"
         self.settings = Settings(budget, memory_weight, compile_weight, penalty)
         self.tables = tables.layers(layers)
         self.split = self._checked_split(split)
@@ -169,6 +177,8 @@ class TuningBatch(Core):
         self.compile_s = np.stack([table.compile_s for table in self.tables])
         value = np.where(np.isfinite(self.speed), self.speed + self.memory, -np.inf)
         self.greatest: NDArray[np.float64] = value.reshape(len(value), -1).max(axis=1).clip(min=0)
+        fastest = np.nanmax(speedup.reshape(len(value), -1), axis=1)
+        self.fastest: NDArray[np.float64] = fastest.clip(min=1)  # oneDNN is there, too
         self.masks = np.stack([np.concatenate(table.masks) for table in self.tables])
         self.layer = np.stack([layer_features(table, peak) for table in self.tables])
         self.methods = np.stack([method_features(table, self.machine) for table in self.tables])
@@ -233,6 +243,7 @@ class TuningBatch(Core):
             compiled=np.zeros((rows, methods, widths), np.bool_),
             tried=np.zeros((rows, methods), np.float32),
             reached=np.zeros((rows, methods), np.float32),
+            area=np.zeros(rows),
             choices=np.zeros((rows, self.settings.budget, len(self.shape)), np.int64),
             speeds=np.zeros((rows, self.settings.budget), np.float32),
         )
@@ -271,6 +282,7 @@ class TuningBatch(Core):
         state.speed[better], state.memory[better] = speed[better], memory[better]
         state.kept[better] = choice[better]
         self._remember(rows, works, choice, speed)
+        state.area[rows] += self.share()[rows]
         parts = {
             "speed": gain,
             "memory": memory_gain,
@@ -364,13 +376,19 @@ class TuningBatch(Core):
         """Figures of the variants that the rows keep.
 
         Returns:
-            ``score`` (times as fast as oneDNN), ``share``, ``is_success`` and ``kept`` ``(B, 4)``.
+            ``score``, ``speedup`` (times as fast as oneDNN), ``share``, ``is_success``, ``kept``
+            ``(B, 4)``, ``problem`` (the layer) and, where the table holds, ``bound`` of the score.
         """
+        state, speedup = self.state, np.exp(self.state.speed)
+        best = np.ones(self.batch) if self.anytime else self.fastest[state.table]
         return {
-            "score": np.exp(self.state.speed),
+            "score": state.area / self.settings.budget if self.anytime else speedup,
+            "speedup": speedup,
             "share": self.share(),
             "is_success": self.is_success(),
-            "kept": self.state.kept.copy(),
+            "kept": state.kept.copy(),
+            "problem": np.array([self.names[k] for k in state.table], object),
+            **({} if self.backend == "measured" else {"bound": best}),
         }
 
     def share(self) -> NDArray[np.float64]:

@@ -54,9 +54,13 @@ class ConvTuningEnv(RowEnv[TuningBatch]):
     - `penalty`: `-penalty` for a choice that is masked out, does not compile, crashes or computes
       something wrong. It costs a measurement, too.
 
-    At the last step `info["score"]` is the speed-up over oneDNN of what is kept (1 if oneDNN is),
-    `info["share"]` the share of the greatest value in the table that was reached, and
-    `info["is_success"]` is true if that is 95 % or more. `info["tried"]` is the speed-up of the
+    The share is the value kept over the greatest value in the table, 0 while oneDNN is kept. At the
+    last step `info["score"]` is the mean, over the measurements of the budget, of the share reached
+    by then: the area under the curve of the best so far, from 0 to 1, which pays for finding fast.
+    (The rewards, undiscounted, pay for what is found alone; the score weighs each of them by the
+    part of the budget that is left.) `info["share"]` is the share at the end, `info["speedup"]` the
+    speed-up over oneDNN of what is kept (1 if oneDNN is), and `info["is_success"]` is true if the
+    share is 95 % or more. `info["tried"]` is the speed-up of the
     variant of each step, 0 for a failure, and `info["kept"]` the choice kept at the end, -1 for
     oneDNN.
 
@@ -82,22 +86,26 @@ class ConvTuningEnv(RowEnv[TuningBatch]):
       `hardware_sim.machine.Machine` to the log speed-up of every choice, or the name of one of
       ours; by default the roofline.
     - `budget`, `memory_weight`, `compile_weight`, `penalty`: see above.
+    - `score`: `"anytime"`, as above, or `"speed-up"`, that of what is kept, as in v0.
     - `render_mode`: `"rgb_array"` or `"ansi"`.
 
     >>> import gymnasium as gym
-    >>> env = gym.make("envs:ConvTuning-ResNet2-v0")
+    >>> env = gym.make("envs:ConvTuning-ResNet2-v1")
     >>> observation, info = env.reset(seed=0)
     >>> observation["methods"].shape
     (13, 12)
 
     ## Vectorized environment
 
-    `gym.make_vec("envs:ConvTuning-v0", num_envs=64)` makes the native class, whose trajectories are
+    `gym.make_vec("envs:ConvTuning-v1", num_envs=64)` makes the native class, whose trajectories are
     the same.
 
     ## Version History
 
-    - v0: first version.
+    - v1: the score is the area under the curve of the best so far; spaces, observations and
+      rewards are those of v0.
+    - v0: the score was the speed-up of what is kept, which random play nearly reaches and which
+      layers with much to gain dominate. It stays registered, so that its results replay.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}
@@ -113,9 +121,10 @@ class ConvTuningEnv(RowEnv[TuningBatch]):
         memory_weight: float = 0.01,
         compile_weight: float = 0.001,
         penalty: float = 0.1,
+        score: str = "speed-up",
         render_mode: str | None = None,
     ) -> None:
         weights = (memory_weight, compile_weight, penalty)
-        core = TuningBatch(layers, split, backend, model, budget, *weights, batch=1)
+        core = TuningBatch(layers, split, backend, model, budget, *weights, score=score, batch=1)
         super().__init__(core, render_mode)
         self.deterministic = backend != "measured"

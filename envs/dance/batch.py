@@ -327,7 +327,8 @@ class DanceBatch(Core):
         Returns:
             ``score``, ``f1`` (of times, against the human chart; NaN where there is none),
             ``density_error`` (relative), ``effort`` (of the feet, for 100 rows of the chart),
-            ``steps`` and ``is_success`` (the level's density, and a score that is high enough).
+            ``steps``, ``is_success`` (the level's density, and a score that is high enough) and
+            ``problem`` (song and level); for onsets ``bound``, the greatest F1.
         """
         human = self.episodes.human[self.episode]
         length = self.episodes.length[self.episode]
@@ -338,6 +339,8 @@ class DanceBatch(Core):
         by_times = self.task == "placement"
         score = np.nan_to_num(f1) if by_times else self.total / length
         good = score > (SUCCESS_F1 if by_times else 0.0)
+        names = [self.episodes.named(k) for k in self.episode.tolist()]
+        bound = {"bound": np.ones(self.batch)} if by_times else {}
         return {
             "score": score,
             "f1": f1,
@@ -345,6 +348,8 @@ class DanceBatch(Core):
             "effort": 100.0 * self.effort / np.maximum(self.pressed, 1),
             "steps": self.pressed.astype(np.float64),
             "is_success": good & (self.error <= SUCCESS_DENSITY_ERROR),
+            "problem": np.array(["{song}, {level}".format(**name) for name in names], object),
+            **bound,
         }
 
 

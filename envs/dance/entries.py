@@ -25,6 +25,8 @@ def _dance(name: str, task: str, summary: str) -> Entry:
         kwargs={"task": task},
         splits=("train", "test"),
         arguments=ARGUMENTS,
+        critics=("dance-placement", "dance-rows"),
+        judges=("dance-judge", "dance-critic"),
     )
 
 

@@ -196,13 +196,19 @@ class LoopBatch(Core):
         return np.asarray(self.legal != 0)
 
     def results(self) -> dict[str, NDArray[Any]]:
-        """Rates in GFLOP/s, speed-up and success of each row so far, ``(B,)``."""
+        """Rates in GFLOP/s, speed-up and success of each row so far, and its problem, ``(B,)``.
+
+        ``bound`` is the roofline under the cost model, which nothing measured is sure to keep.
+        """
         gflop = self.flops / 1e9
+        bound = {} if self.clock is not None else {"bound": gflop / self.bound_s}
         return {
             "score": gflop / self.best_s,
             "speedup": self.first_s / self.best_s,
             "roofline": gflop / self.bound_s,
             "is_success": self.bound_s >= SUCCESS_SHARE * self.best_s,
+            "problem": np.array([problem.name for problem in self.problems], object),
+            **bound,
         }
 
     def nest(self, row: int) -> Nest:

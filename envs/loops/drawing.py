@@ -73,12 +73,12 @@ def _draw_rates(axes: Axes, rates: dict[str, float]) -> None:
 
 def picture(core: "LoopBatch", row: int) -> NDArray[np.uint8]:
     """One row of a batch: its nest above its rates, uint8 ``(640, 960, 3)``."""
-    found = {key: float(value[row]) for key, value in core.results().items()}
+    found = {key: value[row] for key, value in core.results().items()}
     rates = {
-        "unscheduled": found["score"] / found["speedup"],
-        "now": found["score"] * core.best_s[row] / core.now_s[row],
-        "best so far": found["score"],
-        "roofline": found["roofline"],
+        "unscheduled": float(found["score"] / found["speedup"]),
+        "now": float(found["score"] * core.best_s[row] / core.now_s[row]),
+        "best so far": float(found["score"]),
+        "roofline": float(found["roofline"]),
     }
     figure = Figure(figsize=(9.6, 6.4), dpi=100, layout="constrained")
     canvas = FigureCanvasAgg(figure)

@@ -12,6 +12,7 @@ from envs.placement.group_graph import LARGEST_FEATURE, NODE_FEATURES, GroupGrap
 from envs.placement.list_schedule import DEVICE_FEATURES, NODE_FLAGS
 from envs.rows import Columns, Core, Outcome, whole_actions
 from hardware_sim import library
+from hardware_sim.bounds import lower_bound
 from hardware_sim.devices import Cluster
 from hardware_sim.errors import InputError, choose
 from hardware_sim.problem import PlacementProblem
@@ -48,6 +49,7 @@ class PlacementBatch(Core):
         self.graphs = [
             GroupGraph.build(PlacementProblem.build(library.load(name), machine)) for name in graphs
         ]
+        self.bounds_s = np.full(len(self.graphs), np.nan)  # until first asked for
         self.tables = list_schedule.stack(self.graphs)
         self.progress = list_schedule.new_progress(self.tables, batch)
         self.potential = np.zeros(batch)
@@ -168,12 +170,16 @@ class PlacementBatch(Core):
         """Figures of the placements that the last step has completed, or ended as illegal.
 
         Returns:
-            ``score`` (makespan in seconds), ``is_success``, ``placement`` (a device for each
+            ``score`` (makespan in seconds), ``is_success``, ``problem`` (the graph's name),
+            ``bound`` (seconds that no placement beats), ``placement`` (a device for each
             group, ``(B, N)``) and ``peak_bytes`` ``(B, D)``, zeros after an illegal action.
         """
+        graph = self.progress.graph
         return {
             "score": self.score_s.copy(),
             "is_success": self.is_success.copy(),
+            "problem": np.array([self.names[k] for k in graph], object),
+            "bound": np.array([self._bound_s(int(k)) for k in graph]),
             "placement": self.progress.device.copy(),
             "peak_bytes": self.peak_bytes.copy(),
         }
@@ -181,6 +187,17 @@ class PlacementBatch(Core):
     def problem_of(self, row: int) -> PlacementProblem:
         """Graph and cluster of a row."""
         return self.graphs[int(self.progress.graph[row])].problem
+
+    def _bound_s(self, graph: int) -> float:
+        """Seconds that no placement of a graph beats, those that do not fit included."""
+        if np.isnan(self.bounds_s[graph]):
+            problem = self.graphs[graph].problem
+            failed_s = OUT_OF_MEMORY_FACTOR * problem.single_device_s
+            try:
+                self.bounds_s[graph] = min(lower_bound(problem).value_s, failed_s)
+            except InputError:  # nothing fits
+                self.bounds_s[graph] = failed_s
+        return float(self.bounds_s[graph])
 
     def placement(self, row: int) -> NDArray[np.int64]:
         """The device of each group of a row's graph so far; -1 where not placed."""

@@ -165,8 +165,8 @@ class SoftmaxBatch(Core):
         """Figures of the plans.
 
         Returns:
-            ``score``, ``is_success``, ``regret``, ``cutoffs`` ``(B, MOST_TAILS)``, ``div_value``
-            and ``speed_up``.
+            ``score``, ``is_success``, ``regret``, ``cutoffs`` ``(B, MOST_TAILS)``, ``div_value``,
+            ``speed_up``, ``problem`` (its name) and ``bound`` (1, the optimum's score).
         """
         regret = self.tables.best[self.problem] - (self.time + self.quality)
         regret = np.where(self.illegal, -ILLEGAL_REWARD, regret)
@@ -177,6 +177,8 @@ class SoftmaxBatch(Core):
             "cutoffs": self.cutoffs(),
             "div_value": self.div_values(),
             "speed_up": np.exp(self.time),
+            "problem": np.array([self.tables.names[k] for k in self.problem], object),
+            "bound": np.ones(self.batch),
         }
 
     def problem_of(self, row: int) -> SoftmaxTask:

@@ -6,12 +6,14 @@
 
     check("my_package:MyEnv-v0")          # an id, or any callable that makes the environment
     check(MyEnv, skip=["check_info_contract"])
+    check("my_package:MyEnv-v0", oracle=MyOracle)  # which has to reach the reference or the bound
 
 Each check takes an id or a factory, returns one line with what it saw, and raises
 ``AssertionError`` with a sentence that names the environment, what was expected and what was seen.
 """
 
 from collections.abc import Callable, Collection
+from functools import partial
 
 import gymnasium as gym
 
@@ -28,6 +30,7 @@ from envs.testing.interface import (
     check_spec_json,
 )
 from envs.testing.resources import check_close, check_long_rollout_memory
+from envs.testing.scores import Oracle, check_judge, check_naive_play, check_oracle
 from envs.testing.subject import Subject, Target
 from envs.testing.vector import check_vector_equals_single
 from hardware_sim.errors import choose
@@ -44,6 +47,8 @@ CHECKS: dict[str, Callable[[Target], str]] = {
         check_masks,
         check_bad_actions,
         check_info_contract,
+        check_naive_play,
+        check_judge,
         check_render_modes,
         check_vector_equals_single,
         check_long_rollout_memory,
@@ -53,13 +58,17 @@ CHECKS: dict[str, Callable[[Target], str]] = {
 """Every check by name, in the order in which :func:`check` runs them."""
 
 
-def check(target: Target, skip: Collection[str] = ()) -> dict[str, str]:
+def check(
+    target: Target, skip: Collection[str] = (), oracle: Oracle | None = None
+) -> dict[str, str]:
     """Runs every check on an environment.
 
     Args:
         target: An id such as ``"module:Name-v0"``, or a callable that makes the environment and
             passes keyword arguments on.
         skip: Names of checks to leave out.
+        oracle: Makes a player that knows the answer from the environment; :func:`check_oracle`
+            runs with it.
 
     Returns:
         The line of each check, by name.
@@ -73,7 +82,10 @@ def check(target: Target, skip: Collection[str] = ()) -> dict[str, str]:
         choose("check", name, list(CHECKS))
     Subject.of(target)
     seen, failures = {}, []
-    for name, function in CHECKS.items():
+    checks: dict[str, Callable[[Target], str]] = dict(CHECKS)
+    if oracle is not None:
+        checks["check_oracle"] = partial(check_oracle, oracle=oracle)
+    for name, function in checks.items():
         if name in skip:
             continue
         try:
@@ -85,4 +97,4 @@ def check(target: Target, skip: Collection[str] = ()) -> dict[str, str]:
     return seen
 
 
-__all__ = ["CHECKS", "Target", "check", *CHECKS]
+__all__ = ["CHECKS", "Oracle", "Target", "check", "check_oracle", *CHECKS]

@@ -131,7 +131,9 @@ def _outcome(name: str, env: gym.Env[Any, Any], action: Any) -> tuple[Any, ...] 
         return env.step(action)
     except CLEAR_ERRORS as error:
         require(
-            str(error), name, f"expected illegal action {action} to give a reason; saw no message"
+            str(error) and "\n" not in str(error),
+            name,
+            f"expected illegal action {action} to give a reason in one line; saw {str(error)!r}",
         )
         return None
     except CRASHES as error:
@@ -142,10 +144,11 @@ def _outcome(name: str, env: gym.Env[Any, Any], action: Any) -> tuple[Any, ...] 
 
 
 def check_bad_actions(target: Target, seed: int = 0) -> str:
-    """Actions outside the space raise a clear error and leave the episode as it was.
+    """Actions outside the space raise one clear sentence and leave the episode as it was.
 
-    Tried are the numbers beside a Discrete or MultiDiscrete range, fractions, NaN for a Box, and a
-    number for a Text, whose characters and length may be the environment's own affair.
+    Tried are the numbers beside a Discrete or MultiDiscrete range, fractions, NaN, infinity and the
+    greatest integers; for a Box NaN, infinity and what lies beyond its
+    bounds; for a Text a number, as its characters and length may be the environment's own affair.
 
     Raises:
         AssertionError: Such an action is taken, crashes, or disturbs the episode.
@@ -175,18 +178,28 @@ def check_bad_actions(target: Target, seed: int = 0) -> str:
     return ", ".join(tried) or f"not applicable: {type(env.action_space).__name__}"
 
 
+LEAST, MOST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+"""The ends of what arrays of actions hold."""
+
+
 def _outside(space: gym.Space[Any]) -> Iterator[Any]:
     """Actions that are not in a space."""
     if isinstance(space, gym.spaces.Discrete):
         yield from (int(space.start) - 1, int(space.start) + int(space.n), int(space.start) + 0.5)
+        yield from (math.nan, math.inf, MOST, LEAST)
     elif isinstance(space, gym.spaces.MultiDiscrete):
-        start = np.asarray(space.start, np.float64)
-        for bad, dtype in ((-1.0, np.int64), (float(space.nvec.flat[-1]), np.int64), (0.5, None)):
+        start, kinds = np.asarray(space.start, np.float64), (np.int64, np.int64, None, None, None)
+        beside = (-1.0, float(space.nvec.flat[-1]), 0.5, math.nan, math.inf)
+        for bad, dtype in zip(beside, kinds, strict=True):
             last = np.zeros(start.size)
             last[-1] = bad
             yield (start + last.reshape(start.shape)).astype(dtype)
+        yield np.full(start.shape, MOST)
     elif isinstance(space, gym.spaces.Box) and space.dtype is not None and space.dtype.kind == "f":
         yield np.full(space.shape, np.nan, space.dtype)
+        yield np.full(space.shape, np.inf, space.dtype)
+        if space.is_bounded():
+            yield (space.high + 1e6 * (1 + np.abs(space.high))).astype(space.dtype)
     elif isinstance(space, gym.spaces.Text):
         yield 0
 

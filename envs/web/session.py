@@ -156,6 +156,7 @@ class Session:
             info["score"] = agreement
             info["is_success"] = outcome is not None and outcome.is_success
             info["report"] = {} if outcome is None else dict(outcome.report)
+            info |= {"problem": self.instance.instruction, "bound": 1.0}
         return agreement + illegal, terminated, truncated, info
 
     def close(self) -> None:

@@ -39,7 +39,7 @@ AGENTS = (
     "pretrained",
     "oracle",
 )
-ENV_ID = "envs:ConvTuning-v0"
+ENV_ID = "envs:ConvTuning-v1"
 LEAST_GAIN = 0.05
 SHOWN = (1, 2, 4, 8, 16, 32)
 

@@ -12,14 +12,16 @@ from gymnasium.spaces import flatten, flatten_space, unflatten
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.registration import ENTRIES, references
+from envs.registration import CURRENT, ENTRIES, has_scale, normalised, references
 from envs.testing import CHECKS
 from envs.testing.trajectory import leaves
 
-IDS = [f"envs:{name}" for name in ENTRIES]
+OLD = "envs:ConvTuning-ResNet2-v0"
+"""Of the ids that a later version has taken the place of, the one that is still checked."""
 
-
-SIMULATED = [f"envs:{name}" for name, entry in ENTRIES.items() if "browser" not in entry.backend]
+IDS = [*(f"envs:{name}" for name in CURRENT), OLD]
+BACKENDS = {f"envs:{name}": entry.backend for name, entry in ENTRIES.items()}
+SIMULATED = [env_id for env_id in IDS if "browser" not in BACKENDS[env_id]]
 BROWSED = [env_id for env_id in IDS if env_id not in SIMULATED]
 PICTURES = {"check_render_modes", "check_close", "check_long_rollout_memory"}
 """Checks that look at pictures, which only the browser draws."""
@@ -28,12 +30,13 @@ FEWER: dict[str, dict[str, Any]] = {
     "check_masks": {"steps": 30},
     "check_determinism_across_processes": {"steps": 150},
     "check_long_rollout_memory": {"steps": 300, "warm_up": 100},
+    "check_naive_play": {"episodes": 1, "constant_episodes": 1, "most": 1},
     "check_vector_equals_single": {"episodes": 1},
 }
 """A step in a browser takes a hundred times as long as one of a simulator."""
 
 
-FIRST = {ENTRIES[name].entry_point: f"envs:{name}" for name in reversed(ENTRIES)}
+FIRST = {CURRENT[name].entry_point: f"envs:{name}" for name in reversed(CURRENT)}
 """Of the ids that share a class, the one that is watched longest."""
 SHORTER: dict[str, dict[str, Any]] = {
     "check_determinism_across_processes": {"steps": 300},
@@ -100,14 +103,41 @@ def test_reference_scores_name_their_source_and_respect_the_bound(env_id: str) -
     table = references(env_id)
     sign = {"lower": 1.0, "higher": -1.0}[table.pop("better")]
     assert table.pop("unit")
+    for endless in ("problems", "shares"):
+        table.pop(endless, None)
     assert {"random", "reference"} <= set(table)
     assert all(row["source"] for row in table.values())
     reference, random = sign * table["reference"]["score"], sign * table["random"]["score"]
     assert reference < random
-    if "bound" in table:
+    if "bound" in table and env_id != OLD:  # whose bound is not that of its score
         bound = sign * table["bound"]["score"]
         slack = 1e-9 * abs(bound)
         assert all(bound - slack <= sign * row["score"] for row in table.values())
+
+
+@pytest.mark.parametrize("env_id", [f"envs:{name}" for name in CURRENT])
+def test_every_id_has_a_scale_from_naive_play_to_the_reference(env_id: str) -> None:
+    table = references(env_id)
+    assert has_scale(env_id)
+    rows = table.get("problems") or {"": table["shares"]}
+    scales = 0
+    for problem, row in rows.items():
+        place = {"problem": problem or None, "bound": None if problem else 1.0}
+        low, high = (normalised(env_id, row[name], **place) for name in ("floor", "reference"))
+        if low is None:
+            assert high is None
+            continue
+        scales += 1
+        assert (low, high) == (0.0, 1.0)
+        if "bound" in row:
+            assert normalised(env_id, row["bound"], **place) >= 1 - 1e-9
+    assert scales >= len(rows) / 2
+    assert (table["floor"]["normalised"], table["reference"]["normalised"]) == (0.0, 1.0)
+
+
+def test_a_superseded_id_has_no_scale() -> None:
+    assert references(OLD)["unit"] == "times oneDNN"
+    assert normalised(OLD, 3.4) is None
 
 
 def test_an_id_works_without_importing_the_package_first() -> None:

@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envs import testing
-from envs.registration import ENTRIES
+from envs.registration import CURRENT
 from envs.rows import Outcome, RowEnv, RowsEnv, whole_actions
 from hardware_sim.errors import InputError
 from tests.envs.countdown import ID, CountdownEnv, CountdownVectorEnv
 
-FIRST = {ENTRIES[name].vector_entry_point: name for name in reversed(ENTRIES)}
+FIRST = {CURRENT[name].vector_entry_point: name for name in reversed(CURRENT)}
 FIRST.pop(None, None)
 """The first id of each vector class."""
 
@@ -200,7 +200,7 @@ def test_whole_actions_have_one_shape_and_no_fractions() -> None:
 
 @pytest.mark.parametrize("entry_point", sorted(set(FIRST) - {"envs.web.vector:WebVectorEnv"}))
 def test_every_vector_class_has_the_arguments_of_its_single_class(entry_point: str) -> None:
-    vector, single = loaded(entry_point), loaded(ENTRIES[FIRST[entry_point]].entry_point)
+    vector, single = loaded(entry_point), loaded(CURRENT[FIRST[entry_point]].entry_point)
     assert issubclass(vector, RowsEnv)
     first, *rest = inspect.signature(vector).parameters.values()
     assert first.name == "num_envs"

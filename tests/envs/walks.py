@@ -130,6 +130,26 @@ class WalkVector(VectorEnv[Any, Any, Any]):
         return self.observe(), rewards, terminated, truncated, infos
 
 
+class BeatsItsBound(Walk):
+    """Its score lies now on one side of its bound and now on the other."""
+
+    def step(self, action: Any) -> Any:
+        *rest, info = super().step(action)
+        return *rest, info | {"bound": 5.0}
+
+
+class HasNoBoundAfterAll(Walk):
+    def step(self, action: Any) -> Any:
+        *rest, info = super().step(action)
+        return *rest, info | {"bound": float("nan")}
+
+
+class NumbersItsProblem(Walk):
+    def step(self, action: Any) -> Any:
+        *rest, info = super().step(action)
+        return *rest, info | {"problem": 3}
+
+
 class WarnsOfItsSeed(Walk):
     def reset(self, *, seed: int | None = 7, options: dict[str, Any] | None = None) -> Any:
         return super().reset(seed=seed, options=options)

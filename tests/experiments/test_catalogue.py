@@ -11,7 +11,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from envs.entry import Entry
-from envs.registration import BRIDGED, ENTRIES, find
+from envs.registration import BRIDGED, CURRENT, ENTRIES, find
 from experiments.catalogue import command, describe
 
 app = Typer()
@@ -32,7 +32,7 @@ def listed(*arguments: str) -> list[dict[str, Any]]:
 def test_the_json_has_every_id_and_makes_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(gym, "make")
     rows = listed()
-    assert [row["id"] for row in rows] == [*ENTRIES, *BRIDGED]
+    assert [row["id"] for row in rows] == [*CURRENT, *BRIDGED]
     for row in rows:
         assert row["domain"] == find(row["id"]).domain
         assert "action" not in row
@@ -42,7 +42,7 @@ def test_the_json_has_every_id_and_makes_no_environment(monkeypatch: pytest.Monk
 
 def test_spaces_are_those_of_the_environments() -> None:
     rows = listed("--spaces")
-    assert [row["id"] for row in rows] == [*ENTRIES, *BRIDGED]
+    assert [row["id"] for row in rows] == [*CURRENT, *BRIDGED]
     for row in rows:
         env = gym.make(f"envs:{row['id']}")
         assert row["observation"] == describe(env.observation_space)
@@ -66,16 +66,22 @@ def test_words_choose_a_domain_an_id_or_a_part_of_ids() -> None:
 
 def test_the_text_names_every_id_whole_however_narrow_the_terminal() -> None:
     text = CliRunner(env={"COLUMNS": "40"}).invoke(app, []).output
-    for env_id, entry in ENTRIES.items():
+    for env_id, entry in CURRENT.items():
         assert f"{env_id}  {entry.domain}, {entry.backend}\n  {entry.summary}\n" in text
     assert "\n  WoB-MiniWoB-click-button-v0\n" in text
     assert "nodes (125, 15)" not in text
     assert "nodes (125, 15)" in run("DevicePlacement-InceptionV3-v0")
 
 
+def test_superseded_ids_are_shown_when_asked_for() -> None:
+    rows = json.loads(run("--json", "--superseded"))
+    assert {row["id"] for row in rows} == {*ENTRIES, *BRIDGED}
+
+
 def test_a_missing_library_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     lost = Entry("Lost", 0, "web", "no_such_library:Env", None, "real", "needs what is not there")
     monkeypatch.setitem(ENTRIES, lost.id, lost)
+    monkeypatch.setitem(CURRENT, lost.id, lost)
     gym.register(lost.id, lost.entry_point)
     rows = listed("--spaces", "Lost-v0", "AdaptiveSoftmax-v0")
     gym.registry.pop(lost.id)

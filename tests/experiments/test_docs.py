@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from typer.main import get_group
 
-from envs.registration import DOMAINS, ENTRIES, references
+from envs.registration import CURRENT, DOMAINS, references
 from envs.testing import CHECKS
 from experiments import docs
 from experiments.cli import app
@@ -24,7 +24,7 @@ def site(tmp_path_factory):
     return output
 
 
-@pytest.mark.parametrize("env_id", ENTRIES)
+@pytest.mark.parametrize("env_id", CURRENT)
 def test_every_environment_has_a_page_with_its_picture_and_scores(site, env_id):
     page = (site / "environments" / f"{env_id}.html").read_text()
     assert f'src="{env_id}.png"' in page
@@ -35,7 +35,7 @@ def test_every_environment_has_a_page_with_its_picture_and_scores(site, env_id):
     assert references(env_id)["reference"]["source"].partition(":")[0] in page
 
 
-@pytest.mark.parametrize("env_id", ENTRIES)
+@pytest.mark.parametrize("env_id", CURRENT)
 def test_the_columns_of_observations_are_listed(site, env_id):
     env = gym.make(f"envs:{env_id}").unwrapped
     page = html.unescape((site / "environments" / f"{env_id}.html").read_text())
@@ -46,7 +46,7 @@ def test_the_columns_of_observations_are_listed(site, env_id):
     env.close()
 
 
-@pytest.mark.parametrize("env_id", ENTRIES)
+@pytest.mark.parametrize("env_id", CURRENT)
 def test_doctests_are_code(site, env_id):
     page = (site / "environments" / f"{env_id}.html").read_text()
     assert "<blockquote>" not in page
@@ -72,7 +72,7 @@ def test_every_domain_has_its_page_with_its_pictures(site, domain):
     for name in re.findall(r"!\[[^]]*\]\((\w+\.png)\)", text):
         assert f'src="{name}"' in page
         assert (site / domain / name).exists()
-    ids = [name for name, entry in ENTRIES.items() if entry.domain == domain]
+    ids = [name for name, entry in CURRENT.items() if entry.domain == domain]
     assert any(env_id in page for env_id in ids)
 
 
@@ -108,5 +108,5 @@ def test_every_command_is_described(site):
 def test_no_page_asks_the_network_for_anything(site):
     loads = re.compile(r'<(?:script|img|link)[^>]*(?:src|href)="(?:https?:)?//')
     pages = list(site.glob("**/*.html"))
-    assert len(pages) > len(ENTRIES)
+    assert len(pages) > len(CURRENT)
     assert not [page for page in pages if loads.search(page.read_text())]

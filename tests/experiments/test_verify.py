@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from envs.placement.batch import PlacementBatch
 from envs.registration import BRIDGED, ENTRIES, find
 from experiments import verify as verb
 from experiments.evaluate import evaluate
-from experiments.results import aggregate_of, digest, read_result
+from experiments.results import aggregate_of, beyond_bound, digest, read_result
 from experiments.seeds import Seeds, drawn, named
 from experiments.spot_check import spot_check
 from experiments.verify import verify
@@ -309,6 +311,46 @@ def test_a_sample_is_replayed(official: str, count: int | None, words: str) -> N
         spot_check(result, count)
 
 
+def test_a_score_beyond_the_bound_is_refused(
+    honest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = changed(
+        honest, tmp_path / "a.json", sealed(lambda r: r["episodes"][0].update(score=0.12))
+    )
+    sentence = verify(path).differences[0]
+    assert sentence.startswith("episode 0 of seed 0 of envs:DevicePlacement-BERT24-v0 scores 0.12,")
+    assert "beyond the bound 0.125407 of 'msr_bert24_training' (proven lower bound" in sentence
+    honestly = PlacementBatch.results
+    patched = {"score": np.array([0.12])}
+    monkeypatch.setattr(PlacementBatch, "results", lambda core: {**honestly(core), **patched})
+    with pytest.raises(InputError, match=r"scores 0\.12, beyond the bound 0\.125407 .*no play can"):
+        evaluate(BERT, "heft", Seeds((0,)))
+
+
+@pytest.mark.parametrize(
+    ("score", "bound", "beyond"),
+    [(1.0, 1.0, False), (1 + 1e-10, 1.0, False), (1.1, 1.0, True), (1.1, None, False)],
+)
+def test_the_bound_of_an_id_without_references(
+    score: float, bound: float | None, beyond: bool
+) -> None:
+    episode = {"seed": 3, "episode": 0, "score": score, "bound": bound, "problem": None}
+    found = beyond_bound("CartPole-v1", episode)
+    assert (found is not None) == beyond
+    if found is not None:
+        assert 'its info["bound"]' in found
+
+
+def test_problem_and_bound_are_replayed(honest: str, tmp_path: Path) -> None:
+    for key, value in (("problem", "inception_v3"), ("bound", 0.1)):
+        change = sealed(lambda r, k=key, v=value: r["episodes"][0].update({k: v}))
+        path = changed(honest, tmp_path / "a.json", change)
+        assert f"episode 0 of seed 0 has {key} {value!r}" in verify(path).differences[0]
+    path = changed(honest, tmp_path / "a.json", sealed(lambda r: r["episodes"][0].pop("bound")))
+    with pytest.raises(InputError, match="episode 0 has no 'bound'"):
+        verify(path)
+
+
 @pytest.mark.parametrize("env_id", [*ENTRIES, *[*BRIDGED][:1]])
 def test_ids_say_of_themselves_whether_they_repeat(env_id: str) -> None:
     env = gym.make(f"envs:{env_id}")
@@ -320,7 +362,7 @@ def test_ids_say_of_themselves_whether_they_repeat(env_id: str) -> None:
     ("env_id", "kwargs"),
     [
         ("LoopSchedule-v0", {"backend": "measured"}),
-        ("ConvTuning-AlexNet2-v0", {"backend": "measured"}),
+        ("ConvTuning-AlexNet2-v1", {"backend": "measured"}),
         ("WoB-Login-v0", {"backend": "selenium"}),
     ],
 )

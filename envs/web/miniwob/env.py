@@ -117,7 +117,7 @@ class MiniWoBEnv(gym.Env[Observation, np.int64]):
         self.client: MiniWoBClient | None = None
         self.snapshot: Snapshot
         self.screen = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
-        self.steps = 0
+        self.steps, self.instruction = 0, ""
         self.ended = True
 
     def reset(
@@ -143,7 +143,7 @@ class MiniWoBEnv(gym.Env[Observation, np.int64]):
         except BrowserDiedError:  # since the last step, perhaps; another browser takes over
             self.close()
             start = self._begin(page_seed, split)
-        self.steps, self.ended = 0, False
+        self.steps, self.ended, self.instruction = 0, False, start.instruction
         info = {"instruction": start.instruction, "split": split, "page_seed": page_seed}
         return self._observation(), info
 
@@ -188,6 +188,7 @@ class MiniWoBEnv(gym.Env[Observation, np.int64]):
         if self.ended:
             info["score"], info["is_success"] = raw, raw > 0
             info["scaled"] = verdict.scaled if terminated else 0.0
+            info["problem"] = self.instruction
         if lost:
             info["lost"] = lost
             self.close()

@@ -27,7 +27,7 @@ from hardware_sim.errors import InputError
 from hardware_sim.kernels import space
 from hardware_sim.kernels.layers import find
 
-ENV_ID = "envs:ConvTuning-v0"
+ENV_ID = "envs:ConvTuning-v1"
 SEARCHES = (
     "random",
     "greedy",

@@ -11,15 +11,15 @@ import torch
 from agents.convolution import cost_model, recipe
 from agents.loading import load_agent
 from envs.convolution import tables
-from envs.registration import ENTRIES
+from envs.registration import CURRENT
 from experiments.convolution import model as convolution_model
 from hardware_sim.host import this_machine
 from hardware_sim.kernels import roofline, space
 from hardware_sim.kernels.layers import find
 from tests.hosts import GREATER, LESSER, pretend
 
-ENV_ID = "envs:ConvTuning-v0"
-IDS = [f"envs:{name}" for name, entry in ENTRIES.items() if entry.domain == "convolution"]
+ENV_ID = "envs:ConvTuning-v1"
+IDS = [f"envs:{name}" for name, entry in CURRENT.items() if entry.domain == "convolution"]
 MODELS = ("hardware_sim.kernels.roofline:predict", "agents.convolution.cost_model:predict")
 AGENTS = ("greedy", "roofline", "cost-model", "adaptive", "pretrained", "oracle")
 LAYERS = ["ResNet4", "AlexNet2"]

@@ -122,6 +122,41 @@ def test_the_best_variant_of_the_table_is_success_and_its_share_is_one():
     assert info["kept"].tolist() == choice.tolist()
 
 
+def test_the_anytime_score_is_the_area_under_the_best_so_far():
+    env = ConvTuningEnv(["ResNet2"], budget=4, memory_weight=0.0, score="anytime")
+    table = env.core.tables[0]
+    order = np.argsort(np.nan_to_num(table.speedup, nan=0.0).ravel())
+    fair, best = (np.array(np.unravel_index(order[k], table.speedup.shape)) for k in (-40, -1))
+    env.reset(seed=0)
+    for choice in (fair, fair, best, fair):
+        _, _, ended, _, info = env.step(choice)
+    share = math.log(table.speedup[tuple(fair)]) / math.log(table.speedup[tuple(best)])
+    assert 0 < share < 1
+    assert info["score"] == pytest.approx((2 * share + 2) / 4)
+    assert (ended, info["bound"], info["problem"]) == (True, 1.0, "ResNet2")
+    assert info["speedup"] == pytest.approx(np.nanmax(table.speedup))
+
+
+def test_v1_goes_the_way_of_v0_but_for_the_score():
+    walks = []
+    for version in (0, 1):
+        env = gym.make(f"envs:ConvTuning-ResNet5-v{version}")
+        rewards, infos = play(env)
+        walks.append((rewards, infos[-1].pop("score"), infos[-1].pop("bound"), str(infos[-1])))
+    old, new = walks
+    assert (old[0], old[3]) == (new[0], new[3])
+    assert old[1] <= old[2] != 1.0
+    assert new[1] < new[2] == 1.0
+
+
+def test_the_bound_of_v0_is_that_of_its_score_not_of_the_value():
+    env = ConvTuningEnv(["AlexNet2"], budget=1, memory_weight=0.5)
+    table = env.core.tables[0]
+    env.reset(seed=0)
+    _, _, _, _, info = env.step(best_choice(table))
+    assert info["score"] <= info["bound"] == np.nanmax(table.speedup)
+
+
 def test_a_slower_variant_changes_nothing_and_onednn_is_kept():
     env = ConvTuningEnv(["ResNet2"], budget=1, compile_weight=0.0)
     env.reset(seed=0)
@@ -176,7 +211,7 @@ def test_the_last_tries_are_seen_newest_first():
 
 
 def test_layers_are_drawn_from_the_split_that_is_asked_for():
-    env = gym.make("envs:ConvTuning-v0")
+    env = gym.make("envs:ConvTuning-v1")
     for split, options in (
         ("train", {}),
         ("test", {"split": "test"}),
@@ -246,7 +281,7 @@ def test_the_roofline_is_the_model_by_default():
 
 def test_measured_variants_are_compiled_checked_and_timed_now(tmp_path, monkeypatch):
     monkeypatch.setenv("GYMWORKS_KERNEL_CACHE", str(tmp_path))
-    env = gym.make("envs:ConvTuning-ResNet5-v0", backend="measured", budget=2)
+    env = gym.make("envs:ConvTuning-ResNet5-v1", backend="measured", budget=2)
     env.reset(seed=0)
     _, _, _, _, info = env.step(np.array(space.DEFAULT))
     assert info["tried"] > 0

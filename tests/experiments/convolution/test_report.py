@@ -14,6 +14,7 @@ from experiments.convolution import model as convolution_model
 from experiments.convolution import references
 from experiments.convolution import report as convolution_report
 from experiments.convolution import tables as convolution_tables
+from experiments.references import compute
 from hardware_sim.errors import InputError
 from hardware_sim.kernels import roofline, space
 from hardware_sim.kernels.convolution import Problem
@@ -107,7 +108,13 @@ def test_the_report_prints_shares_and_measurements_needed(tmp_path):
 
 def test_references_are_what_searches_reach(monkeypatch):
     monkeypatch.setattr(references, "SEEDS", range(1))
-    found = references.references("ConvTuning-ResNet5-v0")
-    best = max(found[name]["score"] for name in ("greedy", "annealing", "roofline"))
-    assert found["reference"]["score"] == best <= found["bound"]["score"]
-    assert found["unit"] == "times oneDNN"
+    found = references.references("ConvTuning-ResNet5-v1")
+    best = max(found[name]["score"] for name in references.SEARCHES)
+    assert found["reference"]["score"] == best <= found["bound"]["score"] == 1
+    row = found["problems"]["ResNet5"]
+    assert row["reference"] == best > row["floor"] == found["floor"]["score"]
+
+
+def test_the_scores_of_a_superseded_id_stay():
+    with pytest.raises(InputError, match="ConvTuning-ResNet5-v0 is superseded"):
+        compute("ConvTuning-ResNet5-v0")

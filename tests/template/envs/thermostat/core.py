@@ -45,6 +45,7 @@ class RoomBatch(Core):
         self.room_c, self.weather_c = np.zeros(batch), np.zeros(batch)
         self.deviation_k = np.zeros(batch)
         self.hour = np.zeros(batch, np.int64)
+        self.weather = np.full(batch, "", object)
         self.hot = np.zeros(batch, np.bool_)
 
     def spaces(self) -> tuple[spaces.Dict, spaces.Discrete]:
@@ -73,6 +74,7 @@ class RoomBatch(Core):
     ) -> dict[str, list[str]]:
         """Starts episodes in the given rows; names the weather."""
         self.weather_c[rows] = [WEATHER[weather] for weather, _ in drawn]
+        self.weather[rows] = [weather for weather, _ in drawn]
         self.room_c[rows] = [start for _, start in drawn]
         self.deviation_k[rows], self.hour[rows], self.hot[rows] = 0.0, 0, False
         return {"weather": [weather for weather, _ in drawn]}
@@ -116,6 +118,15 @@ class RoomBatch(Core):
         return mask
 
     def results(self) -> dict[str, NDArray[Any]]:
-        """Mean deviation from the target in kelvin, ``(B,)``, and whether it is small."""
-        score = self.deviation_k / HOURS
-        return {"score": score, "is_success": score <= SUCCESS_K}
+        """Mean deviation from the target in kelvin, ``(B,)``, whether it is small, and the weather.
+
+        ``bound`` is what none can beat: no deviation.
+        """
+        score, bound = self.deviation_k / HOURS, np.zeros(self.batch)
+        success = score <= SUCCESS_K
+        return {
+            "score": score,
+            "is_success": success,
+            "problem": self.weather.copy(),
+            "bound": bound,
+        }
