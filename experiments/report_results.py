@@ -51,7 +51,9 @@ class Judged:
         """The runs, seeds and replays, for people."""
         runs = f"{len(self.results)} runs, each " if len(self.results) > 1 else ""
         words = dict.fromkeys(standing(result)[0] for result in self.results)
-        return f"{runs}{' or '.join(words)}; {' or '.join(dict.fromkeys(self.checks))}"
+        left_out = sum(result["aggregate"].get("left_out", 0) for result in self.results)
+        without = f"; episodes not normalised: {left_out}" if left_out else ""
+        return f"{runs}{' or '.join(words)}; {' or '.join(dict.fromkeys(self.checks))}{without}"
 
     @property
     def unit(self) -> str:

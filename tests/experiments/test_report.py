@@ -176,6 +176,24 @@ def test_no_agent_costs_another_its_episodes(results):
     assert scores["random"].shape == (3, 2)
 
 
+def test_episodes_without_a_scale_are_left_out_and_counted():
+    settings = {"batch": 1, "price": 0.4}
+    scaled, without = (
+        evaluate("CompactFeature-v0", "greedy", Seeds((0,), options={**settings, "budget": share}))
+        for share in (1.0, 0.25)
+    )
+    both = {**scaled, "seeds": Seeds((0, 1)).to_json()}
+    both["episodes"] = [*scaled["episodes"], *without["episodes"]]
+    both["aggregate"] = aggregate_of(both)
+    (problem,) = (episode["problem"] for episode in scaled["episodes"])
+    value = normalised("CompactFeature-v0", scaled["episodes"][0]["score"], problem)
+    assert problem == "batch 1, price 0.4, budget 1"
+    assert (both["aggregate"]["normalised_iqm"], both["aggregate"]["left_out"]) == (value, 1)
+    section = result_sections([both])[-1]
+    (said,) = (row[-1] for row in section.table.rows if row[0] == "greedy")
+    assert said.endswith("not replayed; episodes not normalised: 1")
+
+
 def test_another_task_is_not_normalised():
     result = evaluate(BERT, "heft", Seeds((0,)), env_kwargs={"cluster": "4xv100_nvlink"})
     (section,) = result_sections([result])
