@@ -320,7 +320,7 @@ class RowsEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], Generic[AnyCor
         if ended.any():
             info |= _columns(self.core.results(), ended)
         if starting.any():
-            info |= self._begin(starting, {})
+            info = _joined(info, self._begin(starting, {}))
         observation = self.core.observe()
         return observation, outcome.reward, outcome.terminated, outcome.truncated, info
 
@@ -414,6 +414,17 @@ def _columns(values: Mapping[str, Any], rows: Rows) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in values.items():
         found[key], found[f"_{key}"] = value, rows.copy()
+    return found
+
+
+def _joined(info: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Infos of different rows as one; a key of both has the rows of either."""
+    found = info | more
+    for key in info.keys() & more.keys():
+        if key.startswith("_"):
+            found[key] = info[key] | more[key]
+        else:
+            found[key] = np.where(more[f"_{key}"], more[key], info[key])
     return found
 
 

@@ -231,7 +231,9 @@ def test_trust_imports_and_says_so(marker: Path) -> None:
         check_arguments("ConvTuning-v0", {"model": "evil:run"})
 
 
-def test_a_colleagues_extractor_acts_where_it_is_trusted(marker: Path) -> None:
+def test_a_colleagues_extractor_acts_where_it_is_trusted(
+    marker: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     code = "from agents.convolution.extractor import TuningExtractor as Net\n"
     (marker.parent / "mine.py").write_text(code)
     run = shutil.copytree(OLD_RUN, marker.parent / "run")
@@ -240,11 +242,11 @@ def test_a_colleagues_extractor_acts_where_it_is_trusted(marker: Path) -> None:
     assert "extractor 'mine:Net' is none of ours" in refused(words, marker)
     done = CliRunner().invoke(app, [*words, "--trust"])
     assert done.exit_code == 0, done.output
-    assert "gymworks: trusted, imports extractor 'mine:Net'" in done.stderr.splitlines()
+    said = capfd.readouterr().err  # by the agent's own process
+    assert "gymworks: trusted, imports extractor 'mine:Net'" in said.splitlines()
     before = json.loads((OLD_RUN / "result.json").read_text())["episodes"][0]
     after = json.loads(Path("new.json").read_text())["episodes"][0]
     assert after["actions"] == before["actions"]
-    sys.modules.pop("mine")
 
 
 def test_names_of_ours_stay_valid() -> None:
