@@ -83,7 +83,8 @@ class EventInterface:
         """Sends a frame's events."""
         numbers = np.asarray(action)
         if not np.issubdtype(numbers.dtype, np.integer) or not self.space.contains(numbers):
-            raise InputError(f"action {action!r} is not in {self.space}; encode() makes actions")
+            shown = numbers.tolist()
+            raise InputError(f"action {shown} is not in {self.space}; encode() makes actions")
         pointer = _pointer(session)
         x, y, down = pointer.tolist()
         before, frame = PointerEvent(x, y, bool(down)), events.decode(numbers)
@@ -113,7 +114,10 @@ class TextInterface:
     def step(self, session: Session, action: Any) -> Step:
         """Carries out a command; one that cannot be carried out is an illegal action."""
         if not isinstance(action, str):
-            raise InputError(f"action {action!r} is no text; commands: {commands.USAGE}")
+            raise InputError(
+                f"action {action!r} is no text; allowed: commands such as 'click 12', which "
+                "envs.web.commands.USAGE describes"
+            )
         try:
             if not self.space.contains(action):
                 raise InputError(

@@ -166,7 +166,8 @@ def test_force_replaces(tmp_path: Path, gymworks: Callable[..., tuple[int, str]]
     [
         (*PLACE, "-o", "out.json"),
         (*PLACE, "--picture", "out.png"),
-        ("evaluate", "CartPole-v1", "--agent", "random", "--seeds", "0", "-o", "out.json"),
+        # The memory that an agent's process shares counts as a file here.
+        ("evaluate", "CartPole-v1", "--agent", "random", "--in-process", "-o", "out.json"),
         (
             "watch",
             "DevicePlacement-InceptionV3-v0",

@@ -148,9 +148,10 @@ def test_agents_stand_among_the_reference_scores_best_first(results):
 
 
 def test_kinds_are_shown_and_oracles_stand_last(results):
-    softmax = "AdaptiveSoftmax-v0"
+    seeds = Seeds((0, 1), options={"split": "test"})
     found = [
-        evaluate(softmax, agent, Seeds((0, 1)), in_process=True) for agent in ("oracle", "guess")
+        evaluate("AdaptiveSoftmax-v0", agent, seeds, in_process=True)
+        for agent in ("oracle", "guess")
     ]
     overall, section = result_sections(found)
     assert column(overall.table, "agent") == ["guess", "oracle"]

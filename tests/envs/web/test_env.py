@@ -86,7 +86,7 @@ def test_films_show_the_pointer_and_the_instruction():
     ("settings", "sentence"),
     [
         ({"task": TASK + "Nothing"}, "ClickButton"),
-        ({"task": "no.module:Task"}, "cannot be found"),
+        ({"task": "no.module:Task"}, "is none of ours"),
         ({"task": TASK + "Login", "backend": "netscape"}, "twin"),
         ({"task": TASK + "Login", "backend": "twin", "pixels": True}, "draws nothing"),
     ],
