@@ -5,10 +5,8 @@ export PYTHONPATH :=
 export MPLBACKEND := Agg
 export OMP_WAIT_POLICY := passive  # threads that wait leave the core to others
 
-# A worker more than cores, as tests of browsers and child processes wait a quarter of their time.
 # A lost worker fails the run at once, and a run that hangs ends.
-WORKERS = $(shell expr $$(nproc) + 1)
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --max-worker-restart 0
+PYTEST := $(BIN)/python -m pytest -n logical --max-worker-restart 0
 LIMIT := timeout --foreground --signal INT --kill-after 1m
 
 .PHONY: demo test test-data test-peers test-gymnasium-1.4 format bench docs references clean browser
