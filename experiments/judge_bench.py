@@ -13,13 +13,13 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from agents.agent import Agent
 from agents.process import acting
 from experiments.evaluate import make, play
+from experiments.options import printer
 from experiments.timing import hardware
 from hardware_sim.files import write_json
 
@@ -84,7 +84,7 @@ def main(
         figures = (each["in_process_us"], each["process_us"], each["overhead_us"])
         shown = (f"{figure:.0f}" for figure in figures)
         table.add_row(each["id"], each["agent"], *shown, f"{each['overhead']:.0%}")
-    Console().print(table)
+    printer(soft_wrap=False).print(table)
     if output:
         write_json(output, {"hardware": hardware(), "rows": rows})
 
