@@ -27,7 +27,7 @@ CASES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("CartPole-v1", "random", {}),
     ("envs:AdaptiveSoftmax-v0", "random", {}),
     ("envs:CompactFeature-v0", "random", {}),
-    ("envs:ConvTuning-v0", "random", {}),
+    ("envs:ConvTuning-v1", "random", {}),
     ("envs:DevicePlacement-InceptionV3-v0", "random", {}),
     ("envs:LoopSchedule-v0", "random", {}),
     ("envs:StepSelection-v0", "random", {}),
