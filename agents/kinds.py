@@ -109,7 +109,7 @@ def player(agent: Any, env: gym.Env[Any, Any]) -> Agent:
 
 
 def given(kind: Kind, env: gym.Env[Any, Any]) -> Any:
-    """What an environment gives to a kind of agent in the present episode; None to an agent.
+    """The problem or the answer of the present episode, for a kind of agent; None for an agent.
 
     Raises:
         InputError: The environment declares no such thing.

@@ -202,7 +202,7 @@ class AgentProcess:
         return parts
 
     def _ended(self) -> str:
-        """How the process, which has closed its end, ended."""
+        """A sentence on the end of the process, which has closed its end of the pipe."""
         try:
             status = self._process.wait(GRACE_S)
         except subprocess.TimeoutExpired:

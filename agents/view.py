@@ -15,7 +15,7 @@ Masks = Callable[[], NDArray[np.bool_]]
 
 @dataclass(frozen=True)
 class Made:
-    """How an environment was made.
+    """The id and arguments that an environment was made with.
 
     Attributes:
         id: Its id, without the module.
@@ -60,7 +60,7 @@ class View:
         return getattr(self, name, None) is not None
 
     def get_wrapper_attr(self, name: str) -> Any:
-        """What the view has under a name; as an environment is asked."""
+        """The view's attribute of a name; as an environment is asked."""
         return getattr(self, name)
 
     def __getattr__(self, name: str) -> Any:

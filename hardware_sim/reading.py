@@ -39,7 +39,7 @@ PIXELS = 1 << 24
 """Most pixels of a picture."""
 
 DAMAGED = (EOFError, lzma.LZMAError, zlib.error)
-"""What packed files raise that are cut off or changed."""
+"""Errors of reading packed files that are cut off or changed."""
 
 
 def read_bytes(path: str | Path, most: int = FILE_BYTES) -> bytes:

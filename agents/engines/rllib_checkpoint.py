@@ -37,7 +37,7 @@ WIDEST = 2**14
 
 
 def describe(model: dict[str, Any]) -> dict[str, Any]:
-    """What a checkpoint keeps of a run's settings of its networks."""
+    """A run's settings of its networks, in the form of a checkpoint."""
     return {name: model[name] for name in sorted(DESCRIBED)}
 
 

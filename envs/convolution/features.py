@@ -47,7 +47,7 @@ of caches, traffic over the bytes of input and output, and the roofline's log sp
 zeros where a method is not offered."""
 
 METHOD_RESULTS = ("best log speed-up", "tries / 4")
-"""What became of a method so far; they follow its features."""
+"""Results of a method's tries so far; they follow its features."""
 
 CHOICES = (
     *(f"method {method.name}" for method in METHODS),

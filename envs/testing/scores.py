@@ -40,7 +40,7 @@ class End:
 def check_naive_play(
     target: Target, episodes: int = 5, constant_episodes: int = 5, most: int = 4
 ) -> str:
-    """Who knows nothing of the task scores within the bounds, and nothing on the normalised scale.
+    """Naive play scores within the bounds, and at most zero on the normalised scale.
 
     Played are random legal actions and constant ones (always the same action where it is legal,
     else the first legal one), on seeds of which the floors know nothing. At the last step
@@ -77,7 +77,7 @@ def check_naive_play(
 
 
 def check_oracle(target: Target, oracle: Oracle, episodes: int = 3) -> str:
-    """Who knows the answer, or plays as the reference does, reaches the reference or the bound.
+    """An oracle, or the agent behind the reference, reaches the reference or the bound.
 
     Each episode ends at ``info["bound"]``, or the mean normalised score is at least 1, up to its
     confidence interval. :func:`envs.testing.check` runs it where it is given an oracle.

@@ -24,7 +24,7 @@ WORDS = ("chart", "level", "notes")
 
 @dataclass(frozen=True)
 class Rating:
-    """What one person thought of one chart.
+    """One person's rating of one chart.
 
     Attributes:
         chart: Name of the chart file.

@@ -1,4 +1,4 @@
-"""How the examples judge what they trained: the mean score on the test seeds of an id."""
+"""The score by which the examples judge: the mean on the test seeds of an id."""
 
 from collections.abc import Callable
 from typing import Any

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from agents.actions import decode_action, encode_action
 from agents.agent import RandomAgent
 from agents.placement.baselines import Heft
+from agents.rollout import Moment
 from agents.runs import Run
 from agents.tables import training_settings
 from agents.view import View
@@ -219,7 +220,10 @@ def test_episodes_are_played_on_the_split(tmp_path: Path) -> None:
     assert json.loads(shown.stdout)["seeds"]["options"] == {"split": "test"}
     env = gym.make("envs:WoB-Login-v0", backend="twin")
     splits: list[str] = []
-    note = lambda moment: splits.append(moment.info.get("split", ""))  # noqa: E731
+
+    def note(moment: Moment) -> None:
+        splits.append(moment.info.get("split", ""))
+
     play(env, RandomAgent(env), 0, 0, note, {"split": "test"})
     assert splits[0] == "test"
     env.close()
