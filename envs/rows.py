@@ -12,10 +12,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
+from envs import infos
+from envs.infos import Rows
 from hardware_sim.errors import InputError, choose
 
 Observation = dict[str, NDArray[Any]]
-Rows = NDArray[np.bool_]
 Columns = Mapping[str, Sequence[str]]
 
 
@@ -176,7 +177,7 @@ class RowEnv(gym.Env[Observation, Any], Generic[AnyCore]):
         drawn = self.core.draw(self.np_random, options or {})
         info = self.core.begin(np.ones(1, np.bool_), [drawn])
         self.ended = False
-        return self._observation(), _only(info)
+        return self._observation(), infos.only(info)
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Takes an action of the action space.
@@ -189,9 +190,9 @@ class RowEnv(gym.Env[Observation, Any], Generic[AnyCore]):
         outcome = self.core.step(np.ones(1, np.bool_), np.asarray(action)[None])
         terminated, truncated = bool(outcome.terminated[0]), bool(outcome.truncated[0])
         self.ended = terminated or truncated
-        info: dict[str, Any] = {"reward": _only(outcome.parts), **_only(outcome.info)}
+        info: dict[str, Any] = {"reward": infos.only(outcome.parts), **infos.only(outcome.info)}
         if self.ended:
-            info |= _only(self.core.results())
+            info |= infos.only(self.core.results())
         return self._observation(), float(outcome.reward[0]), terminated, truncated, info
 
     def action_masks(self) -> NDArray[np.bool_]:
@@ -316,11 +317,11 @@ class RowsEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], Generic[AnyCor
         outcome = self.core.step(rows, np.asarray(actions))
         ended = outcome.terminated | outcome.truncated
         self.ended = ended | starting
-        info = _columns({"reward": _columns(outcome.parts, rows), **outcome.info}, rows)
+        info = infos.columns({"reward": infos.columns(outcome.parts, rows), **outcome.info}, rows)
         if ended.any():
-            info |= _columns(self.core.results(), ended)
+            info |= infos.columns(self.core.results(), ended)
         if starting.any():
-            info = _joined(info, self._begin(starting, {}))
+            info = infos.joined(info, self._begin(starting, {}))
         observation = self.core.observe()
         return observation, outcome.reward, outcome.terminated, outcome.truncated, info
 
@@ -345,7 +346,7 @@ class RowsEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], Generic[AnyCor
         drawn = [self.core.draw(self.randoms[i], options) for i in np.flatnonzero(rows)]
         info = self.core.begin(rows, drawn)
         self.ended = self.ended & ~rows
-        return _columns({key: _named(values, rows) for key, values in info.items()}, rows)
+        return infos.columns({key: infos.named(values, rows) for key, values in info.items()}, rows)
 
 
 def generators(count: int) -> list[np.random.Generator]:
@@ -399,37 +400,3 @@ def whole_actions(actions: NDArray[Any], rows: Rows, choices: ArrayLike) -> NDAr
         allowed = ", ".join(f"0 to {limit - 1}" for limit in limits.ravel().tolist())
         raise InputError(f"action is {bad}; allowed: {allowed}")
     return taken
-
-
-def _only(values: Mapping[str, Sequence[Any] | NDArray[Any]]) -> dict[str, Any]:
-    """The only row's values, numbers as Python's."""
-    return {
-        key: value.item() if isinstance(value, np.ndarray) and value.ndim == 1 else value[0]
-        for key, value in values.items()
-    }
-
-
-def _columns(values: Mapping[str, Any], rows: Rows) -> dict[str, Any]:
-    """Values of all rows, each beside the rows that have it, as Gymnasium joins infos."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found[key], found[f"_{key}"] = value, rows.copy()
-    return found
-
-
-def _joined(info: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """Infos of different rows as one; a key of both has the rows of either."""
-    found = info | more
-    for key in info.keys() & more.keys():
-        if key.startswith("_"):
-            found[key] = info[key] | more[key]
-        else:
-            found[key] = np.where(more[f"_{key}"], more[key], info[key])
-    return found
-
-
-def _named(values: Sequence[Any], rows: Rows) -> NDArray[Any]:
-    """A column of objects: one value for each of the given rows, None for the others."""
-    found = np.full(len(rows), None, object)
-    found[rows] = values
-    return found

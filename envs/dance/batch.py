@@ -22,7 +22,8 @@ from envs.dance.rewards import PARTS, RowCritic, Worth, centred, conditional, ro
 from envs.dance.timing import TICKS
 from envs.dance.tracking import FootTracker
 from envs.dance.tracks import ABSENT, UNKNOWN
-from envs.rows import Columns, Core, Outcome, Rows, whole_actions
+from envs.infos import Rows
+from envs.rows import Columns, Core, Outcome, whole_actions
 from hardware_sim.errors import choose
 
 HISTORY = 64

@@ -15,7 +15,7 @@ from gymnasium.vector import AutoresetMode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envs import testing
+from envs import infos, testing
 from envs.registration import CURRENT
 from envs.rows import Outcome, RowEnv, RowsEnv, whole_actions
 from hardware_sim.errors import InputError
@@ -269,3 +269,15 @@ def test_nothing_that_is_returned_is_memory_of_the_environment(name: str) -> Non
     assert ends
     vector.close()
     single.close()
+
+
+def test_a_key_of_rows_that_end_and_rows_that_begin_keeps_both() -> None:
+    ended, begun = np.array([True, False, False]), np.array([False, True, False])
+    names = np.array(["a", "b", None], object)
+    first = infos.columns({"problem": names, "place": np.arange(6).reshape(3, 2)}, ended)
+    second = infos.columns({"problem": names, "place": np.ones((3, 2), int)}, begun)
+    both = infos.joined(first, second)
+    assert both["problem"].tolist() == ["a", "b", None]
+    assert both["place"].tolist() == [[0, 1], [1, 1], [4, 5]]
+    assert both["_problem"].tolist() == both["_place"].tolist() == [True, True, False]
+    assert first["place"].tolist()[1] == [2, 3]
