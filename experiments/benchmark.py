@@ -17,7 +17,7 @@ from envs.registration import CURRENT
 from experiments import statistics
 from experiments.evaluate import evaluate, make
 from experiments.options import AsJson, Quiet, Trust, bar, interrupted, print_json, printer
-from experiments.results import ALIKE, Result, normalised_of, read_unchanged
+from experiments.results import ALIKE, LEGACY, Result, normalised_of, read_unchanged
 from experiments.seeds import Seeds, named
 from experiments.spot_check import Replay, parse_replay, spot_check
 from hardware_sim.errors import InputError
@@ -139,6 +139,8 @@ class Benchmark:
         result = read_unchanged(path)
         played = [(episode["seed"], episode["episode"]) for episode in result["episodes"]]
         asked = list(self.seeds[env_id])
+        if result["format"] == LEGACY:
+            raise InputError(f"{path} is of an older format; choose another --run-dir")
         if (result["agent"], result["env_id"], played) != (agent, env_id, asked):
             raise InputError(
                 f"{path} was made with {len({seed for seed, _ in played})} seeds and "

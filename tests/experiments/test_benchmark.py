@@ -13,7 +13,7 @@ from envs.registration import CURRENT, normalised
 from experiments import benchmark as verb
 from experiments.benchmark import Benchmark, file_name, parse_suite, seeds_of, summary_table
 from experiments.evaluate import evaluate
-from experiments.results import read_result
+from experiments.results import digest, read_result
 from experiments.seeds import named
 from experiments.statistics import iqm, stratified_bootstrap
 from experiments.verify import verify
@@ -102,6 +102,11 @@ def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
     result["episodes"][0]["score"] = 0.0
     write_json(path, result)
     with pytest.raises(InputError, match="its digest is not"):
+        Benchmark(BERT, ["heft"], tmp_path / "runs", resume=True)
+    older = {key: value for key, value in result.items() if key not in ("seeds", "kind")}
+    older["format"] = 1
+    write_json(path, {**older, "digest": digest(older)})
+    with pytest.raises(InputError, match="is of an older format"):
         Benchmark(BERT, ["heft"], tmp_path / "runs", resume=True)
 
 
