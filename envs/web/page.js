@@ -67,11 +67,9 @@
   document.addEventListener("focusin", (event) => {
     if (isOutside(event.target)) closePopup();
   });
-  // Menus would open outside the page, where nobody can see or reach them, and a range's thumb moves
-  // by theme-dependent pixels: selects and ranges are set with the keyboard.
-  document.addEventListener("contextmenu", (event) => event.preventDefault());
+  // A range's thumb moves by theme-dependent pixels: ranges are set with the keyboard.
   document.addEventListener("mousedown", (event) => {
-    if (event.target.tagName !== "SELECT" && event.target.type !== "range") return;
+    if (event.target.type !== "range") return;
     event.preventDefault();
     event.target.focus();
   });
@@ -79,8 +77,6 @@
   document.addEventListener("dragstart", (event) => event.preventDefault());
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") closePopup();
-    const opens = ["Enter", " ", "F4"].includes(event.key) || event.altKey;
-    if (opens && event.target.tagName === "SELECT") event.preventDefault();
   });
   for (const kind of ["input", "change"]) document.addEventListener(kind, follow);
   document.addEventListener("submit", () => { leaving = true; });

@@ -16,7 +16,7 @@ from envs.web.browser import release_browsers, shared_browser
 from envs.web.chromium import VARIABLE, find_chromium
 from envs.web.devtools import BrowserDiedError
 from envs.web.document import Box, Document, Node
-from envs.web.inputs import PointerDown, PointerMove, PointerUp
+from envs.web.inputs import KeyDown, KeyUp, PointerDown, PointerMove, PointerUp
 from envs.web.page import Page, new_page
 from envs.web.server import acquire_server, release_server
 from hardware_sim.errors import InputError
@@ -75,6 +75,35 @@ def test_the_seed_decides_what_a_page_draws_and_shows(page, address):
     assert page.pixels().shape == (210, 160, 3)
     assert np.array_equal(page.pixels(), other.pixels())
     other.close()
+
+
+PICKERS = {
+    "select": "<select><option>a<option>b</select>",
+    **{kind: f"<input type={kind}>" for kind in ("color", "date", "time")},
+}
+OPENINGS = {
+    "a click": CLICK,
+    "Enter": [KeyDown("Enter"), KeyUp("Enter")],
+    "space": [KeyDown(" "), KeyUp(" ")],
+    "alt and an arrow": [KeyDown("ArrowDown", 1), KeyUp("ArrowDown", 1)],
+}
+
+
+@pytest.mark.parametrize("kind", PICKERS)
+def test_pickers_that_would_stop_the_drawing_do_not_open(page, kind):
+    page.step([], 0, f"document.body.innerHTML = '{PICKERS[kind]}'")
+    page.step(
+        [],
+        0,
+        """(window.picker = document.querySelector('select,input'),
+        picker.style = 'position: absolute; left: 5px; top: 10px; width: 30px; height: 20px')""",
+    )
+    for events in OPENINGS.values():
+        assert page.step(events, 100, "document.activeElement === picker")
+        page.pixels()
+    page.step([], 0, "addEventListener('mousedown', () => picker.showPicker())")
+    page.step(CLICK, 100, "0")
+    page.pixels()
 
 
 def test_other_hosts_are_refused_and_counted(page):
