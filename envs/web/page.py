@@ -26,11 +26,12 @@ QUIET_S = 0.003
 
 @lru_cache
 def _first_script() -> str:
-    return resources.files("envs.web").joinpath("first.js").read_text("utf-8")
+    files = resources.files("envs.web")
+    return "".join(files.joinpath(name).read_text("utf-8") for name in ("pickers.js", "first.js"))
 
 
 def first_script(seed: int) -> str:
-    """The script that runs before a page's own: seeds randomness, keeps the page in its window."""
+    """The script that runs before a page's own: seeds randomness, keeps to the one window."""
     return _first_script().replace("SEED", str(seed))
 
 
