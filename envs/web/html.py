@@ -61,7 +61,8 @@ def to_html(document: Document, base: str, nonce: str, script: str = "") -> str:
         f'<form method="{document.method}" action="{escape(document.action)}" novalidate '
         f'autocomplete="off">{body}</form>'
         f'<script type="application/json" id="gymworks-widgets">{widgets}</script>'
-        f'<script nonce="{nonce}">{_part("pickers.js")}{_part("page.js")}</script>{more}</body></html>'
+        f'<script nonce="{nonce}">{_part("pickers.js")}{_part("page.js")}</script>'
+        f"{more}</body></html>"
     )
 
 

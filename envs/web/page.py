@@ -196,12 +196,13 @@ class Page:
 
     def advance(self, milliseconds: int) -> None:
         """Lets page time pass; it stands still while requests are under way."""
-        self._drawn = self._expired = self._stuck = False
-        self._run_clock("pauseIfNetworkFetchesPending", milliseconds)
-        if not self._expired:  # the clock waits for a page that will not come
+        self._drawn = self._expired = False
+        if not self._stuck:
+            self._run_clock("pauseIfNetworkFetchesPending", milliseconds)
+        if not self._expired:  # the clock waits for a page that will not come, maybe since before
             self._stuck = False
             self._run_clock("advance", milliseconds)
-        self._asked = False
+        self._asked = self._stuck = False
 
     def _run_clock(self, policy: str, milliseconds: int) -> None:
         """Runs the clock until its time is over, or nothing more can come of it."""
@@ -302,8 +303,8 @@ class Page:
         elif method == "Page.loadEventFired":
             self.loading = False
         elif method == "Page.frameStoppedLoading":
-            if params["frameId"] == self._frame and self.loading:  # the page was not left after all
-                self.loading, self._stuck = False, True
+            if params["frameId"] == self._frame and self.loading:
+                self._stay()
         elif method == "Page.javascriptDialogOpening":
             leaves = params["type"] == "beforeunload"
             self._send_and_forget("Page.handleJavaScriptDialog", accept=leaves)
@@ -311,6 +312,10 @@ class Page:
             self._admit(params)
         elif method == "Inspector.targetCrashed":
             self._crashed = True
+
+    def _stay(self) -> None:
+        """Notes that the page is not left after all, for which the clock may be waiting."""
+        self.loading, self._stuck = False, True
 
     def _admit(self, paused: Message) -> None:
         """Lets a request to the page's server pass; the page stays if it was to be left."""
@@ -321,6 +326,8 @@ class Page:
             self._send_and_forget("Fetch.continueRequest", requestId=request)
         else:
             self.blocked += 1
+            if page and paused["frameId"] == self._frame:
+                self._stay()
             reason = "Aborted" if page else "BlockedByClient"
             self._send_and_forget("Fetch.failRequest", requestId=request, errorReason=reason)
 

@@ -152,6 +152,14 @@ def test_requests_to_other_hosts_are_counted(own_page, site):
     assert own_page.blocked == before + 2
 
 
+def test_time_passes_after_a_page_was_refused_before_the_clock_ran(own_page, site):
+    site.show(own_page, LINK % ("http://example.com/", ""))
+    own_page.act(CLICK)
+    own_page.pipe.wait_until(lambda: own_page.blocked and not own_page.loading)
+    own_page.advance(200)
+    assert own_page.step([], 200, "[document.title, clicks]") == ["Here", 1]
+
+
 class Neighbour:
     """A program of somebody else on this machine, which notes who knocks at its port."""
 
