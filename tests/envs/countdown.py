@@ -17,6 +17,8 @@ LIMIT = 4
 class CountdownBatch(Core):
     """Numbers that are counted down by 1, 2 or 3 a step: 0 is the goal, below it is illegal."""
 
+    options = ("start",)
+
     def __init__(self, starts: str, price: float, batch: int) -> None:
         self.starts = STARTS[choose("starts", starts, list(STARTS))]
         self.price = price
