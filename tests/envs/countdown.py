@@ -107,4 +107,5 @@ gym.register(
     f"{__name__}:CountdownEnv",
     vector_entry_point=f"{__name__}:CountdownVectorEnv",
 )
+gym.register("CountdownCopies-v0", f"{__name__}:CountdownEnv")
 ID = f"{__name__}:Countdown-v0"
