@@ -300,13 +300,14 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Judge an agent on fixed seeds; the result file can be replayed by gymworks verify."""
-    options = reset_options(split, option)
+    options, arguments = reset_options(split, option), pairs(env or [])
     if draw is None:
         chosen = parse(env_id, seeds, episodes, options)
     elif options:
         raise InputError("seeds that are drawn are played on the test split; leave the options out")
     else:
         chosen = drawn(env_id, draw, episodes=episodes)
+    check_options(qualified(env_id), arguments, options)
     if path is None:
         folder = Path(agent) if Path(agent).is_dir() else Path()
         path = destination(folder / "result.json", force=force)
@@ -316,7 +317,7 @@ def command(
             env_id,
             agent,
             chosen,
-            pairs(env or []),
+            arguments,
             on_episode=lambda _: shown.advance(task),
             in_process=in_process,
         )
