@@ -49,7 +49,13 @@ class Core(Protocol):
     """The state of ``B`` episodes, a row each; a domain writes a class that inherits from it.
 
     ``rows`` is always bool ``(B,)``. All arrays that are returned are new ones.
+
+    Attributes:
+        options: Class attribute, names of the options of a reset that ``draw`` knows; others are
+            refused before it is called.
     """
+
+    options: ClassVar[tuple[str, ...]] = ()
 
     def spaces(self) -> tuple[gym.spaces.Dict, gym.Space[Any]]:
         """Observation and action space of one row."""
@@ -63,6 +69,10 @@ class Core(Protocol):
 
     def draw(self, random: np.random.Generator, options: Mapping[str, Any]) -> Any:
         """The problem of a new episode: the one that the options name, or any that they allow.
+
+        Args:
+            random: Draws the problem.
+            options: Only names of :attr:`options`.
 
         Raises:
             InputError: An option has no such value.
@@ -171,10 +181,11 @@ class RowEnv(gym.Env[Observation, Any], Generic[AnyCore]):
             options: Those of the class's page, under "Starting State".
 
         Raises:
-            InputError: An option has no such value.
+            InputError: An option is unknown or has no such value.
         """
+        given = known_options(self.core, options or {})
         super().reset(seed=seed)
-        drawn = self.core.draw(self.np_random, options or {})
+        drawn = self.core.draw(self.np_random, given)
         info = self.core.begin(np.ones(1, np.bool_), [drawn])
         self.ended = False
         return self._observation(), infos.only(info)
@@ -253,6 +264,7 @@ class RowsEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], Generic[AnyCor
         core: The state.
         randoms: A generator a row.
         ended: bool ``(num_envs,)``, rows whose episode has ended, or that have had none.
+        options: Those of the last reset.
 
     Raises:
         InputError: There are no rows, or as for the single environment.
@@ -285,6 +297,7 @@ class RowsEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], Generic[AnyCor
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.randoms = generators(num_envs)
         self.ended = np.ones(num_envs, np.bool_)
+        self.options: Mapping[str, Any] = {}
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -293,14 +306,16 @@ class RowsEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], Generic[AnyCor
 
         Args:
             seed: Row ``i`` is seeded with ``seed + i``, or with its entry of a list.
-            options: ``{"reset_mask": bool (num_envs,)}`` and those of the single environment.
+            options: ``{"reset_mask": bool (num_envs,)}`` and those of the single environment, which
+                also hold for the episodes that rows start by themselves, until the next reset.
 
         Raises:
             InputError: As for the single environment, or a mask of another shape.
         """
         rows, rest = reset_rows(options, self.num_envs)
+        self.options = known_options(self.core, rest)
         reseed(self.randoms, seed)
-        info = self._begin(rows, rest)
+        info = self._begin(rows)
         return self.core.observe(), info
 
     def step(
@@ -321,7 +336,7 @@ class RowsEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], Generic[AnyCor
         if ended.any():
             info |= infos.columns(self.core.results(), ended)
         if starting.any():
-            info = infos.joined(info, self._begin(starting, {}))
+            info = infos.joined(info, self._begin(starting))
         observation = self.core.observe()
         return observation, outcome.reward, outcome.terminated, outcome.truncated, info
 
@@ -341,9 +356,9 @@ class RowsEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]], Generic[AnyCor
         if hasattr(self, "core"):
             self.core.close()
 
-    def _begin(self, rows: Rows, options: Mapping[str, Any]) -> dict[str, Any]:
+    def _begin(self, rows: Rows) -> dict[str, Any]:
         """Starts an episode in the given rows; the info of a reset."""
-        drawn = [self.core.draw(self.randoms[i], options) for i in np.flatnonzero(rows)]
+        drawn = [self.core.draw(self.randoms[i], self.options) for i in np.flatnonzero(rows)]
         info = self.core.begin(rows, drawn)
         self.ended = self.ended & ~rows
         return infos.columns({key: infos.named(values, rows) for key, values in info.items()}, rows)
@@ -375,6 +390,17 @@ def reset_rows(options: Mapping[str, Any] | None, count: int) -> tuple[Rows, dic
     if rows.shape != (count,):
         raise InputError(f"reset_mask has shape {rows.shape}; expected ({count},)")
     return rows, rest
+
+
+def known_options(core: Core, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options of a reset, all of which the core knows.
+
+    Raises:
+        InputError: It does not know one.
+    """
+    for name in options:
+        choose("option", name, core.options)
+    return options
 
 
 def whole_actions(actions: NDArray[Any], rows: Rows, choices: ArrayLike) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,12 +13,34 @@ from rich.table import Table
 
 from agents.engines.base import qualified
 from agents.process import AgentProcess
+from envs.arguments import check_arguments
 from envs.registration import CURRENT
 from experiments import statistics
-from experiments.evaluate import evaluate, make
-from experiments.options import AsJson, Quiet, Trust, bar, interrupted, print_json, printer
-from experiments.results import ALIKE, LEGACY, Result, normalised_of, read_unchanged
-from experiments.seeds import Seeds, named
+from experiments.evaluate import check_options, evaluate, make
+from experiments.options import (
+    AsJson,
+    EnvKwargs,
+    Options,
+    Quiet,
+    Split,
+    Trust,
+    bar,
+    interrupted,
+    pairs,
+    print_json,
+    printer,
+    reset_options,
+)
+from experiments.results import (
+    ALIKE,
+    LEGACY,
+    Result,
+    normalised_of,
+    options_of,
+    read_unchanged,
+    standing,
+)
+from experiments.seeds import Seeds, parse
 from experiments.spot_check import Replay, parse_replay, spot_check
 from hardware_sim.errors import InputError
 from hardware_sim.files import check_folder, write_json
@@ -54,15 +76,23 @@ def _distinct(kind: str, names: list[str]) -> list[str]:
     return names
 
 
-def seeds_of(env_id: str, count: int, episodes: int = 1) -> Seeds:
+def seeds_of(
+    env_id: str, count: int, episodes: int = 1, options: Mapping[str, Any] | None = None
+) -> Seeds:
     """So many seeds of the id's test list, which goes on upwards from its last seed.
+
+    Args:
+        env_id: Any id that Gymnasium knows.
+        count: Number of seeds.
+        episodes: Episodes of each.
+        options: Options of resets, over those of the list.
 
     Raises:
         InputError: ``count`` or ``episodes`` is below 1.
     """
     if count < 1:
         raise InputError(f"seeds is {count}; allowed: at least 1")
-    listed = named(env_id, "test", episodes)
+    listed = parse(env_id, "test", episodes, options)
     if count == len(listed.seeds):
         return listed
     last = max(listed.seeds)
@@ -87,9 +117,12 @@ class Benchmark:
         episodes: Episodes of each seed.
         resume: Keep the results that the folder holds already.
         replay: Episodes of each such result that are replayed first; ``None`` is all of them.
+        env_kwargs: Arguments of every environment, over those of its spec.
+        options: Options of all resets, over those of the test lists.
 
     Raises:
-        InputError: An id or agent does not exist or they do not fit each other; or the folder
+        InputError: An id or agent does not exist or they do not fit each other; an id does not
+            take the arguments or the options, and the message names all that do not; or the folder
             holds something and ``resume`` is not set, holds other settings' results, or cannot be
             written.
     """
@@ -103,26 +136,45 @@ class Benchmark:
         episodes: int = 1,
         resume: bool = False,
         replay: int | None = 1,
+        env_kwargs: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> None:
         self.suite, self.folder, self._replay = suite, Path(folder), replay
         self.ids, self.agents = parse_suite(suite), _distinct("agent", agents)
-        self.seeds = {env_id: seeds_of(env_id, seeds, episodes) for env_id in self.ids}
+        self.env_kwargs, options = env_kwargs or {}, options or {}
+        self.seeds = {env_id: seeds_of(env_id, seeds, episodes, options) for env_id in self.ids}
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{self.folder} is no folder")
         if not resume and self.folder.exists() and any(self.folder.iterdir()):
             raise InputError(f"{self.folder} exists; --resume continues it, or choose another")
         check_folder(self.folder)
+        self._check_settings(options)
         self.pairs = [(agent, env_id) for env_id in self.ids for agent in self.agents]
         self._checks: dict[tuple[str, str], str] = {}
         self.done = {pair: found for pair in self.pairs if (found := self._finished(*pair))}
         self._check_agents()
+
+    def _check_settings(self, options: dict[str, Any]) -> None:
+        """Tries arguments and options on every id."""
+        refusals: dict[str, list[str]] = {}
+        for env_id in self.ids:
+            try:
+                check_arguments(env_id, self.env_kwargs)
+                check_options(env_id, self.env_kwargs, options)
+            except InputError as error:
+                reason = str(error).replace(f" of {env_id}", "").removeprefix(f"{env_id} ")
+                refusals.setdefault(reason, []).append(env_id)
+        if refusals:
+            raise InputError(
+                "; ".join(f"{', '.join(ids)}: {reason}" for reason, ids in refusals.items())
+            )
 
     def _check_agents(self) -> None:
         """Makes every agent once, in one other process, so that a wrong name costs no hour."""
         process: AgentProcess | None = None
         with ExitStack() as stack:
             for env_id in self.ids:
-                with closing(make(env_id, {})) as env:
+                with closing(make(env_id, self.env_kwargs)) as env:
                     for agent in self.agents:
                         if process is None:
                             process = stack.enter_context(closing(AgentProcess(agent, env)))
@@ -147,6 +199,15 @@ class Benchmark:
                 f"{len(played)} episodes in all; this asks for {len(self.seeds[env_id].seeds)} "
                 f"and {len(asked)}: choose another --run-dir"
             )
+        for name, found, wanted in (
+            ("arguments", result["env_kwargs"], self.env_kwargs),
+            ("options", options_of(result), self.seeds[env_id].options),
+        ):
+            if found != wanted:
+                raise InputError(
+                    f"{path} was made with the {name} {found}; this asks for {wanted}: "
+                    "choose another --run-dir"
+                )
         self._checks[agent, env_id] = spot_check(result, self._replay)
         return result
 
@@ -154,7 +215,7 @@ class Benchmark:
         """Plays what is missing, one pair of agent and id at a time; yields each when finished."""
         for agent, env_id in self.pairs:
             if (agent, env_id) not in self.done:
-                result = evaluate(env_id, agent, self.seeds[env_id])
+                result = evaluate(env_id, agent, self.seeds[env_id], self.env_kwargs)
                 write_json(self._path(agent, env_id), result)
                 self.done[agent, env_id] = result
                 self._checks[agent, env_id] = "just played"
@@ -172,14 +233,15 @@ class Benchmark:
         """The content of ``summary.json``.
 
         Returns:
-            ``suite``, ``seeds`` of each id and ``agents``, which gives each agent its ``kind``
-            (:mod:`agents.kinds`; ``"mixed"`` if it is not the same on all ids), its
+            ``suite``, ``env_kwargs``, ``seeds`` of each id and ``agents``, which gives each agent
+            its ``kind`` (:mod:`agents.kinds`; ``"mixed"`` if it is not the same on all ids), its
             ``normalised`` ``iqm``, ``low`` and ``high`` over all ids with the number of episodes
             that are ``left_out`` (``None`` unless each id has some that can be normalised) and its
             ``environments``' aggregates.
         """
         return {
             "suite": self.suite,
+            "env_kwargs": self.env_kwargs,
             "seeds": {env_id: seeds.to_json() for env_id, seeds in self.seeds.items()},
             "agents": {
                 agent: {
@@ -217,6 +279,9 @@ def command(
     agents: Annotated[str, typer.Option(help="Agents separated by commas, as for evaluate.")],
     seeds: Annotated[int, typer.Option(help="Number of seeds, from the ids' test lists.")] = SEEDS,
     episodes: Annotated[int, typer.Option(help="Episodes of each seed.")] = 1,
+    split: Split = None,
+    option: Options = None,
+    env: EnvKwargs = None,
     run_dir: Annotated[Path | None, typer.Option(help="Default: runs/benchmark-SUITE.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip what is finished.")] = False,
     replay: Replay = "1",
@@ -227,8 +292,17 @@ def command(
     """Compare agents over environments: a table with intervals, summary.json and a report."""
     name = re.sub(r"[^\w.-]+", "-", suite)
     folder = run_dir or Path("runs") / f"benchmark-{name}"
-    checked = parse_replay(replay)
-    benchmark = Benchmark(suite, agents.split(","), folder, seeds, episodes, resume, checked)
+    benchmark = Benchmark(
+        suite,
+        agents.split(","),
+        folder,
+        seeds,
+        episodes,
+        resume,
+        parse_replay(replay),
+        pairs(env or []),
+        reset_options(split, option),
+    )
     try:
         with bar(quiet) as shown:
             task = shown.add_task(suite, total=len(benchmark.pairs))
@@ -251,6 +325,8 @@ def command(
         return
     console = printer(silent=quiet)
     console.print(summary_table(summary))
+    words = dict.fromkeys(standing(result)[0] for result in benchmark.results())
+    console.print(f"episodes: {' or '.join(words)}", markup=False)
     console.print(f"kept in {folder}; report: {page}", markup=False)
 
 

@@ -1,6 +1,7 @@
 """``gymworks evaluate``: plays an agent on fixed seeds and keeps what is needed to replay it."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,11 +13,12 @@ from rich.table import Table
 from agents.actions import decode_action, encode_action
 from agents.agent import Agent
 from agents.engines.base import qualified
-from agents.engines.teams import is_team
+from agents.engines.teams import is_team, make_team
 from agents.process import acting
 from agents.provenance import provenance
 from agents.rollout import Moment, rollout
 from envs.arguments import check_arguments
+from envs.registration import find, is_ours
 from experiments import statistics
 from experiments.options import (
     AsJson,
@@ -63,6 +65,44 @@ def make(env_id: str, env_kwargs: dict[str, Any], **more: Any) -> gym.Env[Any, A
         return gym.make(env_id, **env_kwargs, **more)
     except (TypeError, gym.error.Error) as error:
         raise InputError(f"{env_id} cannot be made: {error}") from error
+
+
+def check_options(env_id: str, env_kwargs: dict[str, Any], options: Mapping[str, Any]) -> None:
+    """Resets an environment once with options, so that those which it refuses cost no work.
+
+    Args:
+        env_id: As for :func:`make`, or a team of agents.
+        env_kwargs: Arguments of the environment.
+        options: Options of resets; nothing is made if there are none.
+
+    Raises:
+        InputError: The environment refuses the arguments or the options.
+    """
+    if not options:
+        return
+    with closing(_lightest(env_id, env_kwargs)) as env:
+        try:
+            env.reset(seed=0, options=dict(options))
+        except InputError:
+            raise
+        except (TypeError, ValueError, KeyError) as error:
+            raise InputError(f"{env_id} refuses the options {dict(options)}: {error}") from error
+
+
+def _lightest(env_id: str, env_kwargs: dict[str, Any]) -> Any:
+    """A team, the native vector class of one row where ours has one, or the environment.
+
+    The single class of the web would start a browser.
+    """
+    check_arguments(env_id, env_kwargs)
+    if is_team(env_id):
+        return make_team(env_id, env_kwargs)
+    if is_ours(env_id) and find(env_id).vector_entry_point is not None:
+        try:
+            return gym.make_vec(env_id, num_envs=1, **env_kwargs)
+        except (InputError, TypeError):
+            pass  # some arguments are those of the single class alone
+    return make(env_id, env_kwargs)
 
 
 class Noted:
@@ -260,13 +300,14 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Judge an agent on fixed seeds; the result file can be replayed by gymworks verify."""
-    options = reset_options(split, option)
+    options, arguments = reset_options(split, option), pairs(env or [])
     if draw is None:
         chosen = parse(env_id, seeds, episodes, options)
     elif options:
         raise InputError("seeds that are drawn are played on the test split; leave the options out")
     else:
         chosen = drawn(env_id, draw, episodes=episodes)
+    check_options(qualified(env_id), arguments, options)
     if path is None:
         folder = Path(agent) if Path(agent).is_dir() else Path()
         path = destination(folder / "result.json", force=force)
@@ -276,7 +317,7 @@ def command(
             env_id,
             agent,
             chosen,
-            pairs(env or []),
+            arguments,
             on_episode=lambda _: shown.advance(task),
             in_process=in_process,
         )

@@ -1,8 +1,9 @@
 """Options of many verbs, where outputs go, and how verbs print: text, or JSON for scripts."""
 
 import json
+import shlex
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -42,11 +43,25 @@ def pairs(texts: Iterable[str]) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not name or not equals or name in found:
             raise InputError(f"{text!r} is no name=value, or names {name!r} again")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
+        found[name] = json.loads(value) if _is_json(value) else value
     return found
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def as_pairs(values: Mapping[str, Any]) -> list[str]:
+    """The inverse of :func:`pairs`, quoted for a shell."""
+    texts = {
+        name: value if isinstance(value, str) and not _is_json(value) else json.dumps(value)
+        for name, value in values.items()
+    }
+    return [shlex.quote(f"{name}={text}") for name, text in texts.items()]
 
 
 def reset_options(split: str | None, option: list[str] | None) -> dict[str, Any]:

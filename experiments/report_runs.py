@@ -149,7 +149,8 @@ def best_picture(runs: Sequence[Run]) -> Picture | None:
         return None
     _, run, episode = max(found, key=lambda entry: entry[0])
     config = TrainConfig.from_json(run.config)
-    frame = final_frame(config.env_id, config.env_kwargs, episode["seed"], episode["actions"])
+    seed, actions = episode["seed"], episode["actions"]
+    frame = final_frame(config.env_id, config.env_kwargs, seed, actions, config.options)
     if frame is None:
         return None
     judged = "return" if episode["score"] is None else "score"

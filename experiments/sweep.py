@@ -18,7 +18,21 @@ from rich.table import Table
 
 from agents.engines.base import TrainConfig, settings
 from agents.runs import Run
-from experiments.options import AsJson, Quiet, Trust, aside, interrupted, print_json, printer
+from experiments.evaluate import check_options
+from experiments.options import (
+    AsJson,
+    EnvKwargs,
+    Options,
+    Quiet,
+    Split,
+    Trust,
+    aside,
+    interrupted,
+    pairs,
+    print_json,
+    printer,
+    reset_options,
+)
 from experiments.sweep_trials import (
     OBJECTIVE,
     ended,
@@ -39,7 +53,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 TUNE = "tune"  # Ray Tune's own folder within the sweep's
 RETRIES = 3  # of a trial whose worker or machine died
-FIXED = ("env_id", "engine", "algo", "steps", "seed")  # of a sweep once it has begun
+FIXED = ("env_id", "engine", "algo", "steps", "seed", "env_kwargs", "options")  # once it has begun
 TRIALS = 8
 SNAPSHOT_EVERY = "5"  # seconds between Tune's notes of where the sweep stands
 
@@ -66,13 +80,14 @@ def sweep(
         quiet: No progress bar.
 
     Returns:
-        The content of ``result.json``: ``{"format": 1, "env_id", "engine", "algo", "steps",
-        "search_space", "best": index or None, "trials": [{"trial", "hyperparameters", "status":
-        "finished", "stopped" or "failed", "step", "mean_reward", "best_score", "run"}, ...]}``.
+        The content of ``result.json``: ``{"format": 1, ..., "search_space", "best": index or None,
+        "trials": [{"trial", "hyperparameters", "status": "finished", "stopped" or "failed",
+        "step", "mean_reward", "best_score", "run"}, ...]}`` with what :data:`FIXED` names.
 
     Raises:
         InputError: The folder exists (or, resuming, is no sweep), the domain has no search space
-            for the algorithm, Ray is not installed, or every trial failed.
+            for the algorithm, the environment refuses the options, Ray is not installed, or every
+            trial failed.
     """
     try:
         import ray.tune  # noqa: F401  # imported here, to name what to install
@@ -117,6 +132,7 @@ def _created(folder: Path, config: TrainConfig, trials: int) -> Run:
             f"{config.env_id} declares no search space for {config.algo}; "
             f"allowed: {', '.join(spaces) or 'none, its training.json has no search_space'}"
         )
+    check_options(config.env_id, config.env_kwargs, config.options)
     space = spaces[config.algo]
     plan = {"search_space": space, "assignments": sample(space, trials, config.seed)}
     return Run.create(folder, config.to_json() | plan)
@@ -124,8 +140,8 @@ def _created(folder: Path, config: TrainConfig, trials: int) -> Run:
 
 def _reopened(folder: Path, config: TrainConfig, trials: int) -> Run:
     run = _sweep_of(folder)
-    asked = {name: getattr(config, name) for name in FIXED} | {"trials": trials}
-    stored = {name: run.config[name] for name in FIXED} | {"trials": len(run.config["assignments"])}
+    asked = _settings(config.to_json()) | {"trials": trials}
+    stored = _settings(run.config) | {"trials": len(run.config["assignments"])}
     for name, value in asked.items():
         if value != stored[name]:
             raise InputError(
@@ -133,6 +149,12 @@ def _reopened(folder: Path, config: TrainConfig, trials: int) -> Run:
                 "another --run-dir begins another sweep"
             )
     return run
+
+
+def _settings(config: dict[str, Any]) -> dict[str, Any]:
+    """What a sweep keeps once it has begun; older folders have no options."""
+    whole = TrainConfig.from_json(config).to_json()
+    return {name: whole[name] for name in FIXED}
 
 
 def _sweep_of(folder: Path) -> Run:
@@ -230,8 +252,8 @@ def _collect(config: dict[str, Any], folder: Path, failed: set[int]) -> dict[str
     # A trial that was stopped early may have been ahead only because others had learned longer.
     furthest = [trial for trial in judged if trial["status"] == "finished"] or judged
     best = max(furthest, key=lambda trial: float(trial[OBJECTIVE]), default=None)
-    kept = {name: config[name] for name in ("env_id", "engine", "algo", "steps", "search_space")}
-    return {"format": FORMAT} | kept | {"best": best and best["trial"], "trials": trials}
+    head = {"format": FORMAT, **_settings(config), "search_space": config["search_space"]}
+    return head | {"best": best and best["trial"], "trials": trials}
 
 
 def _as_csv(result: dict[str, Any]) -> str:
@@ -333,6 +355,9 @@ def command(
     seed: Annotated[
         int | None, typer.Option(help="Seeds the draws and the trials; default 0.")
     ] = None,
+    split: Split = None,
+    option: Options = None,
+    env: EnvKwargs = None,
     run_dir: Annotated[Path | None, typer.Option(help="Folder of the sweep.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a sweep.")] = False,
     address: Annotated[str | None, typer.Option(help="Ray cluster, host:port.")] = None,
@@ -347,6 +372,8 @@ def command(
         "steps": steps,
         "seed": seed,
         "address": address,
+        "env_kwargs": pairs(env or []) or None,
+        "options": reset_options(split, option) or None,
     }
     given = {name: value for name, value in given.items() if value is not None}
     config = configure(env_id, **given)

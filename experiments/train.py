@@ -18,7 +18,22 @@ from agents.engines.base import TrainConfig, qualified, settings
 from agents.engines.teams import is_team
 from agents.runs import Run
 from envs.registration import references
-from experiments.options import AsJson, Quiet, Trust, aside, interrupted, print_json, printer
+from experiments.evaluate import check_options
+from experiments.options import (
+    AsJson,
+    EnvKwargs,
+    Options,
+    Quiet,
+    Split,
+    Trust,
+    as_pairs,
+    aside,
+    interrupted,
+    pairs,
+    print_json,
+    printer,
+    reset_options,
+)
 from hardware_sim.errors import InputError, choose
 
 CHANGEABLE = ("steps", "checkpoint_every", "address")  # on resuming
@@ -32,6 +47,7 @@ def configure(
     seed: int = 0,
     num_envs: int | None = None,
     env_kwargs: dict[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
     hyperparameters: dict[str, Any] | None = None,
     checkpoint_every: int | None = None,
     address: str | None = None,
@@ -46,6 +62,7 @@ def configure(
         seed: The run's seed.
         num_envs: Parallel environments; ``None`` is what suits the algorithm.
         env_kwargs: Arguments of the environment.
+        options: Options of every reset.
         hyperparameters: Overrides of the domain's.
         checkpoint_every: Steps between checkpoints; ``None`` is a twentieth of the run.
         address: Ray cluster.
@@ -69,6 +86,7 @@ def configure(
         seed=seed,
         num_envs=copies.get(algo, copies["others"]) if num_envs is None else num_envs,
         env_kwargs=env_kwargs or {},
+        options=options or {},
         hyperparameters=hyperparameters or {},
         checkpoint_every=checkpoint_every or max(1, steps // defaults["checkpoints"]),
         address=address,
@@ -102,10 +120,11 @@ def train(
 
     Raises:
         InputError: The folder exists (or, resuming, holds no such run), the configuration does
-            not fit, or the disk is full.
+            not fit, the environment refuses its options, or the disk is full.
     """
     folder = Path(run_dir) if run_dir is not None else default_folder(config)
     engine = find_engine(config.engine)
+    check_options(config.env_id, config.env_kwargs, config.options)
     run = Run(folder) if resume else Run.create(folder, config.to_json())
     with run.locked():
         if resume:
@@ -224,6 +243,9 @@ def command(
     num_envs: Annotated[int | None, typer.Option(help="Parallel environments.")] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Default: runs/<id>-<algo>-s<seed>.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run.")] = False,
+    split: Split = None,
+    option: Options = None,
+    env: EnvKwargs = None,
     address: Annotated[str | None, typer.Option(help="Ray cluster (rllib).")] = None,
     trust: Trust = False,
     quiet: Quiet = False,
@@ -240,6 +262,8 @@ def command(
         "seed": seed,
         "num_envs": num_envs,
         "address": address,
+        "env_kwargs": pairs(env or []) or None,
+        "options": reset_options(split, option) or None,
         "hyperparameters": parse_settings(settings or []) or None,
     }
     given = {name: value for name, value in given.items() if value is not None}
@@ -280,7 +304,8 @@ def _summary(run: Run, config: TrainConfig, last: dict[str, float]) -> str:
     parts.append(f"{timedelta(seconds=round(last.get('seconds', 0)))}")
     if "best_score" in last:
         parts.append(f"best {last['best_score']:.6g} {_unit(config.env_id)}".rstrip())
+    arguments = "".join(f" --env {text}" for text in as_pairs(config.env_kwargs))
     return (
         f"{', '.join(parts)}; kept in {run.folder}\n"
-        f"next: gymworks evaluate {config.env_id} --agent {run.folder}"
+        f"next: gymworks evaluate {config.env_id} --agent {run.folder}{arguments}"
     )

@@ -16,8 +16,21 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from agents.engines.base import qualified
 from agents.loading import load_agent
 from agents.rollout import Moment
-from experiments.evaluate import make, play
-from experiments.options import Force, Quiet, Trust, aside, deliver, output, printer
+from experiments.evaluate import check_options, make, play
+from experiments.options import (
+    EnvKwargs,
+    Force,
+    Options,
+    Quiet,
+    Split,
+    Trust,
+    aside,
+    deliver,
+    output,
+    pairs,
+    printer,
+    reset_options,
+)
 from experiments.results import Episode
 from hardware_sim.errors import InputError, choose
 from hardware_sim.files import write_atomic, write_text
@@ -90,7 +103,12 @@ def _name(env: gym.Env[Any, Any]) -> str:
 
 
 def film(
-    env_id: str, agent_name: str, seed: int = 0, every: int | None = None
+    env_id: str,
+    agent_name: str,
+    seed: int = 0,
+    every: int | None = None,
+    env_kwargs: dict[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
 ) -> tuple[Film, Episode, float]:
     """Plays and films an episode.
 
@@ -99,25 +117,29 @@ def film(
         agent_name: See :func:`agents.loading.load_agent`.
         seed: Of the episode; the same as episode 0 of this seed in ``gymworks evaluate``.
         every: See :class:`Film`.
+        env_kwargs: Arguments of the environment, over those of its spec.
+        options: Options of the reset.
 
     Returns:
         The film, the episode as in ``result.json``, and frames per second that suit it.
 
     Raises:
-        InputError: Id, agent or numbers are wrong, or the environment draws no pictures.
+        InputError: Id, agent, arguments, options or numbers are wrong, or the environment draws no
+            pictures.
     """
     if seed < 0:
         raise InputError(f"seed is {seed}; allowed: at least 0")
-    env_id = qualified(env_id)
-    env = make(env_id, {})
+    env_id, env_kwargs, options = qualified(env_id), env_kwargs or {}, options or {}
+    check_options(env_id, env_kwargs, options)
+    env = make(env_id, env_kwargs)
     modes, fps = env.metadata.get("render_modes", []), env.metadata.get("render_fps") or 10
     env.close()
     if "rgb_array" not in modes:
         raise InputError(f"{env_id} draws no pictures: it has no render mode rgb_array")
-    env = make(env_id, {}, render_mode="rgb_array")
+    env = make(env_id, env_kwargs, render_mode="rgb_array")
     try:
         shot = Film(env, every)
-        episode = play(env, load_agent(agent_name, env), seed, 0, shot)
+        episode = play(env, load_agent(agent_name, env), seed, 0, shot, options)
     finally:
         env.close()
     return shot, episode, float(fps)
@@ -217,6 +239,9 @@ def command(
     ],
     path: Annotated[Path, output("episode.gif, .html or .mp4 (needs ffmpeg).", *FORMATS)],
     seed: Annotated[int, typer.Option(help="Seed of the episode.")] = 0,
+    split: Split = None,
+    option: Options = None,
+    env: EnvKwargs = None,
     fps: Annotated[float | None, typer.Option(help="Frames per second; default: its own.")] = None,
     every: Annotated[
         int | None, typer.Option(help="Steps between frames; default: at most 300 frames.")
@@ -229,6 +254,7 @@ def command(
     check_film(path)
     if fps is not None and not 0 < fps <= 120:
         raise InputError(f"fps is {fps}; allowed: above 0, at most 120")
+    env_kwargs, options = pairs(env or []), reset_options(split, option)
     console = aside(quiet)
     waiting = Progress(
         SpinnerColumn(),
@@ -239,7 +265,7 @@ def command(
     )
     with waiting:
         waiting.add_task(f"filming {agent} on {env_id}")
-        shot, episode, own_fps = film(env_id, agent, seed, every)
+        shot, episode, own_fps = film(env_id, agent, seed, every, env_kwargs, options)
         caption = describe(episode)
         title = f"{agent} on {env_id}"
         deliver(path, lambda place: shot.write(place, fps or own_fps, title, caption))

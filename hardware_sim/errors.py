@@ -24,8 +24,9 @@ def choose(kind: str, name: str, allowed: "list[str] | tuple[str, ...]") -> str:
     """
     if name in allowed:
         return name
-    hint = did_you_mean(name, allowed)
-    raise InputError(f"unknown {kind} {name!r}{hint}; allowed: {', '.join(sorted(allowed))}")
+    hint = did_you_mean(name, allowed) if isinstance(name, str) else ""
+    names = ", ".join(sorted(allowed)) or "none"
+    raise InputError(f"unknown {kind} {name!r}{hint}; allowed: {names}")
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ NAME = "convolution-policy"
 def network(env: gym.Env[Any, Any] | View) -> MaskedPolicy:
     """Actor and critic of a tuning environment, not trained."""
     described = {
-        "extractor": training_settings("ConvTuning-v0")["extractor"],
+        "extractor": training_settings("ConvTuning-v1")["extractor"],
         "network": None,
         "policy_kwargs": {},
     }

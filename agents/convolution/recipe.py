@@ -111,7 +111,7 @@ def policy(
     """Trains a policy by masked PPO on the training layers."""
     with TemporaryDirectory() as folder:
         config = TrainConfig(
-            env_id="envs:ConvTuning-v0",
+            env_id="envs:ConvTuning-v1",
             engine="sb3",
             algo="ppo",
             steps=steps,
@@ -131,7 +131,7 @@ def policy(
 def _report(progress: Progress) -> None:
     score = progress.metrics.get("mean_score")
     if score is not None:
-        typer.echo(f"{progress.step} of {progress.total} steps, mean speed-up {score:.3f}")
+        typer.echo(f"{progress.step} of {progress.total} steps, mean score {score:.3f}")
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "seed": (int,),
     "num_envs": (int,),
     "env_kwargs": (dict,),
+    "options": (dict,),
     "hyperparameters": (dict,),
     "checkpoint_every": (int,),
     "address": (str, type(None)),
@@ -74,6 +75,7 @@ class TrainConfig:
         num_envs: Parallel environments.
         env_kwargs: Arguments of the environment, over those of its spec; those that may come from
             a file (:func:`envs.arguments.check_arguments`).
+        options: Options of every reset, such as ``{"split": "train"}``.
         hyperparameters: Overrides of the domain's ``training.json``, in the engine's own names.
         checkpoint_every: Environment steps between checkpoints.
         address: Ray cluster to run on; ``None`` is this machine.
@@ -86,6 +88,7 @@ class TrainConfig:
     seed: int
     num_envs: int = DEFAULT_SETTINGS["num_envs"]["others"]
     env_kwargs: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     checkpoint_every: int = DEFAULT_SETTINGS["checkpoint_every"]
     address: str | None = None

@@ -5,7 +5,7 @@ number, so that any of them can be replayed alone.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -25,11 +25,14 @@ class SeededEpisodes(gym.Wrapper[Any, Any, Any, Any]):
     Args:
         env: A single environment.
         index: Its place among the parallel ones.
+        options: Options of every reset.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], index: int) -> None:
+    def __init__(
+        self, env: gym.Env[Any, Any], index: int, options: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(env)
-        self._index = index
+        self._index, self._options = index, dict(options or {})
         self._time = time.perf_counter()
         self.begin(0)
 
@@ -40,12 +43,13 @@ class SeededEpisodes(gym.Wrapper[Any, Any, Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Starts the next episode of the stream; a given seed has precedence."""
+        """Starts the next episode of the stream; a given seed and given options have precedence."""
         if seed is None:
             seed = episode_seed(self._seed, self._index, self._episodes)
         self._current, self._return, self._length = seed, 0.0, 0
         self._episodes += 1
-        self._observation, info = self.env.reset(seed=seed, options=options)
+        given = {**self._options, **(options or {})}
+        self._observation, info = self.env.reset(seed=seed, options=given or None)
         return self._observation, info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:

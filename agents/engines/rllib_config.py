@@ -183,7 +183,7 @@ def _place(target: AlgorithmConfig, config: TrainConfig, step: int) -> None:
         runners = max(1, min(config.num_envs, processors - 1))
     target.environment(
         TrainingTeam if is_team(config.env_id) else TrainingEnv,
-        env_config={"env_id": config.env_id, "env_kwargs": config.env_kwargs},
+        env_config=_context(config),
     )
     target.env_runners(
         num_env_runners=runners,
@@ -206,11 +206,14 @@ def _place(target: AlgorithmConfig, config: TrainConfig, step: int) -> None:
 
 def spaces(config: TrainConfig) -> tuple[gym.Space[Any], gym.Space[Any]]:
     """Observation and action space; Dicts by agent for a team."""
-    env = (TrainingTeam if is_team(config.env_id) else TrainingEnv)(
-        {"env_id": config.env_id, "env_kwargs": config.env_kwargs}
-    )
+    env = (TrainingTeam if is_team(config.env_id) else TrainingEnv)(_context(config))
     env.close()
     return env.observation_space, env.action_space
+
+
+def _context(config: TrainConfig) -> dict[str, Any]:
+    """What :mod:`agents.engines.rllib_env` makes an environment of."""
+    return {name: getattr(config, name) for name in ("env_id", "env_kwargs", "options")}
 
 
 def _policies(target: AlgorithmConfig, config: TrainConfig, model: dict[str, Any]) -> None:
@@ -251,6 +254,11 @@ def _flatten(env: Any, spaces: Any, device: Any) -> FlattenObservations:
 
 
 def _offline(target: AlgorithmConfig, config: TrainConfig, demonstrated: Any) -> None:
+    if config.options:
+        raise InputError(
+            f"{config.algo} learns from demonstrations and resets no environment; options of "
+            f"resets are {config.options}; allowed: none"
+        )
     observation_space, action_space = spaces(config)
     target.environment(observation_space=observation_space, action_space=action_space)
     target.offline_data(

@@ -19,14 +19,15 @@ class TrainingEnv(SeededEpisodes):
     :class:`SeededEpisodes` adds, so that the best one can be replayed from its seed.
 
     Args:
-        context: ``{"env_id": ..., "env_kwargs": {...}}``, RLlib's environment configuration.
+        context: ``{"env_id": ..., "env_kwargs": {...}, "options": {...}}``, RLlib's environment
+            configuration; the options are those of every reset.
     """
 
     def __init__(self, context: dict[str, Any]) -> None:
         env = gym.make(
             qualified(context["env_id"]), disable_env_checker=True, **context["env_kwargs"]
         )
-        super().__init__(env, 0)
+        super().__init__(env, 0, context["options"])
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -58,7 +59,7 @@ class TrainingTeam(ParallelPettingZooEnv):
 
     def __init__(self, context: dict[str, Any]) -> None:
         super().__init__(make_team(context["env_id"], context["env_kwargs"]))
-        self._base, self._episodes = 0, 0
+        self._base, self._episodes, self._options = 0, 0, context["options"]
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -70,7 +71,8 @@ class TrainingTeam(ParallelPettingZooEnv):
         self._episodes += 1
         self._actions: list[dict[str, Any]] = []
         self._return = 0.0
-        observations, infos = super().reset(seed=self._seed, options=options)
+        given = {**self._options, **(options or {})}
+        observations, infos = super().reset(seed=self._seed, options=given or None)
         return observations, infos
 
     def step(self, action_dict: dict[str, Any]) -> tuple[Any, Any, Any, Any, Any]:

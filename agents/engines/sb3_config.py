@@ -115,25 +115,46 @@ def resolve(algo: str, env: gym.Env[Any, Any]) -> tuple[str, Algorithm]:
 
 def make_envs(config: TrainConfig, masked: bool) -> VecEnv:
     """The parallel environments: the native vector class where there is a fit one, or copies."""
+    native = _native(config)
+    if native is not None:
+        return native
+    wrapper = MaskedEpisodes if masked else SeededEpisodes
+
+    def make(index: int) -> SeededEpisodes:
+        return wrapper(make_env(config.env_id, config.env_kwargs), index, config.options)
+
+    copies = [partial(make, index) for index in range(config.num_envs)]
+    return CopiesVecEnv(copies, seed=config.seed)
+
+
+def _native(config: TrainConfig) -> NativeVecEnv | None:
+    """The native vector class, unless there is none or it is not fit for the training.
+
+    Raises:
+        InputError: It refuses the options of resets.
+    """
     spec = gym.spec(config.env_id.rpartition(":")[2])
-    if spec.vector_entry_point is not None:
+    if spec.vector_entry_point is None:
+        return None
+    try:
         native = gym.make_vec(
             config.env_id,
             num_envs=config.num_envs,
             vectorization_mode="vector_entry_point",
             **config.env_kwargs,
         )
-        try:
-            return NativeVecEnv(native, seed=config.seed)
-        except UnsupportedVectorEnvError:
-            native.close()
-    wrapper = MaskedEpisodes if masked else SeededEpisodes
-
-    def make(index: int) -> SeededEpisodes:
-        return wrapper(make_env(config.env_id, config.env_kwargs), index)
-
-    copies = [partial(make, index) for index in range(config.num_envs)]
-    return CopiesVecEnv(copies, seed=config.seed)
+    except (InputError, TypeError):
+        if not config.env_kwargs:
+            raise
+        return None  # some arguments are those of the single environment alone
+    try:
+        return NativeVecEnv(native, config.seed, config.options)
+    except UnsupportedVectorEnvError:
+        native.close()
+        return None
+    except InputError:
+        native.close()
+        raise
 
 
 def hyperparameters(config: TrainConfig, name: str, envs: VecEnv) -> dict[str, Any]:

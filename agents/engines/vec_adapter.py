@@ -1,7 +1,7 @@
 """Natively vectorised environments as Stable-Baselines3 wants them."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from agents.engines.base import episode_seed
+from hardware_sim.errors import InputError
 
 Indices = None | int | Iterable[int]
 
@@ -65,23 +66,33 @@ class NativeVecEnv(VecEnv):
     Args:
         env: The environment; autoreset mode NEXT_STEP or DISABLED.
         seed: The run's seed.
+        options: Options of every reset.
 
     Raises:
         UnsupportedVectorEnvError: The environment has another autoreset mode or takes no list of
             seeds.
+        InputError: It refuses the options.
     """
 
-    def __init__(self, env: "VectorEnv[Any, Any, Any]", seed: int = 0) -> None:
+    def __init__(
+        self,
+        env: "VectorEnv[Any, Any, Any]",
+        seed: int = 0,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         mode = env.metadata.get("autoreset_mode")
         if mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED):
             raise UnsupportedVectorEnvError(f"autoreset mode {mode}")
         self.env = env
+        self._episode_options = dict(options or {})
         self._start = time.perf_counter()
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self._partial_reset_checked = False
         self.seed(seed)
         try:
             self.reset()
+        except InputError:
+            raise
         except (TypeError, ValueError, gym.error.Error) as error:
             raise UnsupportedVectorEnvError(f"no list of seeds: {error}") from None
         self.seed(seed)
@@ -106,7 +117,8 @@ class NativeVecEnv(VecEnv):
         self._lengths = np.zeros(self.num_envs, dtype=np.int64)
         self._current_seeds = [0] * self.num_envs
         seeds = self._next_seeds(np.ones(self.num_envs, dtype=np.bool_))
-        observations, infos = self.env.reset(seed=seeds)  # type: ignore[arg-type]  # 1.2's hint
+        options = dict(self._episode_options) or None
+        observations, infos = self.env.reset(seed=seeds, options=options)  # type: ignore[arg-type]  # 1.2's hint
         self.reset_infos = [_info(infos, i) for i in range(self.num_envs)]
         self._observations = _copy(observations)
         first: VecEnvObs = self._observations
@@ -142,7 +154,7 @@ class NativeVecEnv(VecEnv):
         return observations, np.array(rewards), dones.copy(), infos
 
     def _reset_some(self, mask: NDArray[np.bool_], before: Any) -> Any:
-        options = {"reset_mask": mask.copy()}
+        options = {**self._episode_options, "reset_mask": mask.copy()}
         seeds = self._next_seeds(mask)
         reset, infos = self.env.reset(seed=seeds, options=options)  # type: ignore[arg-type]
         for i in _indices(mask):

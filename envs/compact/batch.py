@@ -68,6 +68,8 @@ class CompactBatch(Core):
             that no choice meets, or files for a backend that reads none.
     """
 
+    options = SETTINGS
+
     def __init__(
         self,
         batches: Sequence[int],

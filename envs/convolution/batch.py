@@ -127,6 +127,8 @@ class TuningBatch(Core):
         InputError: An argument is none of those.
     """
 
+    options = ("layer", "split")
+
     def __init__(
         self,
         layers: Sequence[str] | None,
@@ -222,10 +224,8 @@ class TuningBatch(Core):
         """The number of the layer of a new episode.
 
         Raises:
-            InputError: An option is none of ``layer`` and ``split``, or no layer has them.
+            InputError: No layer has the name, or there is no such split.
         """
-        for key in options:
-            choose("option", key, ["layer", "split"])
         if "layer" in options:
             return self.names.index(choose("layer", options["layer"], self.names))
         split = self._checked_split(options.get("split", self.split))

@@ -68,6 +68,8 @@ class DanceBatch(Core):
         InputError: No such task, songs, split or critic, or a worth out of range.
     """
 
+    options = ("song", "level", "split")
+
     def __init__(
         self,
         task: Task,

@@ -131,7 +131,8 @@ class Episodes:
             level = choose("level", options["level"], list(DIFFICULTIES))
             allowed &= self.level == DIFFICULTIES.index(level)
         if not allowed.any():
-            raise InputError(f"{options['song']} has no chart of level {options['level']}")
+            where = options.get("song", f"split {options['split']}")
+            raise InputError(f"{where} has no chart of level {options['level']}")
         return int(random.choice(np.flatnonzero(allowed)))
 
 

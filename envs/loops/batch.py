@@ -49,6 +49,8 @@ class LoopBatch(Core):
         gymnasium.error.DependencyNotInstalled: The measured backend's compiler is missing.
     """
 
+    options = ("problem", "split")
+
     def __init__(
         self, operations: list[str], backend: str, processor: str, threads: int, batch: int
     ) -> None:
@@ -115,7 +117,7 @@ class LoopBatch(Core):
             InputError: An unknown problem or split.
         """
         if "problem" in options:
-            return Problem.parse(options["problem"])
+            return Problem.parse(str(options["problem"]))
         return draw(random, self.operations, options.get("split", "train"))
 
     def begin(self, rows: NDArray[np.bool_], drawn: list[Problem]) -> dict[str, list[str]]:

@@ -37,6 +37,8 @@ class PlacementBatch(Core):
         InputError: An unknown graph, cluster or setting, or an op that fits on no device.
     """
 
+    options = ("graph",)
+
     def __init__(
         self, graphs: list[str], cluster: str, out_of_memory: str, reward: str, batch: int
     ) -> None:

@@ -49,6 +49,8 @@ class SoftmaxBatch(Core):
         InputError: An unknown split, or a negative price.
     """
 
+    options = ("problem", "split")
+
     def __init__(self, split: str, loss_price: float, batch: int) -> None:
         self.split = choose("split", split, list(SPLITS))
         self.tables, self.loss_price, self.batch = tables(loss_price), loss_price, batch

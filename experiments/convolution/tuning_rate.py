@@ -2,7 +2,7 @@
 
 Two ways to tune, each from an empty cache of compiled kernels. ``gymworks tune`` compiles each
 variant, checks it in a child process on the problem itself, and times it. The tables of
-``ConvTuning-v0`` measure many variants of one library: blocks and panels are arguments. Everything
+``ConvTuning-v1`` measure many variants of one library: blocks and panels are arguments. Everything
 counts: compilers, checks, packing of weights, timing.
 """
 

@@ -31,6 +31,7 @@ from agents.engines import rllib  # noqa: E402
 from agents.engines import rllib_checkpoint as checkpoint  # noqa: E402
 from agents.engines.base import Progress, TrainConfig  # noqa: E402
 from agents.engines.rllib_config import build  # noqa: E402
+from agents.engines.rllib_env import TrainingTeam  # noqa: E402
 from agents.engines.rllib_session import session  # noqa: E402
 from agents.engines.teams import make_team  # noqa: E402
 from agents.policies.rllib_module import MaskedActorCritic  # noqa: E402
@@ -44,6 +45,7 @@ from hardware_sim.naming import trusting  # noqa: E402
 
 CHAIN = "rllib_toys:Chain-v0"
 REACH = "rllib_toys:Reach-v0"
+COUNTDOWN = "tests.envs.countdown:Countdown-v0"
 
 
 def longer(*values: str) -> Any:
@@ -122,6 +124,28 @@ def test_best_episode_replays_from_its_seed(
         total += reward
     assert total == best["return"]
     assert info["score"] == best["score"]
+
+
+def test_every_episode_is_reset_with_the_options(tmp_path: Path) -> None:
+    train(tmp_path / "run", "ppo", COUNTDOWN, steps=64, options={"start": 11})
+    best = Run(tmp_path / "run").best_episode()
+    assert best is not None
+    assert len(best["actions"]) >= 4  # those without the option start at 6 at most, the mask allows
+    env = gym.make(COUNTDOWN)
+    env.reset(seed=best["seed"], options={"start": 11})
+    assert sum(env.step(action)[1] for action in best["actions"]) == best["return"]
+    team = TrainingTeam({"env_id": "rllib_toys:Pair", "env_kwargs": {}, "options": {"a": 1}})
+    given: list[Any] = []
+    team.par_env.reset = lambda seed, options: given.append(options) or ({}, {})
+    team.reset(seed=1)
+    team.reset(options={"b": 2})
+    assert given == [{"a": 1}, {"a": 1, "b": 2}]
+
+
+def test_learning_from_demonstrations_resets_nothing() -> None:
+    config = TrainConfig(CHAIN, "rllib", "bc", 100, 0, options={"split": "test"})
+    with pytest.raises(InputError, match="bc learns from demonstrations and resets no environment"):
+        build(config)
 
 
 def test_an_interrupted_training_keeps_what_it_has_learned(tmp_path: Path) -> None:

@@ -129,6 +129,41 @@ def test_native_vector_class_is_used_where_it_fits() -> None:
     assert isinstance(make_envs(config("CartPole-v1"), masked=False), CopiesVecEnv)
 
 
+COUNTDOWN = "tests.envs.countdown:Countdown-v0"
+
+
+@pytest.mark.parametrize(
+    ("env_id", "options", "kind"),
+    [
+        (COUNTDOWN, {"start": 2}, NativeVecEnv),
+        ("tests.envs.countdown:CountdownCopies-v0", {"start": 2}, CopiesVecEnv),
+        ("envs:WoB-ClickButton-v0", {"split": "test"}, NativeVecEnv),
+    ],
+)
+def test_every_training_episode_is_reset_with_the_options(
+    env_id: str, options: dict[str, Any], kind: type
+) -> None:
+    envs = make_envs(config(env_id, num_envs=2, options=options), masked=True)
+    assert isinstance(envs, kind)
+    shown = {"start": "from 2"} if "start" in options else options
+    envs.reset()
+    begun = 0
+    for _ in range(60):
+        assert all(info.items() >= shown.items() for info in envs.reset_infos)
+        masks = np.array(envs.env_method("action_masks"))
+        *_, dones, _ = envs.step(masks.argmax(axis=1))
+        begun += int(dones.sum())
+    assert begun >= 2
+    envs.close()
+
+
+def test_options_that_a_vector_class_refuses_are_an_error_and_copies_take_its_arguments() -> None:
+    with pytest.raises(InputError, match="unknown option 'stop'; allowed: start"):
+        make_envs(config(COUNTDOWN, options={"stop": 2}), masked=True)
+    pixels = config("envs:WoB-ClickButton-v0", num_envs=1, env_kwargs={"actions": "text"})
+    assert isinstance(make_envs(pixels, masked=False), CopiesVecEnv)
+
+
 @pytest.mark.parametrize(
     ("env_id", "algo", "message"),
     [

@@ -17,6 +17,8 @@ LIMIT = 4
 class CountdownBatch(Core):
     """Numbers that are counted down by 1, 2 or 3 a step: 0 is the goal, below it is illegal."""
 
+    options = ("start",)
+
     def __init__(self, starts: str, price: float, batch: int) -> None:
         self.starts = STARTS[choose("starts", starts, list(STARTS))]
         self.price = price
@@ -105,4 +107,5 @@ gym.register(
     f"{__name__}:CountdownEnv",
     vector_entry_point=f"{__name__}:CountdownVectorEnv",
 )
+gym.register("CountdownCopies-v0", f"{__name__}:CountdownEnv")
 ID = f"{__name__}:Countdown-v0"

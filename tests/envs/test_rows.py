@@ -100,16 +100,44 @@ def test_rows_that_were_never_reset_start_at_the_first_step() -> None:
     assert rewards.tolist() == [-0.1, 0.0]
 
 
-def test_options_reach_the_rows_that_are_reset_and_not_later_episodes() -> None:
+def test_options_hold_until_the_next_reset() -> None:
     env = CountdownVectorEnv(2)
     env.reset(options={"start": 1})
     env.step(np.array([0, 0]))
     observations, *_ = env.step(np.array([0, 0]))
-    assert (observations["left"] >= 3).all()
+    assert observations["left"].tolist() == [[1], [1]]
+    env.reset(options={"reset_mask": np.array([True, False])})
+    env.step(np.array([2, 0]))
+    observations, *_ = env.step(np.array([2, 0]))
+    assert observations["left"][1, 0] >= 3
     with pytest.raises(InputError, match="start is 13; allowed: 1 to 12"):
         env.reset(options={"start": 13})
     with pytest.raises(InputError, match=r"reset_mask has shape \(3,\); expected \(2,\)"):
         env.reset(options={"reset_mask": np.ones(3, bool)})
+
+
+def test_options_that_the_core_does_not_know_are_refused_before_anything_changes() -> None:
+    single, vector = CountdownEnv(), CountdownVectorEnv(2)
+    for env in (single, vector):
+        env.reset(seed=0)
+        with pytest.raises(InputError, match="unknown option 'stop'; allowed: start"):
+            env.reset(seed=1, options={"stop": 4})
+    assert not single.ended
+    assert single.np_random_seed == 0
+    assert vector.options == {}
+    with pytest.raises(InputError, match="unknown option 'reset_mask'"):
+        single.reset(options={"reset_mask": np.ones(1, bool)})
+
+
+@pytest.mark.parametrize("name", [name for name in FIRST.values() if not name.startswith("WoB-")])
+def test_every_core_knows_its_options(name: str) -> None:
+    core: Any = gym.make(f"envs:{name}").unwrapped
+    assert core.core.options
+    for key in core.core.options:
+        with pytest.raises(InputError, match="allowed: "):
+            core.reset(options={key: -1})
+    with pytest.raises(InputError, match=f"unknown option 'no'; allowed: .*{core.core.options[0]}"):
+        core.reset(options={"no": 1})
 
 
 def test_a_refused_action_changes_nothing() -> None:

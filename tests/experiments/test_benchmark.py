@@ -110,6 +110,31 @@ def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
         Benchmark(BERT, ["heft"], tmp_path / "runs", resume=True)
 
 
+def test_a_split_and_arguments_are_stored_in_each_result(tmp_path: Path) -> None:
+    folder, suite = tmp_path / "runs", "AdaptiveSoftmax-v0"
+    given = (suite, "--agents", "random", "--seeds", "2", "--split", "train", "--env")
+    done = invoke(*given, "loss_price=2", "--run-dir", str(folder))
+    assert done.exit_code == 0, done.output
+    assert "episodes: 2 seeds of a task of its own, not comparable" in done.output
+    (path,) = (folder / "results").iterdir()
+    result = read_result(path)
+    assert result["seeds"]["options"] == {"split": "train"}
+    assert result["env_kwargs"] == {"loss_price": 2}
+    assert verify(path).differences == []
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["env_kwargs"] == {"loss_price": 2}
+    for options, env_kwargs, message in (
+        ({}, {"loss_price": 2}, "made with the options {'split': 'train'}; this asks for"),
+        ({"split": "train"}, {}, "made with the arguments {'loss_price': 2}; this asks for {}"),
+    ):
+        settings = {"env_kwargs": env_kwargs, "options": options}
+        with pytest.raises(InputError, match=message):
+            Benchmark(suite, ["random"], folder, 2, resume=True, **settings)
+    official = seeds_of(suite, 5, options={"split": "test"})
+    assert official == named(suite, "test")
+    assert seeds_of(suite, 5, options={"split": "train"}).name is None
+
+
 def test_an_interrupted_benchmark_says_what_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,6 +216,23 @@ def test_no_two_files_share_a_name() -> None:
         ((f"{BERT},envs:{BERT}", "--agents", "heft"), "is named 2 times"),
         ((f"{BERT},CartPole-v1", "--agents", "heft"), "unknown agent 'heft'"),
         ((BERT, "--agents", "heft", "--seeds", "0"), "seeds is 0; allowed: at least 1"),
+        (
+            (f"{BERT},LoopSchedule-v0,{V100}", "--agents", "random", "--split", "test"),
+            f"envs:{BERT}, envs:{V100}: unknown option 'split'; allowed: graph",
+        ),
+        (
+            (f"{BERT},LoopSchedule-v0", "--agents", "random", "--split", "exam"),
+            f"envs:{BERT}: unknown option 'split'; allowed: graph; "
+            "envs:LoopSchedule-v0: unknown split 'exam'; allowed: test, train",
+        ),
+        (
+            ("LoopSchedule-v0,CartPole-v1", "--agents", "random", "--option", "low=9"),
+            "CartPole-v1: refuses the options {'low': 9}: ",
+        ),
+        (
+            (f"{BERT},LoopSchedule-v0", "--agents", "random", "--env", "threads=2"),
+            f"envs:{BERT}: unknown argument 'threads' (did you mean 'reward'?); allowed: cluster, ",
+        ),
         ((BERT, "--agents", "heft", "--episodes", "0"), "episodes is 0; allowed: at least 1"),
     ],
 )

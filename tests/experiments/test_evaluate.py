@@ -229,6 +229,25 @@ def test_episodes_are_played_on_the_split(tmp_path: Path) -> None:
     env.close()
 
 
+@pytest.mark.parametrize(
+    ("env_id", "given", "message"),
+    [
+        ("LoopSchedule-v0", ("--split", "exam"), "unknown split 'exam'; allowed: test, train"),
+        (BERT, ("--split", "test"), "unknown option 'split'; allowed: graph"),
+        (BERT, ("--option", "graph=7"), "unknown graph 7; allowed: "),
+        ("CartPole-v1", ("--option", "low=9"), "CartPole-v1 refuses the options {'low': 9}: "),
+        ("tests.agents.toy:Point-v0", ("--env", "size=1"), "cannot be made: "),
+    ],
+)
+def test_options_are_refused_in_a_sentence(
+    env_id: str, given: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    done = invoke(env_id, "--agent", "random", *given, "-o", str(tmp_path / "result.json"))
+    assert isinstance(done.exception, InputError)
+    assert message in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_drawn_seeds_follow_from_the_secret_alone() -> None:
     secret = "a secret of the judge"
     seeds = drawn(BERT, secret)

@@ -93,3 +93,9 @@ def test_json_is_one_document_of_finite_numbers(capsys):
     assert json.loads(capsys.readouterr().out) == {"a": [1.5, None]}
     with pytest.raises(ValueError, match="not JSON compliant"):
         print_json({"a": float("nan")})
+
+
+def test_verbs_that_play_take_splits_options_and_arguments():
+    playing = {"train", "sweep", "evaluate", "watch", "benchmark"}
+    assert having("--option") == having("--env") == playing
+    assert having("--split") >= playing

@@ -141,6 +141,8 @@ def test_bad_input_is_one_clear_error(tmp_path: Path) -> None:
     [
         ({"steps": 999}, 2, "sweeps steps 2000, not 999; another --run-dir begins another sweep"),
         ({}, 3, "sweeps trials 2, not 3"),
+        ({"option": "graph=vgg"}, 2, "sweeps options {}, not {'graph': 'vgg'}"),
+        ({"env": "reward=final"}, 2, "sweeps env_kwargs {}, not {'reward': 'final'}"),
     ],
 )
 def test_a_resumed_sweep_is_the_same_sweep(
@@ -149,13 +151,49 @@ def test_a_resumed_sweep_is_the_same_sweep(
     folder = tmp_path / "sweep"
     plan = {"search_space": SPACE, "assignments": sample(SPACE, 2, seed=0)}
     Run.create(folder, config().to_json() | plan)
-    with pytest.raises(InputError, match=message):
-        sweep(config(**changes), trials, folder, resume=True)
     arguments = [PLACEMENT, "--resume", "--run-dir", str(folder), "--trials", str(trials)]
     arguments += [f"--{name}={value}" for name, value in changes.items()]
     app = typer.Typer()
     app.command()(command)
     assert re.search(message, str(CliRunner().invoke(app, arguments).exception))
+    with pytest.raises(InputError, match="sweeps steps 2000, not 999"):
+        sweep(config(steps=999), 2, folder, resume=True)
+
+
+SHORT = ["--trials", "1", "--steps", "64", "--quiet"]
+
+
+def test_options_are_checked_before_a_folder_is_made(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(command)
+    place = ["--run-dir", str(tmp_path / "sweep")]
+    for given, message in (
+        (["--split", "test"], "unknown option 'split'; allowed: graph"),
+        (["--option", "graph=vgg"], "unknown graph 'vgg'"),
+        (["--env", "reward=none"], "argument reward of .* is 'none'; allowed: shaped, final"),
+    ):
+        done = CliRunner().invoke(app, [PLACEMENT, *SHORT, *place, *given])
+        assert re.search(message, str(done.exception))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.peers
+def test_trials_are_trained_with_the_options(tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    app = typer.Typer()
+    app.command()(command)
+    given = ["--split", "test", "--option", "problem=matmul-8x8x8", "--env", "threads=2"]
+    arguments = ["LoopSchedule-v0", *SHORT, *given, "--run-dir", str(folder)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    kept = {
+        "env_kwargs": {"threads": 2},
+        "options": {"split": "test", "problem": "matmul-8x8x8"},
+    }
+    result = Run(folder).result()
+    assert result is not None
+    for found in (Run(folder).config, Run(trial_folder(folder, 0)).config, result):
+        assert found.items() >= kept.items()
 
 
 def driver(folder: Path, *more: str) -> "subprocess.Popen[bytes]":
@@ -306,18 +344,25 @@ class Bomb:
         return open, (self.path, "w")
 
 
-def test_snapshots_of_tune_are_not_opened(tmp_path: Path) -> None:
+def test_a_resumed_sweep_keeps_its_options_and_opens_no_snapshots(tmp_path: Path) -> None:
     folder, marker = tmp_path / "sweep", tmp_path / "marker"
     space = {"n_steps": {"kind": "choice", "values": [16]}}
     plan = {"search_space": space, "assignments": [{"n_steps": 16}]}
-    Run.create(folder, config(steps=64).to_json() | plan)
+    given = {"env_kwargs": {"reward": "final"}, "options": {"graph": "inception_v3_training"}}
+    Run.create(folder, config(steps=64, **given).to_json() | plan)
     (folder / "tune").mkdir()
     for name in ("tuner.pkl", "trainable.pkl", "searcher_ckpt.pkl"):
         (folder / "tune" / name).write_bytes(pickle.dumps(Bomb(marker)))
     (folder / "tune" / "experiment_state-2026-01-01_00-00-00.json").write_text("{}")
     note_end(folder, 0)
-    result = sweep(config(steps=64), 1, folder, resume=True, quiet=True)
+    app = typer.Typer()
+    app.command()(command)
+    done = CliRunner().invoke(app, [PLACEMENT, *SHORT, "--resume", "--run-dir", str(folder)])
+    assert done.exit_code == 0, done.output
     assert not marker.exists()
+    result = Run(folder).result()
+    assert result is not None
+    assert result.items() >= given.items()
     assert [trial["status"] for trial in result["trials"]] == ["stopped"]
 
 

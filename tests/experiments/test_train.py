@@ -20,7 +20,10 @@ from agents.engines.base import Progress, TrainConfig
 from agents.loading import load_agent
 from agents.runs import Run
 from experiments import train as verb
+from experiments.evaluate import evaluate
+from experiments.options import as_pairs
 from experiments.report_runs import run_sections
+from experiments.seeds import Seeds
 from experiments.train import configure, default_folder, describe, parse_settings, train
 from hardware_sim.errors import InputError
 
@@ -107,6 +110,79 @@ def test_resume_from_the_command_line_keeps_the_runs_own_settings(tmp_path: Path
     assert (run.config["steps"], run.config["seed"]) == (512, 4)
     refused = invoke("--resume", "--seed", "5", "--run-dir", str(folder))
     assert "was started with seed 4, not 5" in str(refused.exception)
+
+
+COUNTDOWN = "tests.envs.countdown:Countdown-v0"
+SHORT = ("--steps", "64", "--num-envs", "4", "--set", "n_steps=16", "--quiet")
+
+
+def test_arguments_and_options_are_kept_with_the_run(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    command = ["AdaptiveSoftmax-v0", *SHORT, "--run-dir", str(folder)]
+    given = ("--split", "test", "--option", "problem=en-50000-b256-d256", "--env", "loss_price=2")
+    first = CliRunner().invoke(app, [*command, *given])
+    assert first.exit_code == 0, first.output
+    kept = {
+        "env_kwargs": {"loss_price": 2},
+        "options": {"split": "test", "problem": "en-50000-b256-d256"},
+    }
+    assert Run(folder).config.items() >= kept.items()
+    best = Run(folder).best_episode()
+    assert best is not None
+    env = gym.make(best["env_id"], loss_price=2)
+    env.reset(seed=best["seed"], options=kept["options"])
+    assert sum(env.step(action)[1] for action in best["actions"]) == pytest.approx(best["return"])
+    more = [*command, "--steps", "128", "--resume"]
+    other = CliRunner().invoke(app, [*more, "--split", "train"])
+    assert "was started with options {'split': 'test', " in str(other.exception)
+    again = CliRunner().invoke(app, more)
+    assert again.exit_code == 0, again.output
+    assert Run(folder).reached == 128
+    assert Run(folder).config.items() >= kept.items()
+    result = evaluate(
+        "AdaptiveSoftmax-v0", str(folder), Seeds((0,)), {"loss_price": 2}, in_process=True
+    )
+    assert result["env_kwargs"] == {"loss_price": 2}
+    assert run_sections([Run(folder)])[-1].figures
+
+
+def test_the_next_command_has_the_arguments(tmp_path: Path) -> None:
+    price = ("--env", "price=0.5", "--env", "starts=high", "--run-dir", str(tmp_path / "run"))
+    done = CliRunner().invoke(app, [COUNTDOWN, *SHORT[:-1], *price])
+    assert done.exit_code == 0, done.output
+    assert done.output.endswith(f"--agent {tmp_path / 'run'} --env price=0.5 --env starts=high\n")
+    assert as_pairs({"a": "1", "b": [1, "x y"], "c": None}) == [
+        "'a=\"1\"'",
+        "'b=[1, \"x y\"]'",
+        "c=null",
+    ]
+
+
+@pytest.mark.parametrize("engine", ["sb3", "rllib"])
+@pytest.mark.parametrize(
+    ("env_id", "arguments", "message"),
+    [
+        ("LoopSchedule-v0", ["--split", "exam"], r"unknown split 'exam'; allowed: test, train"),
+        ("LoopSchedule-v0", ["--option", "graph=x"], "unknown option 'graph'; allowed: problem, s"),
+        ("WoB-ClickButton-v0", ["--split", "exam"], "unknown split 'exam'.*; allowed: test, train"),
+        ("WoB-ClickButton-v0", ["--option", "graph=x"], "unknown option 'graph'; allowed: split"),
+        (COUNTDOWN, ["--option", "start=[]"], r"refuses the options {'start': \[\]}: '<=' not sup"),
+        ("CartPole-v1", ["--option", "low=9"], "CartPole-v1 refuses the options {'low': 9}: "),
+        ("LoopSchedule-v0", ["--env", "thread=2"], r"unknown argument of .* \(did you mean 'threa"),
+        ("LoopSchedule-v0", ["--env", "threads"], "'threads' is no name=value"),
+        ("LoopSchedule-v0", ["--split", "test", "--option", "split=test"], "names 'split' again"),
+    ],
+)
+def test_arguments_and_options_are_checked_before_a_folder_is_made(
+    tmp_path: Path, env_id: str, arguments: list[str], message: str, engine: str
+) -> None:
+    folder = tmp_path / "run"
+    given = [env_id, "--engine", engine, *arguments, "--run-dir", str(folder)]
+    done = CliRunner().invoke(app, given)
+    assert isinstance(done.exception, InputError)
+    assert re.search(message, str(done.exception))
+    assert "\n" not in str(done.exception)
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(

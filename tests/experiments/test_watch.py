@@ -140,6 +140,23 @@ def test_films_are_the_episode_that_evaluate_plays() -> None:
     assert fps == gym.make(f"envs:{BERT}").metadata["render_fps"]
 
 
+def test_a_film_of_a_problem_under_other_arguments(tmp_path: Path) -> None:
+    given = {"price": 0.4, "budget": 0.5}
+    options = ("--option", "price=0.4", "--option", "budget=0.5", "--env", "backend=replay")
+    path = tmp_path / "film.gif"
+    done = invoke("CompactFeature-v0", "--agent", "random", "-o", str(path), *options, "--every=99")
+    assert done.exit_code == 0, done.output
+    seeds = Seeds((0,), options=given)
+    (expected,) = evaluate("CompactFeature-v0", "random", seeds, in_process=True)["episodes"]
+    assert f"score {expected['score']:.6g}; 2 frames" in done.output
+    text = ("--env", "price=0.5", "--option", "start=9")
+    countdown = "tests.envs.countdown:Countdown-v0"
+    _, episode, _ = film(countdown, "random", 0, None, {"price": 0.5}, {"start": 12})
+    assert episode["return"] == -0.5 * episode["length"] == -2.0
+    done = invoke(countdown, "--agent", "random", "-o", str(tmp_path / "other.gif"), *text)
+    assert "return -2" in done.output
+
+
 def test_environments_that_cannot_be_drawn_here_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +237,9 @@ def test_mp4_without_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ((BERT, "--agent", "heft", "-o", "film.gif", "--every", "0"), "every is 0"),
         ((BERT, "--agent", "heft", "-o", "film.gif", "--fps", "0"), "fps is 0"),
         ((BERT, "--agent", "heft", "-o", "film.gif", "--seed=-1"), "seed is -1"),
+        ((BERT, "--agent", "heft", "-o", "film.gif", "--split", "test"), "unknown option 'split'"),
+        ((BERT, "--agent", "heft", "-o", "film.gif", "--option", "graph=x"), "unknown graph 'x'"),
+        ((BERT, "--agent", "heft", "-o", "film.gif", "--env", "colour=1"), "unknown argument of"),
     ],
 )
 def test_bad_input_is_one_clear_error(

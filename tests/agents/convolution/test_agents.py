@@ -1,6 +1,7 @@
 """Searches and learned agents on the tuning environment, and both engines on it."""
 
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+import agents
+import experiments
 from agents.convolution import cost_model, recipe
 from agents.convolution.extractor import TuningExtractor
 from agents.convolution.search import Annealing, Greedy, Oracle, Roofline
@@ -22,6 +25,7 @@ from agents.tables import BASELINES
 from agents.view import View
 from envs.convolution import tables
 from envs.convolution.env import ConvTuningEnv
+from envs.registration import CURRENT, ENTRIES
 from experiments.train import configure
 from hardware_sim.errors import InputError
 from hardware_sim.kernels import space
@@ -153,6 +157,13 @@ def test_a_cost_model_is_fitted_to_measurements():
         error = (model(x).mean(dim=0) - y).abs().mean()
     assert error < 0.5 * (y - y.mean()).abs().mean()
     assert recipe.regret(model, few, 8) > 0.8
+
+
+def test_recipes_and_agents_name_no_id_that_a_later_version_has_replaced():
+    replaced = re.compile("|".join(re.escape(name) for name in ENTRIES if name not in CURRENT))
+    for floor in (agents, experiments):
+        for path in Path(floor.__file__).parent.rglob("*.py"):
+            assert not replaced.search(path.read_text()), path
 
 
 def test_the_extractor_distinguishes_methods_and_wants_a_tuning_observation():

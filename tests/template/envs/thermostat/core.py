@@ -38,6 +38,8 @@ class RoomBatch(Core):
         InputError: The target is out of range.
     """
 
+    options = ("weather",)
+
     def __init__(self, target_c: float, batch: int) -> None:
         if not 15.0 <= target_c <= 25.0:
             raise InputError(f"target_c is {target_c}; allowed: 15 to 25")
