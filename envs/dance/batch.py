@@ -18,7 +18,7 @@ from envs.dance.levels import (
     SHORTEST_GAP_S,
     WITHIN_LEVEL,
 )
-from envs.dance.rewards import PARTS, RowCritic, Worth, centred, conditional, row_critic
+from envs.dance.rewards import RowCritic, Variety, Worth, centred, conditional, row_critic
 from envs.dance.timing import TICKS
 from envs.dance.tracking import FootTracker
 from envs.dance.tracks import ABSENT, UNKNOWN
@@ -62,6 +62,7 @@ class DanceBatch(Core):
         playability: Worth of the feet's cost, see :class:`envs.dance.rewards.Worth`.
         density: Worth of the density's error, see :class:`envs.dance.rewards.Worth`.
         imitation: Worth of agreement with the human chart, see :class:`envs.dance.rewards.Worth`.
+        variety: Worth of the chart's own entropy, see :class:`envs.dance.rewards.Worth`.
         batch: Number of songs ``B``, a row each.
 
     Raises:
@@ -77,10 +78,11 @@ class DanceBatch(Core):
         playability: float,
         density: float,
         imitation: float,
+        variety: float,
         batch: int,
     ) -> None:
         self.task, self.critic, self.batch = task, row_critic(critic), batch
-        self.worth = Worth(playability, density, imitation)
+        self.worth = Worth(playability, density, imitation, variety)
         self.episodes = Episodes.of(task, songs)
         self.split = choose("split", split, sorted(set(self.episodes.split)))
         self.actions = 2 if task == "placement" else len(PRESSES)
@@ -92,7 +94,9 @@ class DanceBatch(Core):
         self.feet = FootTracker(batch)
         self.pressed, self.agreed = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
         self.found, self.total, self.effort, self.error = (np.zeros(batch) for _ in range(4))
-        self.chart = np.zeros((batch, self.episodes.times.shape[1]), np.uint8)
+        longest = self.episodes.times.shape[1]
+        self.chart = np.zeros((batch, longest), np.uint8)
+        self.variety = Variety(batch, longest) if variety else None
         self.ended = np.zeros(batch, np.bool_)
         self.begin(~self.ended, self.episode.tolist())
         self.ended[:] = True
@@ -157,6 +161,8 @@ class DanceBatch(Core):
         before = self.episodes.times[self.episode[rows], 0] - LONGEST_S
         self.times[rows], self.pressed_s[rows] = before[:, None], before
         self.feet.reset(rows)
+        if self.variety is not None:
+            self.variety.reset(rows)
         self.ended[rows] = False
         self._look()
         names = [self.episodes.named(k) for k in drawn]
@@ -172,7 +178,7 @@ class DanceBatch(Core):
         illegal = rows & ~self.legal[np.arange(self.batch), chosen]
         acting = rows & ~illegal
         code = np.where(acting, chosen, 0).astype(np.uint8)
-        parts = {name: np.zeros(self.batch) for name in PARTS}
+        parts = {name: np.zeros(self.batch) for name in self.worth.parts}
         parts["illegal"][illegal] = ILLEGAL_REWARD
         self._judge(acting, code, parts)
         self._write(acting, code, parts)
@@ -230,6 +236,9 @@ class DanceBatch(Core):
         self.pressed += pressing
         self.pressed_s[pressing] = self.now[pressing]
         written = acting & (code > 0)
+        if self.variety is not None:
+            grown = self.variety.add(written, self.recent[:, -1], code)
+            parts["variety"] = self.worth.variety * grown
         self.recent[written, :-1] = self.recent[written, 1:]
         self.times[written, :-1] = self.times[written, 1:]
         self.recent[written, -1] = code[written]

@@ -20,7 +20,7 @@ from experiments.options import printer
 from experiments.timing import COPIES, best_seconds, hardware
 from hardware_sim.files import write_json
 
-IDS = ("Choreography-v0", "StepPlacement-v0", "StepSelection-v0")
+IDS = ("Choreography-v0", "StepPlacement-v0", "StepSelection-v1")
 
 
 def draw(mask: NDArray[np.int8], random: np.random.Generator) -> NDArray[np.int64]:
