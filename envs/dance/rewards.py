@@ -36,8 +36,8 @@ class RowCritic(Protocol):
 
         Returns:
             float32 ``(B, 256)``, of rows that press or release something; ``-inf`` of row 0. Each
-            row of the batch is computed in an order of its own, so that it is the same to the last
-            bit in any batch.
+            chart of the batch is computed in an order of its own, so that it is the same to the
+            last bit in any batch.
         """
 
 
@@ -125,7 +125,7 @@ def centred(log_probs: NDArray[np.float64], chosen: NDArray[np.int64]) -> NDArra
     Whoever draws from the distribution earns 0 on average, however long the chart is.
 
     Args:
-        log_probs: ``(B, A)``, each row a distribution; ``-inf`` is allowed.
+        log_probs: ``(B, A)``, a distribution each; ``-inf`` is allowed.
         chosen: int64 ``(B,)``.
 
     Returns:
