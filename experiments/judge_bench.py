@@ -30,7 +30,7 @@ CASES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("envs:ConvTuning-v1", "random", {}),
     ("envs:DevicePlacement-InceptionV3-v0", "random", {}),
     ("envs:LoopSchedule-v0", "random", {}),
-    ("envs:StepSelection-v0", "random", {}),
+    ("envs:StepSelection-v1", "random", {}),
     ("envs:WoB-United-v0", "random", {"backend": "twin"}),
     ("envs:WoB-United-v0", "pretrained", {"backend": "twin"}),
     ("envs:WoB-United-v0", "random", {}),

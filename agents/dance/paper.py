@@ -130,10 +130,10 @@ PAPER = {
     for name, unroll in (("mlp5", None), ("lstm5", 5), ("lstm64", 64))
     for features in ("", "dt", "dt+beat")
 }
-"""The rows of the table, by name: places a part (``None``: the perceptron) and features."""
+"""The networks of the table, by name: places a part (``None``: the perceptron) and features."""
 
 
 def paper_network(name: str) -> Selector:
-    """The network of a row of the paper's table, one of :data:`PAPER`."""
+    """A network of the paper's table, one of :data:`PAPER`."""
     unroll, features = PAPER[name]
     return Perceptron(features) if unroll is None else Lstm(unroll, features)

@@ -1,4 +1,8 @@
-"""Many songs being choreographed at once: the core that both environment classes drive."""
+"""Many songs being choreographed at once: the core that both environment classes drive.
+
+A row is a chart's: the states of the four panels at one time. What :mod:`envs.rows` calls a row is
+a song here.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,16 +22,15 @@ from envs.dance.levels import (
     SHORTEST_GAP_S,
     WITHIN_LEVEL,
 )
-from envs.dance.rewards import PARTS, RowCritic, Worth, centred, conditional, row_critic
+from envs.dance.rewards import RowCritic, Variety, Worth, centred, conditional, row_critic
 from envs.dance.timing import TICKS
 from envs.dance.tracking import FootTracker
 from envs.dance.tracks import ABSENT, UNKNOWN
-from envs.infos import Rows
 from envs.rows import Columns, Core, Outcome, whole_actions
 from hardware_sim.errors import choose
 
 HISTORY = 64
-"""Rows that are remembered, as in the paper."""
+"""Songs that are remembered, as in the paper."""
 
 ILLEGAL_REWARD = -5.0
 """An illegal action ends the episode with this reward."""
@@ -46,6 +49,9 @@ SUCCESS_F1, SUCCESS_DENSITY_ERROR = 0.6, 0.1
 LEAST_LOG_PROB = -12.0
 """The least reward for a row, however unlikely the critic finds it."""
 
+Songs = NDArray[np.bool_]
+"""True for some of the songs, bool ``(B,)``."""
+
 MEASURE = 4 * TICKS
 STEP = np.uint8(1)
 """The code that is written for a step where onsets alone are asked for, without panels."""
@@ -62,7 +68,8 @@ class DanceBatch(Core):
         playability: Worth of the feet's cost, see :class:`envs.dance.rewards.Worth`.
         density: Worth of the density's error, see :class:`envs.dance.rewards.Worth`.
         imitation: Worth of agreement with the human chart, see :class:`envs.dance.rewards.Worth`.
-        batch: Number of songs ``B``, a row each.
+        variety: Worth of the chart's own entropy, see :class:`envs.dance.rewards.Worth`.
+        batch: Number of songs ``B``.
 
     Raises:
         InputError: No such task, songs, split or critic, or a worth out of range.
@@ -79,10 +86,11 @@ class DanceBatch(Core):
         playability: float,
         density: float,
         imitation: float,
+        variety: float,
         batch: int,
     ) -> None:
         self.task, self.critic, self.batch = task, row_critic(critic), batch
-        self.worth = Worth(playability, density, imitation)
+        self.worth = Worth(playability, density, imitation, variety)
         self.episodes = Episodes.of(task, songs)
         self.split = choose("split", split, sorted(set(self.episodes.split)))
         self.actions = 2 if task == "placement" else len(PRESSES)
@@ -94,13 +102,15 @@ class DanceBatch(Core):
         self.feet = FootTracker(batch)
         self.pressed, self.agreed = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
         self.found, self.total, self.effort, self.error = (np.zeros(batch) for _ in range(4))
-        self.chart = np.zeros((batch, self.episodes.times.shape[1]), np.uint8)
+        longest = self.episodes.times.shape[1]
+        self.chart = np.zeros((batch, longest), np.uint8)
+        self.variety = Variety(batch, longest) if variety else None
         self.ended = np.zeros(batch, np.bool_)
         self.begin(~self.ended, self.episode.tolist())
         self.ended[:] = True
 
     def spaces(self) -> tuple[spaces.Dict, spaces.Discrete[np.int64]]:
-        """Observation and action space of one row."""
+        """Observation and action space of one song."""
 
         def box(low: float, high: float, *shape: int) -> spaces.Box:
             return spaces.Box(low, high, shape, np.float32)
@@ -149,32 +159,34 @@ class DanceBatch(Core):
         """
         return self.episodes.draw(random, {"split": self.split, **options})
 
-    def begin(self, rows: Rows, drawn: list[int]) -> dict[str, list[str]]:
-        """Starts episodes in the given rows, one number each; names songs and levels."""
-        self.episode[rows] = np.array(drawn, np.int64)
+    def begin(self, songs: Songs, drawn: list[int]) -> dict[str, list[str]]:
+        """Starts episodes of the given songs, one number each; names songs and levels."""
+        self.episode[songs] = np.array(drawn, np.int64)
         for array in (self.place, self.recent, self.held, self.pressed, self.agreed, self.chart):
-            array[rows] = 0
+            array[songs] = 0
         for total in (self.found, self.total, self.effort, self.error):
-            total[rows] = 0.0
-        before = self.episodes.times[self.episode[rows], 0] - LONGEST_S
-        self.times[rows], self.pressed_s[rows] = before[:, None], before
-        self.feet.reset(rows)
-        self.ended[rows] = False
+            total[songs] = 0.0
+        before = self.episodes.times[self.episode[songs], 0] - LONGEST_S
+        self.times[songs], self.pressed_s[songs] = before[:, None], before
+        self.feet.reset(songs)
+        if self.variety is not None:
+            self.variety.reset(songs)
+        self.ended[songs] = False
         self._look()
         names = [self.episodes.named(k) for k in drawn]
         return {key: [name[key] for name in names] for key in ("song", "level")}
 
-    def step(self, rows: Rows, actions: NDArray[np.integer[Any]]) -> Outcome:
+    def step(self, songs: Songs, actions: NDArray[np.integer[Any]]) -> Outcome:
         """Writes a row of the chart, or nothing, in the given songs.
 
         Raises:
-            InputError: An action of these rows is outside the space.
+            InputError: An action of these songs is outside the space.
         """
-        chosen = whole_actions(actions, rows, self.actions)
-        illegal = rows & ~self.legal[np.arange(self.batch), chosen]
-        acting = rows & ~illegal
+        chosen = whole_actions(actions, songs, self.actions)
+        illegal = songs & ~self.legal[np.arange(self.batch), chosen]
+        acting = songs & ~illegal
         code = np.where(acting, chosen, 0).astype(np.uint8)
-        parts = {name: np.zeros(self.batch) for name in PARTS}
+        parts = {name: np.zeros(self.batch) for name in self.worth.parts}
         parts["illegal"][illegal] = ILLEGAL_REWARD
         self._judge(acting, code, parts)
         self._write(acting, code, parts)
@@ -191,7 +203,7 @@ class DanceBatch(Core):
         self._look()
         return outcome
 
-    def _judge(self, acting: Rows, code: NDArray[np.uint8], parts: dict[str, Any]) -> None:
+    def _judge(self, acting: Songs, code: NDArray[np.uint8], parts: dict[str, Any]) -> None:
         """Rewards by the two critics."""
         presses = code > 0 if self.task == "placement" else PRESSES[code] > 0
         if self.task != "selection":
@@ -215,7 +227,7 @@ class DanceBatch(Core):
         found = centred(log_probs, code[judged].astype(np.int64))
         parts["row"][judged] = np.maximum(found, LEAST_LOG_PROB)
 
-    def _write(self, acting: Rows, code: NDArray[np.uint8], parts: dict[str, Any]) -> None:
+    def _write(self, acting: Songs, code: NDArray[np.uint8], parts: dict[str, Any]) -> None:
         """Puts the row down: history, holds, feet and the comparison with the human chart."""
         everyone = np.arange(self.batch)
         self.chart[everyone[acting], self.place[acting]] = code[acting]
@@ -232,6 +244,9 @@ class DanceBatch(Core):
         self.pressed += pressing
         self.pressed_s[pressing] = self.now[pressing]
         written = acting & (code > 0)
+        if self.variety is not None:
+            grown = self.variety.add(written, self.recent[:, -1], code)
+            parts["variety"] = self.worth.variety * grown
         self.recent[written, :-1] = self.recent[written, 1:]
         self.times[written, :-1] = self.times[written, 1:]
         self.recent[written, -1] = code[written]
@@ -244,7 +259,7 @@ class DanceBatch(Core):
         parts["playability"][written] = -self.worth.playability * effort[written]
 
     def _look(self) -> None:
-        """Updates the present time and the legal actions of every row."""
+        """Updates the present time and the legal actions of every song."""
         self.now = self.episodes.times[self.episode, self.place]
         level = self.episodes.level[self.episode]
         too_soon = self.now - self.pressed_s < SHORTEST_GAP_S[level] - 1e-6
@@ -314,15 +329,17 @@ class DanceBatch(Core):
         """Legal actions, bool ``(B, A)``."""
         return self.legal.copy()
 
-    def problem_of(self, row: int) -> Song:
-        """The whole song of a row."""
-        return self.episodes.shown(int(self.episode[row]), self.task)
+    def problem_of(self, song: int) -> Song:
+        """The whole of a song."""
+        return self.episodes.shown(int(self.episode[song]), self.task)
 
-    def written(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]]:
+    def written(
+        self, song: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]]:
         """A song's chart so far: ticks int64, seconds float64 and codes uint8, ``(N,)`` each."""
-        kept = np.flatnonzero(self.chart[row])
-        table, episode = self.episodes, self.episode[row]
-        return table.ticks[episode, kept], table.times[episode, kept], self.chart[row, kept]
+        kept = np.flatnonzero(self.chart[song])
+        table, episode = self.episodes, self.episode[song]
+        return table.ticks[episode, kept], table.times[episode, kept], self.chart[song, kept]
 
     def results(self) -> dict[str, NDArray[Any]]:
         """Figures of the charts, ``(B,)`` each.
@@ -368,6 +385,6 @@ def stance_flags(stance: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.concatenate([*feet, last], axis=1)
 
 
-def _bits(flags: Rows) -> NDArray[np.int64]:
+def _bits(flags: Songs) -> NDArray[np.int64]:
     """Flags ``(..., 4)`` as numbers, the first flag the lowest bit."""
     return np.asarray((flags * (1 << np.arange(flags.shape[-1]))).sum(axis=-1))

@@ -38,7 +38,7 @@ def colour(tick: int) -> tuple[int, int, int]:
     return OTHER
 
 
-def picture(core: DanceBatch, row: int) -> NDArray[np.uint8]:
+def picture(core: DanceBatch, song: int) -> NDArray[np.uint8]:
     """The last beats of a song's chart, probabilities of a step, feet on the pad and figures.
 
     Returns:
@@ -46,9 +46,9 @@ def picture(core: DanceBatch, row: int) -> NDArray[np.uint8]:
     """
     image = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
     draw = ImageDraw.Draw(image)
-    episode, table = core.episode[row], core.episodes
-    present = float(table.ticks[episode, core.place[row]]) / TICKS
-    ticks, _, codes = core.written(row)
+    episode, table = core.episode[song], core.episodes
+    present = float(table.ticks[episode, core.place[song]]) / TICKS
+    ticks, _, codes = core.written(song)
     scale = (HEIGHT - 2 * TOP) / SHOWN_BEATS
 
     def y(tick: float) -> float:
@@ -62,9 +62,9 @@ def picture(core: DanceBatch, row: int) -> NDArray[np.uint8]:
         _steps(draw, y, ticks, first)
     else:
         _notes(draw, y, ticks, codes, first, present)
-    _chances(draw, y, core, row, present)
-    _pad(draw, core, row)
-    _figures(draw, core, row)
+    _chances(draw, y, core, song, present)
+    _pad(draw, core, song)
+    _figures(draw, core, song)
     return np.asarray(image)
 
 
@@ -112,10 +112,10 @@ def _arrow(
 
 
 def _chances(
-    draw: ImageDraw.ImageDraw, y: Height, core: DanceBatch, row: int, present: float
+    draw: ImageDraw.ImageDraw, y: Height, core: DanceBatch, song: int, present: float
 ) -> None:
     """Probabilities of a step by the onset critic, as bars beside the lanes."""
-    episode, table = core.episode[row], core.episodes
+    episode, table = core.episode[song], core.episodes
     for place in range(table.length[episode]):
         tick = table.ticks[episode, place]
         if present - SHOWN_BEATS - 1 <= tick / TICKS <= present:
@@ -124,12 +124,12 @@ def _chances(
             draw.rectangle([(244, at - 2), (246 + long, at + 2)], LINE if long < 30 else BRIGHT)
 
 
-def _pad(draw: ImageDraw.ImageDraw, core: DanceBatch, row: int) -> None:
+def _pad(draw: ImageDraw.ImageDraw, core: DanceBatch, song: int) -> None:
     left, top, cell = 330, 350, 44
     for column, line in PAD:
         x, y = left + column * cell, top + line * cell
         draw.rectangle([(x, y), (x + cell - 4, y + cell - 4)], LINE)
-    stance = core.feet.stance[row]
+    stance = core.feet.stance[song]
     for foot in range(2):
         on = [PAD[panel] for panel in range(len(PANELS)) if stance[foot] >> panel & 1]
         if on and core.task != "placement":
@@ -139,27 +139,29 @@ def _pad(draw: ImageDraw.ImageDraw, core: DanceBatch, row: int) -> None:
             draw.text((across, down), "LR"[foot], BACKGROUND, anchor="mm")
 
 
-def _figures(draw: ImageDraw.ImageDraw, core: DanceBatch, row: int) -> None:
-    names = core.episodes.named(int(core.episode[row]))
-    wanted = core.episodes.density[core.episode[row]]
+def _figures(draw: ImageDraw.ImageDraw, core: DanceBatch, song: int) -> None:
+    names = core.episodes.named(int(core.episode[song]))
+    wanted = core.episodes.density[core.episode[song]]
     lines = [
         names["song"].replace("_", " "),
         names["level"],
-        f"{core.now[row]:.1f} s",
-        f"steps {core.pressed[row]}",
+        f"{core.now[song]:.1f} s",
+        f"steps {core.pressed[song]}",
         f"wanted {wanted:.1f} a second",
-        f"effort {100 * core.effort[row] / max(core.pressed[row], 1):.0f} for 100",
-        f"return {core.total[row]:.1f} nats",
+        f"effort {100 * core.effort[song] / max(core.pressed[song], 1):.0f} for 100",
+        f"return {core.total[song]:.1f} nats",
     ]
     for i, line in enumerate(lines):
         draw.text((320, TOP + 24 * i), line, BRIGHT, font_size=15)
 
 
-def text(core: DanceBatch, row: int) -> str:
+def text(core: DanceBatch, song: int) -> str:
     """The last sixteen rows of a song's chart, a line each, under the song, level and time."""
-    names = core.episodes.named(int(core.episode[row]))
-    ticks, seconds, codes = core.written(row)
-    lines = [f"{names['song']}, {names['level']}, {core.now[row]:.2f} s, {core.pressed[row]} steps"]
+    names = core.episodes.named(int(core.episode[song]))
+    ticks, seconds, codes = core.written(song)
+    lines = [
+        f"{names['song']}, {names['level']}, {core.now[song]:.2f} s, {core.pressed[song]} steps"
+    ]
     for tick, second, panels in zip(ticks[-16:], seconds[-16:], states(codes[-16:]), strict=True):
         signs = "".join(SIGNS[state] for state in panels)
         lines.append(f"beat {tick / TICKS:7.2f}  {second:7.2f} s  {signs}")

@@ -1,5 +1,7 @@
 """The ids of dance charts."""
 
+from typing import Any
+
 from envs.entry import Argument, Entry
 
 ARGUMENTS = {
@@ -10,28 +12,33 @@ ARGUMENTS = {
     "playability": Argument(float),
     "density": Argument(float),
     "imitation": Argument(float),
+    "variety": Argument(float),
 }
 
 
-def _dance(name: str, task: str, summary: str) -> Entry:
+def _dance(name: str, task: str, summary: str, version: int = 0, **kwargs: Any) -> Entry:
     return Entry(
         name=name,
-        version=0,
+        version=version,
         domain="dance",
         entry_point="envs.dance.env:DanceEnv",
         vector_entry_point="envs.dance.vector:DanceVectorEnv",
         backend="recorded songs and frozen critics",
         summary=summary,
-        kwargs={"task": task},
+        kwargs={"task": task, **kwargs},
         splits=("train", "test"),
         arguments=ARGUMENTS,
+        superseded=task == "selection" and version == 0,
         critics=("dance-placement", "dance-rows"),
         judges=("dance-judge", "dance-critic"),
     )
 
 
+SELECTION = "choose the panels of steps at the times of a chart"
+
 ENTRIES = (
     _dance("Choreography", "choreography", "write a dance chart as the song goes: when and where"),
     _dance("StepPlacement", "placement", "find the times of steps in a song"),
-    _dance("StepSelection", "selection", "choose the panels of steps at the times of a chart"),
+    _dance("StepSelection", "selection", SELECTION, 1, variety=1.0),
+    _dance("StepSelection", "selection", SELECTION),
 )

@@ -23,7 +23,7 @@ class DanceEnv(RowEnv[DanceBatch]):
     two stages: onsets, which are the times of steps, and the selection of their panels. Here an
     agent goes through a real song, four times a beat, and writes the chart as it hears the song.
     The three tasks are both stages at once (`Choreography-v0`), the first one (`StepPlacement-v0`)
-    and the second one at the times of a human chart (`StepSelection-v0`).
+    and the second one at the times of a human chart (`StepSelection-v1`).
 
     The shipped songs are excerpts of four songs by Carlos Viola Iborra (Frets on Fire), with the
     human charts of that game, whose times count and whose frets do not. `songs="FOLDER"` takes
@@ -68,11 +68,16 @@ class DanceEnv(RowEnv[DanceBatch]):
     - `imitation`: `imitation` for each time at which the chart does as the human one.
     - `density`: minus `density` times the growth, at this time, of the error of the number of steps
       so far, relative to the number that the song wants; over an episode, the error at the end.
+    - `variety`, only where its worth is not 0: `variety` times the growth of the chart's own
+      entropy, over the chart the sum of `-log(n[a, b] / n[a])`, where `n[a, b]` of the `n[a]` rows
+      after a row `a` are `b`. A row that always follows the same one adds nothing.
     - `illegal`: -5 for an illegal action, which ends the episode.
 
     Because the critics' parts are log-probabilities, an agent trained with an entropy bonus of the
     same weight is held on a leash to the critics: reward plus entropy is minus the divergence of
-    the policy from them.
+    the policy from them. The score of one chart has no such entropy in it, so that a chart of one
+    row, or of two that take turns, is paid for being likely and pays nothing for saying nothing;
+    `StepSelection-v1` adds the chart's own (`variety=1.0`).
 
     At the last step `info["score"]` is the return over the number of times, in nats; for
     `StepPlacement-v0` the F1 of the times. `info["is_success"]` is true if the number of steps is
@@ -95,7 +100,7 @@ class DanceEnv(RowEnv[DanceBatch]):
     - `songs`: `"shipped"`, or a folder.
     - `split`: the split of episodes that ask for none.
     - `critic`: a `envs.dance.rewards.RowCritic`, or the name of one of ours; None for none.
-    - `playability`, `density`, `imitation`: worth of the components, in nats.
+    - `playability`, `density`, `imitation`, `variety`: worth of the components, in nats.
     - `render_mode`: `"rgb_array"` or `"ansi"`.
 
     >>> import gymnasium as gym
@@ -111,7 +116,9 @@ class DanceEnv(RowEnv[DanceBatch]):
 
     ## Version History
 
-    - v0: first version.
+    - `StepSelection-v1`: `variety=1.0`; spaces, observations and songs are those of v0.
+    - v0: first version. Of `StepSelection-v0` left and right in turn earn more than any agent or
+      human chart; it is superseded, and its results replay.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 8}
@@ -126,9 +133,10 @@ class DanceEnv(RowEnv[DanceBatch]):
         playability: float = Worth.playability,
         density: float = Worth.density,
         imitation: float = Worth.imitation,
+        variety: float = Worth.variety,
         render_mode: str | None = None,
     ) -> None:
-        worth = (playability, density, imitation)
+        worth = (playability, density, imitation, variety)
         super().__init__(DanceBatch(task, songs, split, critic, *worth, batch=1), render_mode)
 
     def chart(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]]:

@@ -50,7 +50,7 @@ class Episodes:
         name: Names of the songs, ``E`` of them.
         split: Splits of the songs.
         level: int64 ``(E,)``, 0 to 4.
-        song: int64 ``(E,)``, the row of ``mel``.
+        song: int64 ``(E,)``, the place in ``mel``.
         mel: float32 ``(songs, frames, 80, 3)``, with :data:`CONTEXT` frames of silence around.
         length: int64 ``(E,)``, times in each.
         times: float64 ``(E, L)``, seconds; the last one is repeated.

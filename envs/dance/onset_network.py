@@ -47,7 +47,7 @@ class Heard:
     """A song as the network takes it.
 
     Attributes:
-        sounds: float32 ``(T, K)``, a row a frame; see :func:`hear`.
+        sounds: float32 ``(T, K)``, features of each frame; see :func:`hear`.
         places: float32 ``(S,)``, the slots' times in frames.
         beat: float32 ``(S,)``, logarithm of a beat's length over :data:`USUAL_BEAT_S`.
         slot: int64 ``(S,)``, slots since beat 0.
@@ -66,7 +66,7 @@ def hear(features: NDArray[np.floating], grid: Grid, authors: ConvolutionalNetwo
         features: Log-mel spectra ``(T, 80, 3)``.
         grid: The song's slots.
         authors: The authors' network, whose last hidden layer (at the hardest level) and log-odds
-            (at all levels) come first in each row of sounds; left out if missing.
+            (at all levels) come first in each frame of sounds; left out if missing.
     """
     spectra = torch.from_numpy(np.asarray(features, np.float32))
     parts = [] if authors is None else [_of_authors(spectra, authors)]
@@ -84,11 +84,11 @@ def hear(features: NDArray[np.floating], grid: Grid, authors: ConvolutionalNetwo
 def _of_authors(spectra: Tensor, authors: ConvolutionalNetwork) -> Tensor:
     edge = authors.mean.expand(RADIUS, -1, -1)
     padded = torch.cat([edge, spectra, edge])
-    rows = []
+    parts = []
     for start in range(0, len(spectra), 2048):
         part = padded[None, start : start + 2048 + 2 * RADIUS]
-        rows.append(torch.cat([authors.hidden(part, _HARDEST)[0], authors(part)[0].T], dim=1))
-    return torch.cat(rows) / 3
+        parts.append(torch.cat([authors.hidden(part, _HARDEST)[0], authors(part)[0].T], dim=1))
+    return torch.cat(parts) / 3
 
 
 class _Block(nn.Module):
@@ -100,9 +100,9 @@ class _Block(nn.Module):
         self.mix = nn.Conv1d(width, 2 * width, 3, padding=dilation, dilation=dilation)
         self.out = nn.Conv1d(width, width, 1)
 
-    def forward(self, rows: Tensor) -> Tensor:
-        gated = functional.glu(self.mix(self.norm(rows)), dim=1)
-        result: Tensor = rows + functional.dropout(self.out(gated), DROPOUT, self.training)
+    def forward(self, slots: Tensor) -> Tensor:
+        gated = functional.glu(self.mix(self.norm(slots)), dim=1)
+        result: Tensor = slots + functional.dropout(self.out(gated), DROPOUT, self.training)
         return result
 
 
@@ -153,22 +153,22 @@ class BeatNetwork(nn.Module):
         frames = frames + self.near(functional.gelu(frames).T[None])[0].T
         low = heard.places.floor().long().clamp(0, len(frames) - 2)
         share = (heard.places - low)[:, None].clamp(0, 1)
-        rows = frames[low] * (1 - share) + frames[low + 1] * share
+        at_slots = frames[low] * (1 - share) + frames[low + 1] * share
         in_beat, beat = heard.slot % SLOTS, heard.slot // SLOTS + turn
-        rows = rows + self.slot(in_beat) + self.bar(beat % 4) + self.style.weight[style]
-        rows = rows + self.tempo(heard.beat[:, None])
-        log_odds = self.head(self._mixed(rows.T[None]))[0]
+        at_slots = at_slots + self.slot(in_beat) + self.bar(beat % 4) + self.style.weight[style]
+        at_slots = at_slots + self.tempo(heard.beat[:, None])
+        log_odds = self.head(self._mixed(at_slots.T[None]))[0]
         result: Tensor = log_odds + self.habit(in_beat + SLOTS * style).T
         return result
 
-    def _mixed(self, rows: Tensor) -> Tensor:
-        """Rows ``(1, width, S)`` after all convolutions."""
-        rows = self.before(rows)
-        batch, width, slots = rows.shape
-        quarters = rows.view(batch, width, slots // _FINE, _FINE).transpose(2, 3)
+    def _mixed(self, features: Tensor) -> Tensor:
+        """Features ``(1, width, S)`` after all convolutions."""
+        features = self.before(features)
+        batch, width, slots = features.shape
+        quarters = features.view(batch, width, slots // _FINE, _FINE).transpose(2, 3)
         coarse = self.wide(self.gather(quarters.reshape(batch, width * _FINE, slots // _FINE)))
         back = self.scatter(coarse).view(batch, width, _FINE, slots // _FINE).transpose(2, 3)
-        result: Tensor = self.after(rows + back.reshape(batch, width, slots))
+        result: Tensor = self.after(features + back.reshape(batch, width, slots))
         return result
 
     @torch.no_grad()

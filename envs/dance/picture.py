@@ -156,9 +156,9 @@ class _Place:
 
     def origin(self, measure: int) -> tuple[int, int]:
         """Upper left corner of a measure's lanes."""
-        column, row = divmod(measure - self.first, self.layout.measures)
+        column, line = divmod(measure - self.first, self.layout.measures)
         x = self.layout.margin + column * self.layout.column + self.layout.number
-        return x, self.layout.margin + self.layout.header + row * 4 * self.layout.beat
+        return x, self.layout.margin + self.layout.header + line * 4 * self.layout.beat
 
     def at(self, tick: int, panel: int) -> tuple[float, float]:
         """Centre of an arrow."""

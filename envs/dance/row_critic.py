@@ -1,8 +1,8 @@
 """The critic that rewards rows of a chart: a small network whose figures do not depend on a batch.
 
 It sees the last twelve rows, their times, what is held, the place in the beat and the level. Its
-first layer is a sum of rows of tables, one for each thing seen, so that judging a row takes some
-microseconds; it is evaluated one row of the batch after the other in a fixed order, and so equals
+first layer is a sum of entries of tables, one for each thing seen, so that judging a row takes some
+microseconds; it is evaluated one chart of the batch after the other in a fixed order, and so equals
 itself to the last bit in batches of any size. It is like the paper's MLP with times and beats
 (Donahue, Lipton, McAuley, ICML 2017, table 3: MLP5 + dt + beat).
 """
@@ -24,7 +24,7 @@ PHASES = 48
 LEVELS = 5
 HIDDEN = 128
 SIZES = [256] * LAGS + [BUCKETS] * LAGS + [16, PHASES, LEVELS]
-"""Rows of each table: rows before, intervals, what is held, the tick of the beat, the level."""
+"""Entries of each table: rows before, intervals, what is held, the tick of the beat, the level."""
 
 OFFSETS = np.concatenate([[0], np.cumsum(SIZES)[:-1]])
 SHORTEST_S, LONGEST_S = 0.02, 10.0
@@ -38,7 +38,7 @@ def seen(
     phase: NDArray[np.int64],
     level: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The rows of tables that the network looks up.
+    """The entries of tables that the network looks up.
 
     Args:
         rows: uint8 ``(B, 64)``, rows before, the last one last, 0 where there is none.
@@ -47,8 +47,8 @@ def seen(
         level: int64 ``(B,)``, 0 to 4.
 
     Returns:
-        Rows of the joined table, int64 ``(B, len(SIZES))``, and panels that are held, a bit each,
-        int64 ``(B,)``.
+        Entries of the joined table, int64 ``(B, len(SIZES))``, and panels that are held, a bit
+        each, int64 ``(B,)``.
     """
     held = holding(rows)
     scale = BUCKETS / np.log(LONGEST_S / SHORTEST_S)
@@ -72,7 +72,7 @@ def holding(rows: Codes) -> NDArray[np.int64]:
 
 
 class RowNetwork(nn.Module):
-    """Logits of the 256 rows from rows of a joined table, int64 ``(B, len(SIZES))``."""
+    """Logits of the 256 rows from entries of a joined table, int64 ``(B, len(SIZES))``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ class RowModel:
 def _logits(
     looked_up: Any, table: Any, middle: Any, last: Any, middle_bias: Any, last_bias: Any
 ) -> Any:
-    """The network, row by row; weights lie input by output."""
+    """The network, chart by chart; weights lie input by output."""
     found = np.empty((looked_up.shape[0], last.shape[1]), np.float32)
     for b in range(looked_up.shape[0]):
         hidden = np.zeros(table.shape[1], np.float32)

@@ -91,16 +91,16 @@ def _shipped() -> tuple[Track, ...]:
     folder = Path(str(files("envs").joinpath("dance", "songs")))
     table: dict[str, dict[str, Any]] = json.loads((folder / "songs.json").read_text())
     found = []
-    for name, row in table.items():
-        ticks = np.arange(row["beats"] * SLOTS) * (TICKS // SLOTS)
-        times = row["first_beat_s"] + ticks / TICKS * 60.0 / row["bpm"]
+    for name, entry in table.items():
+        ticks = np.arange(entry["beats"] * SLOTS) * (TICKS // SLOTS)
+        times = entry["first_beat_s"] + ticks / TICKS * 60.0 / entry["bpm"]
         human = np.full((len(DIFFICULTIES), len(ticks)), ABSENT, np.int16)
-        for level, slots in row["steps"].items():
+        for level, slots in entry["steps"].items():
             human[DIFFICULTIES.index(level)] = 0
             human[DIFFICULTIES.index(level), slots] = UNKNOWN
         mel = normalised(spectra(folder / f"{name}.ogg"))
-        onset = np.array(row["onset"], np.float32)
-        found.append(Track(name, row["split"], mel, times, ticks, onset, human))
+        onset = np.array(entry["onset"], np.float32)
+        found.append(Track(name, entry["split"], mel, times, ticks, onset, human))
     return tuple(found)
 
 

@@ -20,11 +20,11 @@ from experiments.options import printer
 from experiments.timing import COPIES, best_seconds, hardware
 from hardware_sim.files import write_json
 
-IDS = ("Choreography-v0", "StepPlacement-v0", "StepSelection-v0")
+IDS = ("Choreography-v0", "StepPlacement-v0", "StepSelection-v1")
 
 
 def draw(mask: NDArray[np.int8], random: np.random.Generator) -> NDArray[np.int64]:
-    """A legal action for each row of masks ``(N, A)``."""
+    """A legal action for each of the masks ``(N, A)``."""
     return np.asarray((random.random(mask.shape) * mask).argmax(axis=1))
 
 
@@ -55,22 +55,22 @@ def rates(env_id: str, steps: int, repeats: int) -> dict[str, Any]:
 
 
 def main(
-    steps: Annotated[int, typer.Option(min=1, help="Of each row.")] = 100,
+    steps: Annotated[int, typer.Option(min=1, help="Of each song.")] = 100,
     repeats: Annotated[int, typer.Option(min=1, help="Runs, of which the best counts.")] = 3,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="JSON file.")] = None,
 ) -> None:
     """Prints steps a second of each id."""
-    rows = [rates(env_id, steps, repeats) for env_id in IDS]
-    table = Table(box=SIMPLE, title=f"steps a second, {COPIES} rows, one core of {hardware()}")
+    lines = [rates(env_id, steps, repeats) for env_id in IDS]
+    table = Table(box=SIMPLE, title=f"steps a second, {COPIES} songs, one core of {hardware()}")
     for column in ("id", "vector class", "single ones", "ratio"):
         table.add_column(column, justify="left" if column == "id" else "right")
-    for row in rows:
+    for line in lines:
         table.add_row(
-            row["id"], f"{row['vector']:,.0f}", f"{row['copies']:,.0f}", f"{row['ratio']:.1f}"
+            line["id"], f"{line['vector']:,.0f}", f"{line['copies']:,.0f}", f"{line['ratio']:.1f}"
         )
     printer(soft_wrap=False).print(table)
     if output:
-        write_json(output, {"machine": hardware(), "provenance": provenance(), "rows": rows})
+        write_json(output, {"machine": hardware(), "provenance": provenance(), "rows": lines})
 
 
 if __name__ == "__main__":

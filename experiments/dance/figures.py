@@ -56,11 +56,11 @@ def command(
         for song in track(songs, "dancing", console=console)
         for chart in song.charts
     ]
-    used = [row for row in table if row[0] == "train" or row[1] == "stepmania5"]
+    used = [each for each in table if each[0] == "train" or each[1] == "stepmania5"]
     levels = {
-        level: _quantiles([row[4] for row in used if row[2] == level]) for level in DIFFICULTIES
+        level: _quantiles([each[4] for each in used if each[2] == level]) for level in DIFFICULTIES
     }
-    meters = [(row[0], row[3], row[4]) for row in table if row[1] != "stepmania5"]
+    meters = [(each[0], each[3], each[4]) for each in table if each[1] != "stepmania5"]
     model = _fit([m for m in meters if m[0] == "train"])
     report = {part: _errors(model, meters, part) for part in ("train", "valid", "test")}
     made = {
@@ -86,10 +86,10 @@ def _quantiles(found: list[dict[str, float]]) -> dict[str, list[float]]:
     }
 
 
-def _fit(rows: list[tuple[str, int, dict[str, float]]]) -> dict[str, Any]:
+def _fit(charts: list[tuple[str, int, dict[str, float]]]) -> dict[str, Any]:
     """Ridge regression of the meter on standardised features."""
-    features = np.stack([meter_features(row[2], list(METER_RATES)) for row in rows])
-    meters = np.array([row[1] for row in rows], np.float64)
+    features = np.stack([meter_features(each[2], list(METER_RATES)) for each in charts])
+    meters = np.array([each[1] for each in charts], np.float64)
     mean, scale = features.mean(0), np.maximum(features.std(0), LEAST_SCALE)
     x = (features - mean) / scale
     weights = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ (meters - meters.mean()))
@@ -103,9 +103,9 @@ def _fit(rows: list[tuple[str, int, dict[str, float]]]) -> dict[str, Any]:
 
 
 def _errors(
-    model: dict[str, Any], rows: list[tuple[str, int, dict[str, float]]], part: str
+    model: dict[str, Any], charts: list[tuple[str, int, dict[str, float]]], part: str
 ) -> tuple[float, float, int]:
-    mine = [row for row in rows if row[0] == part]
-    error = [abs(estimate_meter(row[2], model) - row[1]) for row in mine]
-    constant = [abs(model["intercept"] - row[1]) for row in mine]
+    mine = [each for each in charts if each[0] == part]
+    error = [abs(estimate_meter(each[2], model) - each[1]) for each in mine]
+    constant = [abs(model["intercept"] - each[1]) for each in mine]
     return round(float(np.mean(error)), 3), round(float(np.mean(constant)), 3), len(mine)

@@ -78,10 +78,10 @@ def measured(runs: Sequence[Path], songs: list[Recording]) -> dict[str, Any]:
     for name in MODELS:
         found = [charts for run in runs if (charts := _charts(run / name, songs, name))]
         if found:
-            every = [row for charts in found for row in charts]
+            every = [line for charts in found for line in charts]
             models[name] = {
                 "runs": len(found),
-                "cpu_s_per_training": float(np.mean([row.pop("spent_s") for row in every])),
+                "cpu_s_per_training": float(np.mean([line.pop("spent_s") for line in every])),
                 "means": means(every),
                 "by_run": [means(charts) for charts in found],
                 "charts": found,
@@ -103,9 +103,9 @@ def _charts(folder: Path, songs: list[Recording], model: str) -> list[dict[str, 
     for song, path in zip(songs, paths, strict=True):
         with np.load(path) as found:
             for level in song.charts:
-                row = scored(found, level, song.times(level), model in BEAT_MODELS)
+                line = scored(found, level, song.times(level), model in BEAT_MODELS)
                 named = {"song": song.name, "style": song.style, "level": level}
-                charts.append({**named, **row, "spent_s": float(found["spent_s"])})
+                charts.append({**named, **line, "spent_s": float(found["spent_s"])})
     return charts
 
 
@@ -121,12 +121,12 @@ def means(charts: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]
         levels["all levels"] = inside
         found[group] = {
             name: {
-                measure: float(np.mean([each[measure] for each in rows]))
+                measure: float(np.mean([each[measure] for each in lines]))
                 for measure in MEASURES
-                if measure in rows[0]
+                if measure in lines[0]
             }
-            for name, rows in levels.items()
-            if rows
+            for name, lines in levels.items()
+            if lines
         }
     return found
 
@@ -135,18 +135,18 @@ def tables(report: dict[str, Any]) -> Iterable[Table]:
     """The means for a person, a table a measure and group of songs."""
     for group, songs in (*GROUPS.items(), ("all", "all 10 songs")):
         for measure in MEASURES:
-            rows = {
+            lines = {
                 name: [_cell(found, group, each, measure) for each in (*DIFFICULTIES, "all levels")]
                 for name, found in report["models"].items()
                 if measure in found["means"][group]["all levels"]
             }
-            if rows:
+            if lines:
                 table = Table(box=SIMPLE, title=f"{TITLES[measure]}; {songs}, left out of training")
                 table.add_column("model")
                 for level in (*DIFFICULTIES, "all levels"):
                     table.add_column(level, justify="right")
-                for name, row in rows.items():
-                    table.add_row(name, *row)
+                for name, line in lines.items():
+                    table.add_row(name, *line)
                 yield table
 
 

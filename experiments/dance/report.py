@@ -57,8 +57,8 @@ def human(level: str) -> dict[str, float]:
     return {key: quantiles()[level][key][MEDIAN] for key in JUDGED}
 
 
-def rows_of(env: gym.Env[Any, Any], agents: list[str], seeds: int) -> list[dict[str, Any]]:
-    """One row for each agent and level: means over held-out songs and seeds."""
+def lines_of(env: gym.Env[Any, Any], agents: list[str], seeds: int) -> list[dict[str, Any]]:
+    """One line for each agent and level: means over held-out songs and seeds."""
     dance = env.unwrapped
     assert isinstance(dance, DanceEnv)
     table = dance.core.episodes
@@ -70,11 +70,11 @@ def rows_of(env: gym.Env[Any, Any], agents: list[str], seeds: int) -> list[dict[
                 written(env, name, song, level, seed) for song in songs for seed in range(seeds)
             ]
             keys = charts[0].keys()
-            row: dict[str, Any] = {"agent": name, "level": level, "charts": len(charts)}
-            row |= {key: float(np.nanmean([c[key] for c in charts if key in c])) for key in keys}
+            line: dict[str, Any] = {"agent": name, "level": level, "charts": len(charts)}
+            line |= {key: float(np.nanmean([c[key] for c in charts if key in c])) for key in keys}
             nats = np.array([[c["judge_nats"]] for c in charts if "judge_nats" in c])
-            row["judge_interval"] = stratified_bootstrap(nats, mean)
-            found.append(row)
+            line["judge_interval"] = stratified_bootstrap(nats, mean)
+            found.append(line)
     return found
 
 
@@ -100,18 +100,18 @@ def main(
 ) -> None:
     """Prints a table and writes the figures."""
     env = gym.make(ENV_ID, songs=songs)
-    rows = rows_of(env, agent or list(AGENTS), seeds)
+    lines = lines_of(env, agent or list(AGENTS), seeds)
     env.close()
     humans = [{"agent": "human median", "level": level, **human(level)} for level in DIFFICULTIES]
     table = Table(box=SIMPLE, title="charts of held-out songs; techniques for 100 steps")
     for column in SHOWN:
         table.add_column(column, justify="left" if column in ("agent", "level") else "right")
-    for row in (*rows, *humans):
-        cells = (form.format(row[key]) if key in row else "" for key, form in SHOWN.items())
+    for line in (*lines, *humans):
+        cells = (form.format(line[key]) if key in line else "" for key, form in SHOWN.items())
         table.add_row(*cells)
     printer(soft_wrap=False).print(table)
     if output:
-        write_json(output, {"provenance": provenance(), "rows": rows, "human": humans})
+        write_json(output, {"provenance": provenance(), "rows": lines, "human": humans})
 
 
 if __name__ == "__main__":

@@ -54,8 +54,8 @@ def excerpt(
         slots = np.rint(chart.ticks * SLOTS / TICKS).astype(int) - first * SLOTS
         kept = np.unique(slots[(slots >= 0) & (slots < beats * SLOTS)])
         steps[DIFFICULTIES[level]] = kept.tolist()
-    row = {"split": part, "bpm": bpm, "first_beat_s": LEAD_S, "beats": beats, "steps": steps}
-    return samples[start:stop], row
+    entry = {"split": part, "bpm": bpm, "first_beat_s": LEAD_S, "beats": beats, "steps": steps}
+    return samples[start:stop], entry
 
 
 def write_audio(path: Path, samples: NDArray[np.float32]) -> None:
@@ -76,16 +76,16 @@ def main(
 ) -> None:
     """Writes an .ogg file for each song, and songs.json."""
     critic = resolve(ONSET_CRITIC, "critic")
-    rows = []
+    entries = []
     for name, (part, first, beats) in EXCERPTS.items():
-        samples, row = excerpt(name, part, first, beats)
+        samples, entry = excerpt(name, part, first, beats)
         write_audio(output / f"{name}.ogg", samples)
         ticks = np.arange(beats * SLOTS) * (TICKS // SLOTS)
-        timing = Timing.constant(row["bpm"], -row["first_beat_s"])
+        timing = Timing.constant(entry["bpm"], -entry["first_beat_s"])
         chances = critic(spectra(output / f"{name}.ogg"), timing, ticks)
-        row["onset"] = np.round(chances.astype(float), 3).tolist()
-        rows.append(f"{json.dumps(name)}: {json.dumps(row)}")
-    write_text(output / "songs.json", "{\n" + ",\n".join(rows) + "\n}\n")
+        entry["onset"] = np.round(chances.astype(float), 3).tolist()
+        entries.append(f"{json.dumps(name)}: {json.dumps(entry)}")
+    write_text(output / "songs.json", "{\n" + ",\n".join(entries) + "\n}\n")
 
 
 if __name__ == "__main__":

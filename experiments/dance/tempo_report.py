@@ -24,7 +24,7 @@ SAME = 1e-3
 
 
 def compared(song: Recording) -> tuple[str, ...]:
-    """A row of the table."""
+    """A line of the table."""
     started_s = time.process_time()
     samples, _ = audio.load(Path(song.song.folder, song.song.music))
     found = tempo.estimate(samples)
@@ -32,15 +32,15 @@ def compared(song: Recording) -> tuple[str, ...]:
     bpm = song.song.timing.bpms[0][1]
     ranks = [i for i, each in enumerate(found) if abs(each.bpm / bpm - 1) < SAME]
     best = found[0]
-    row = (song.name, f"{bpm:.2f}", f"{best.bpm:.2f}")
+    line = (song.name, f"{bpm:.2f}", f"{best.bpm:.2f}")
     if not ranks:
-        return (*row, "none", "", "", "", f"{best.steadiness:.2f}", f"{spent_s:.1f}")
+        return (*line, "none", "", "", "", f"{best.steadiness:.2f}", f"{spent_s:.1f}")
     right = found[ranks[0]]
     beat_s = 60 / bpm
     off_s = right.offset_s - (float(song.song.timing.time_at(0.0)) - song.lag_s)
     halves = round(off_s / (beat_s / 2))
     return (
-        *row,
+        *line,
         str(ranks[0] + 1),
         f"{right.bpm - bpm:+.3f}",
         f"{1000 * (off_s - halves * beat_s / 2):+.1f}",
@@ -59,12 +59,12 @@ def main(data: Annotated[Path | None, typer.Option(help="Folder of the data.")] 
     ):
         table.add_column(title, justify="left" if title == "song" else "right")
     songs = recordings(folder=data)
-    rows = [compared(song) for song in songs]
-    for row in rows:
-        table.add_row(*row)
+    lines = [compared(song) for song in songs]
+    for line in lines:
+        table.add_row(*line)
     printer(soft_wrap=False).print(table)
-    ranks = np.array([row[3] == "1" for row in rows])
-    typer.echo(f"right at once for {ranks.sum()} of {len(rows)} songs")
+    ranks = np.array([line[3] == "1" for line in lines])
+    typer.echo(f"right at once for {ranks.sum()} of {len(lines)} songs")
 
 
 if __name__ == "__main__":

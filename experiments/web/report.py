@@ -45,10 +45,11 @@ PAPER = (
     "performance on training instructions and 16 % on test instructions."
     "\n\n"
     "Instructions are held out from training by a checksum; those of the split unseen-pair name "
-    "pairs of places that training never sees; formwob are the recorded instructions of the "
-    "original benchmark, with the answers that people gave. The sites Generic and Meridian are "
-    "kept from training altogether; Generic was looked at while the training was designed, "
-    "Meridian was not. Intervals are 95 % bootstrap intervals over training seeds and episodes."
+    "pairs of places that training never sees; recorded are the instructions of the original "
+    "benchmark, with the answers that people gave, but for those that contradict their instruction "
+    "(python -m experiments.web.recordings). The sites Generic and Meridian are kept from training "
+    "altogether; Generic was looked at while the training was designed, Meridian was not. "
+    "Intervals are 95 % bootstrap intervals over training seeds and episodes."
 )
 
 
@@ -89,7 +90,7 @@ def jobs(site_episodes: int, task_episodes: int, backend: str) -> Iterator[Job]:
     """Everything that the report judges."""
     few = max(1, site_episodes // 2)
     test, unseen = {"split": "test"}, {"split": "unseen-pair"}
-    recorded = {"split": "test", "source": "formwob"}
+    recorded = {"split": "test", "source": "recorded"}
     for seed in TRAINING_SEEDS:
         for env_id in (SITES[0], *UNSEEN_SITES):
             yield Job(env_id, "pretrained", seed, site_episodes, test, backend)

@@ -57,7 +57,7 @@ def test_no_module_of_a_baseline_reads_an_environment(domain):
         ("AdaptiveSoftmax-v0", "oracle", "oracle"),
         ("CompactFeature-v0", "greedy", "planner"),
         ("WoB-United-v0", "expert", "oracle"),
-        ("StepSelection-v0", "rules", "planner"),
+        ("StepSelection-v1", "rules", "planner"),
     ],
 )
 def test_an_honest_agent_scores_the_same_in_both_ways(env_id, agent, kind):

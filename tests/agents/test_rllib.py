@@ -359,9 +359,9 @@ def test_softmax_trains_on_choices_with_masks(tmp_path: Path) -> None:
 
 @pytest.mark.peers
 def test_dance_trains_from_the_supervised_policy(tmp_path: Path) -> None:
-    reports = train(tmp_path / "run", "ppo", "envs:StepSelection-v0", steps=1500)
+    reports = train(tmp_path / "run", "ppo", "envs:StepSelection-v1", steps=1500)
     assert np.isfinite(reports[-1].metrics["best_score"])
-    assert play(tmp_path / "run", gym.make("envs:StepSelection-v0")) > ILLEGAL_REWARD
+    assert play(tmp_path / "run", gym.make("envs:StepSelection-v1")) > ILLEGAL_REWARD
 
 
 @pytest.mark.peers

@@ -354,7 +354,7 @@ def test_placement_trains_and_its_best_placement_replays(tmp_path: Path) -> None
 
 
 def test_dance_trains_from_the_supervised_policy(tmp_path: Path) -> None:
-    env_id = "envs:StepSelection-v0"
+    env_id = "envs:StepSelection-v1"
     settings = config(env_id, hyperparameters={"n_steps": 128}, steps=1024, num_envs=8)
     run = trained(tmp_path / "run", settings)
     env = gym.make(env_id)

@@ -51,7 +51,7 @@ def test_spaces_are_those_of_the_environments() -> None:
 
 
 def test_words_choose_a_domain_an_id_or_a_part_of_ids() -> None:
-    dance = [env_id for env_id, entry in ENTRIES.items() if entry.domain == "dance"]
+    dance = [env_id for env_id, entry in CURRENT.items() if entry.domain == "dance"]
     assert [row["id"] for row in listed("Dance")] == dance
     assert {row["id"] for row in listed("bert", "nasnet")} == {
         "DevicePlacement-BERT24-v0",

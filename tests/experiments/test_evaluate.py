@@ -205,7 +205,7 @@ def test_seed_lists() -> None:
 
 
 @pytest.mark.parametrize(("name", "split"), [("test", "test"), ("validation", "train")])
-@pytest.mark.parametrize("env_id", ["WoB-Login-v0", "LoopSchedule-v0", "StepSelection-v0"])
+@pytest.mark.parametrize("env_id", ["WoB-Login-v0", "LoopSchedule-v0", "StepSelection-v1"])
 def test_a_named_list_sets_the_split(env_id: str, name: str, split: str) -> None:
     assert parse(env_id, name) == named(env_id, name)
     assert named(env_id, name).options == {"split": split}

@@ -77,7 +77,7 @@ HOSTILE = [
     (TUNING, {"backend": "model", "model": "os:system"}, "model"),
     (TUNING, {"entry_point": "evil:run"}, "unknown argument"),
     (TUNING, {"budget": "evil:run"}, "budget"),
-    ("envs:StepSelection-v0", {"critic": "evil:run"}, "critic"),
+    ("envs:StepSelection-v1", {"critic": "evil:run"}, "critic"),
     ("CartPole-v1", {"sutton_barto_reward": "evil:run"}, "may name a module"),
     ("CartPole-v1", {"sutton_barto_reward": {"a": 1}}, "numbers, texts"),
     ("evil:Name-v0", {}, "would import evil"),
@@ -252,7 +252,7 @@ def test_a_colleagues_extractor_acts_where_it_is_trusted(
 def test_names_of_ours_stay_valid() -> None:
     check_arguments("WoB-Login-v0", {"task": "envs.web.sites.task:FlightTask:united"})
     check_arguments("envs:ConvTuning-v0", {"model": "agents.convolution.cost_model:predict"})
-    check_arguments("envs:StepSelection-v0", {"critic": None, "density": 1})
+    check_arguments("envs:StepSelection-v1", {"critic": None, "density": 1})
     for argument in ("task", "model", "critic"):
         for name in offered(argument):
             assert resolve(":".join(name.split(":")[:2])) is not None

@@ -65,9 +65,11 @@ def fit(x: Tensor, y: Tensor, number: Tensor, seed: int) -> tuple[Critic, float]
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=UPDATES)
     best, state = float("inf"), critic.state_dict()
     for update in range(1, UPDATES + 1):
-        rows = kept[torch.randint(len(kept), (BATCH,))]
+        drawn = kept[torch.randint(len(kept), (BATCH,))]
         critic.train()
-        loss = functional.binary_cross_entropy_with_logits(critic(x[rows]), y[rows], weight[rows])
+        loss = functional.binary_cross_entropy_with_logits(
+            critic(x[drawn]), y[drawn], weight[drawn]
+        )
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

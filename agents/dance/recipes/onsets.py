@@ -275,14 +275,14 @@ def slot_candidates(model: BeatNetwork, song: Example) -> Candidates:
 def on_grid(scores: NDArray[np.floating], beats: Grid) -> Candidates:
     """Slots with the smoothed scores ``(5, T)`` of frames that fall on them."""
     frames = np.arange(scores.shape[1]) * FRAME_S
-    rows = [np.interp(beats.times, frames, scoring.smoothed(row)) for row in scores]
-    return _apart(np.stack(rows), beats)
+    levels = [np.interp(beats.times, frames, scoring.smoothed(each)) for each in scores]
+    return _apart(np.stack(levels), beats)
 
 
 def _apart(heights: NDArray[np.float64], beats: Grid) -> Candidates:
     """Slots no nearer than :data:`GAP_S` to a higher one, level by level."""
-    kept = [np.sort(chosen(row, beats.times, GAP_S)) for row in heights]
-    return [(beats.times[each], row[each]) for each, row in zip(kept, heights, strict=True)]
+    kept = [np.sort(chosen(height, beats.times, GAP_S)) for height in heights]
+    return [(beats.times[each], height[each]) for each, height in zip(kept, heights, strict=True)]
 
 
 def within(

@@ -1,6 +1,6 @@
 """Trains networks that choose the rows of dance charts.
 
-``python -m agents.dance.recipes.selection lstm64+dt lstm64.safetensors`` trains one row of the
+``python -m agents.dance.recipes.selection lstm64+dt lstm64.safetensors`` trains one network of the
 paper's table, ``... ours dance-selection.safetensors`` ours, and ``... judge
 dance-judge.safetensors`` the judge, which sees no chart that ours sees. All learn from the songs of
 the split train, keep the state that does best on those of the split valid, and go on from the last

@@ -28,11 +28,13 @@ class FlightApplication:
         site: The site.
         token: Value of the site's hidden token; forms without it are refused.
         profile: Values of fields about the passenger that are already filled in, by key.
+        settled: Codes of airports and areas that are suggested before others of the same name.
     """
 
     site: Site
     token: str
     profile: tuple[tuple[str, str], ...] = ()
+    settled: frozenset[str] = frozenset()
 
     def respond(self, request: Request) -> Response:
         """Answers a request."""
@@ -77,9 +79,10 @@ class FlightApplication:
     def suggestions(self, query: str) -> list[list[str]]:
         """Value and text of the airports and areas that a text may mean, the best first.
 
-        Every word of the query must begin a word of the name, the state or the code.
+        Every word of the query must begin a word of the name, the state or the code. First are
+        those whose code is asked for, then those that are settled, then areas.
         """
-        return [list(self.site.airport(code)) for code in _suggested(query)]
+        return [list(self.site.airport(code)) for code in _suggested(query, self.settled)]
 
     def flights(self, values: dict[str, str]) -> tuple[Flight, ...]:
         """The flights on offer for a search."""
@@ -281,14 +284,17 @@ def untouched(site: Site, profile: Pairs) -> dict[str, str]:
 
 
 @lru_cache(maxsize=1 << 14)
-def _suggested(query: str) -> tuple[str, ...]:
+def _suggested(query: str, settled: frozenset[str]) -> tuple[str, ...]:
     """Codes of the places that a query may mean, the best first."""
     asked = re.findall(r"[a-z0-9.]+", query.lower())
     if not asked:
         return ()
     found = frozenset.intersection(*(_beginnings().get(part, frozenset()) for part in asked))
-    best = sorted((code.lower() not in asked, code not in AREA_NAMES, code) for code in found)
-    return tuple(code for _, _, code in best[:SUGGESTIONS])
+    best = sorted(
+        (code.lower() not in asked, code not in settled, code not in AREA_NAMES, code)
+        for code in found
+    )
+    return tuple(code for *_, code in best[:SUGGESTIONS])
 
 
 @cache

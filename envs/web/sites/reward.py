@@ -2,7 +2,9 @@
 
 Only keys that the instruction determines count: hidden tokens and constants, which any form sends,
 show nothing of skill. Values are compared by what they mean, as humans who follow one instruction
-write dates and airports in several ways.
+write dates and airports in several ways. "All Airports" of a city or area counts as any one of its
+airports, and one of them as "All Airports": people who were given the same name of a city sent
+either. Of two single airports of one area, one is half right for the other.
 """
 
 from collections.abc import Mapping
@@ -22,6 +24,7 @@ def agreement(
     answer: Pairs,
     kinds: Mapping[str, str],
     untouched: Mapping[str, str] | None = None,
+    equal: Mapping[str, str] | None = None,
 ) -> Outcome:
     """The agreement of a request with a human's.
 
@@ -32,6 +35,7 @@ def agreement(
             ``"text"``.
         untouched: What the form sends under a key if nobody touches its control. To leave right
             what was right earns nothing; to make it wrong counts.
+        equal: By key, another value that is as right as the human's.
 
     Returns:
         The mean agreement over the keys that had to be changed or were spoilt (all, if there are
@@ -40,18 +44,17 @@ def agreement(
     Raises:
         InputError: A kind is none of these.
     """
-    given = dict(sent)
-    report = {
-        key: _compare(given.get(key, ""), value, kinds.get(key, "text")) for key, value in answer
-    }
-    before = untouched or {}
+    given, before, others = dict(sent), untouched or {}, equal or {}
+
+    def right(key: str, wanted: str, value: str) -> float:
+        values = (wanted, others[key]) if key in others else (wanted,)
+        return max(_compare(value, each, kinds.get(key, "text")) for each in values)
+
+    report = {key: right(key, value, given.get(key, "")) for key, value in answer}
     earned = [
-        share
+        report[key]
         for key, value in answer
-        for share in (report[key],)
-        if share < 1
-        or key not in before
-        or _compare(before[key], value, kinds.get(key, "text")) < 1
+        if report[key] < 1 or key not in before or right(key, value, before[key]) < 1
     ] or list(report.values())
     score = sum(earned) / len(earned) if earned else 0.0
     return Outcome(score, bool(report) and min(report.values()) == 1, report)

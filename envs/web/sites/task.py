@@ -12,20 +12,26 @@ from envs.web.sites.application import BOOK, FlightApplication, untouched
 from envs.web.sites.declaration import Site, load_site
 from envs.web.sites.flights import preferred
 from envs.web.sites.form import SIZE
-from envs.web.sites.instructions import NAMES, Wish, generate, recorded
+from envs.web.sites.instructions import NAMES, Wish, generate
+from envs.web.sites.recordings import ENDS, Booked, bookings, followed, settled
 from envs.web.sites.reward import agreement
 from envs.web.twin_widgets import written_date
 from hardware_sim.errors import InputError, choose
 
-SOURCES = ("generated", "formwob")
+SOURCES = ("generated", "recorded", "formwob")
 
 
 class FlightTask:
     """Books flights as instructed; an episode ends with the booking's POST.
 
     Options of an instance: ``split``, one of ``splits``, and ``source``: ``"generated"``, or
-    ``"formwob"`` for the instructions and human answers of the original World of Bits, which the
+    ``"recorded"`` for the instructions and human answers of the original World of Bits, which the
     sites ``alaska`` and ``aa`` have, without the split ``"unseen-pair"``.
+
+    Answers that contradict their instruction are left out, see :mod:`envs.web.sites.recordings`.
+    Where a name means several places, the site suggests first what it means to people on that
+    site, as the split train shows, and that is as right as what the person booked. The source
+    ``"formwob"`` has every answer and neither of these; results of it replay.
 
     Args:
         site: Name of a site.
@@ -50,14 +56,17 @@ class FlightTask:
         source = choose("source", options.get("source", "generated"), SOURCES)
         token = random.bytes(8).hex()
         profile = self._profile(random)
-        if source == "formwob":
-            wish, answer = self._recorded(random, split)
-        else:
+        names: dict[str, str] = {}
+        if source == "generated":
             wish = generate(random, split)
             answer = pairs(self.site, wish)
+        else:
+            wish, answer = self._recorded(random, split, source)
+            names = settled(self.site.name) if source == "recorded" else names
         kept = tuple((key, value) for key, value in profile if key not in dict(answer))
-        application = FlightApplication(self.site, token, kept)
-        judged = partial(judge, answer, self.site.kinds(), untouched(self.site, ()))
+        application = FlightApplication(self.site, token, kept, frozenset(names.values()))
+        before, equal = untouched(self.site, ()), self._equal(wish, names)
+        judged = partial(judge, answer, self.site.kinds(), before, equal)
         return Instance(wish.text, wish.fields, application, answer, judged, split=split)
 
     def _profile(self, random: np.random.Generator) -> tuple[tuple[str, str], ...]:
@@ -67,17 +76,25 @@ class FlightTask:
         known["email"] = f"{first}.{last}@example.org".lower()
         return tuple((self.site.key(concept), value) for concept, value in known.items())
 
+    def _equal(self, wish: Wish, names: dict[str, str]) -> dict[str, str]:
+        """By key, the value that a site has for the name of a place."""
+        ends = [(concept, names.get(wish.meaning[concept])) for concept in ENDS]
+        return {
+            self.site.key(concept): self.site.airport(code)[0] for concept, code in ends if code
+        }
+
     def _recorded(
-        self, random: np.random.Generator, split: str
+        self, random: np.random.Generator, split: str, source: str
     ) -> tuple[Wish, tuple[tuple[str, str], ...]]:
-        rows = [row for row in recorded(self.site.name) if row[2] == split]
+        known = followed if source == "recorded" else bookings
+        rows: list[Booked] = [row for row in known(self.site.name) if row.split == split]
         if not rows:
             raise InputError(
                 f"{self.site.name} has no recorded instructions of the split {split!r}; "
                 "allowed: the splits train and test of the sites alaska and aa"
             )
-        wish, answer, _ = rows[random.integers(len(rows))]
-        return wish, answer
+        chosen = rows[random.integers(len(rows))]
+        return chosen.wish, chosen.answer
 
 
 def pairs(site: Site, wish: Wish) -> tuple[tuple[str, str], ...]:
@@ -103,10 +120,14 @@ def pairs(site: Site, wish: Wish) -> tuple[tuple[str, str], ...]:
 
 
 def judge(
-    answer: Pairs, kinds: dict[str, str], before: dict[str, str], log: list[Request]
+    answer: Pairs,
+    kinds: dict[str, str],
+    before: dict[str, str],
+    equal: dict[str, str],
+    log: list[Request],
 ) -> Outcome | None:
     """Compares the first booking with the human's answer, once there is one."""
     for request in log:
         if request.method == "POST" and request.path == BOOK:
-            return agreement(request.form, answer, kinds, before)
+            return agreement(request.form, answer, kinds, before, equal)
     return None

@@ -84,9 +84,9 @@ def supervised_by_hand(env, observation):
     return np.where(PRESSES > 0, pressing, ending)
 
 
-@pytest.mark.parametrize("name", ["Choreography", "StepSelection"])
+@pytest.mark.parametrize("name", ["Choreography-v0", "StepSelection-v1"])
 def test_the_untrained_policy_is_the_critics_own(name):
-    env = gym.make(f"envs:{name}-v0")
+    env = gym.make(f"envs:{name}")
     agent = Cloned(env)
     observation, info = env.reset(seed=2)
     agent.reset(2)
@@ -123,10 +123,10 @@ def charts_to_read(invented_data, monkeypatch):
 
 
 @pytest.mark.parametrize("name", BASELINES["dance"])
-@pytest.mark.parametrize("task", ["Choreography", "StepPlacement", "StepSelection"])
+@pytest.mark.parametrize("task", ["Choreography-v0", "StepPlacement-v0", "StepSelection-v1"])
 @pytest.mark.usefixtures("charts_to_read")
 def test_agents_play_by_the_rules_and_repeat(name, task):
-    env = gym.make(f"envs:{task}-v0")
+    env = gym.make(f"envs:{task}")
     agent = load_agent(name, env)
     charts = []
     for _ in range(2):

@@ -81,10 +81,10 @@ def test_an_ngram_writes_what_it_has_read():
 
 
 @pytest.mark.parametrize("name", ["rules", "ngram", "selected"])
-@pytest.mark.parametrize("env_id", ["Choreography", "StepPlacement", "StepSelection"])
+@pytest.mark.parametrize("env_id", ["Choreography-v0", "StepPlacement-v0", "StepSelection-v1"])
 def test_agents_write_charts_to_the_end(name, env_id, monkeypatch):
     monkeypatch.setattr(baselines, "fitted_ngram", lambda: WRITERS["ngram"])
-    env = gym.make(f"envs:{env_id}-v0", critic=None)
+    env = gym.make(f"envs:{env_id}", critic=None)
     agent = load_agent(name, env)
     steps = []
     for _ in range(2):

@@ -4,6 +4,9 @@ import numpy as np
 import soundfile
 
 from envs.dance.audio import RATE
+from envs.dance.chart import Chart, Song
+from envs.dance.simfiles import write_ssc
+from envs.dance.timing import TICKS, Timing
 
 
 def drums(bpm, offset_s, seconds=30.0, kind="click", loud=(1.0, 0.6, 0.6, 0.6)):
@@ -28,3 +31,14 @@ def vorbis(path, samples):
     with soundfile.SoundFile(path, "w", RATE, 1, format="OGG", subtype="VORBIS") as file:
         for start in range(0, len(samples), RATE):
             file.write(samples[start : start + RATE])
+
+
+def song_of_clicks(place):
+    """A folder with a song of ten seconds and its chart, which goes round the panels on Medium."""
+    place.mkdir(parents=True)
+    soundfile.write(place / "clicks.wav", drums(120.0, 0.5, 10.0), RATE)
+    timing = Timing.constant(120.0, -0.5)
+    ticks = np.arange(16) * TICKS
+    rows = np.resize(np.array([1, 4, 16, 64], np.uint8), 16)
+    chart = Chart(ticks, rows, timing.time_at(ticks / TICKS), "Medium", 3)
+    write_ssc(Song("clicks", "", "clicks.wav", timing, (chart,)), place / "clicks.ssc")

@@ -1,6 +1,8 @@
 """The dance environments: legality, rewards that a person can recompute, songs of one's own."""
 
 import json
+from collections import Counter
+from itertools import cycle, pairwise
 
 import gymnasium as gym
 import numpy as np
@@ -9,16 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.dance.batch import ILLEGAL_REWARD, LEAST_CHANCE, LONGEST_S
-from envs.dance.chart import DIFFICULTIES, Chart, Song, check_holds, held_before, legal_rows, states
+from envs.dance.chart import DIFFICULTIES, Chart, check_holds, held_before, legal_rows, states
 from envs.dance.feet import feet
 from envs.dance.levels import HELD_AFTER, LEGAL, MOST_PANELS, PRESSES
 from envs.dance.rewards import centred, conditional
-from envs.dance.simfiles import write_ssc
-from envs.dance.timing import TICKS, Timing
 from envs.dance.tracks import SHIPPED, tracks
+from envs.registration import references
 from hardware_sim.errors import InputError
 
-TASKS = ("Choreography", "StepPlacement", "StepSelection")
+TASKS = ("Choreography-v0", "StepPlacement-v0", "StepSelection-v1", "StepSelection-v0")
 
 
 class Uniform:
@@ -57,18 +58,62 @@ def sparse(observation, random):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_rewards_sum_up_and_the_score_follows(name):
-    env = gym.make(f"envs:{name}-v0", critic=Uniform())
+    env = gym.make(f"envs:{name}", critic=Uniform())
     steps = played(env, 1, any_legal)
     for _, _, reward, info in steps:
         assert reward == pytest.approx(sum(info["reward"].values()), abs=1e-12)
     last = steps[-1][3]
     mean = sum(reward for _, _, reward, _ in steps) / len(steps)
-    assert last["score"] == pytest.approx(last["f1"] if name == "StepPlacement" else mean)
+    assert last["score"] == pytest.approx(last["f1"] if name == "StepPlacement-v0" else mean)
 
 
-@pytest.mark.parametrize("name", ["Choreography", "StepSelection"])
+def test_variety_is_the_entropy_of_the_charts_own_rows():
+    env = gym.make("envs:StepSelection-v1", critic=None, variety=2.0)
+    for seed, choose in enumerate((any_legal, sparse)):
+        steps = played(env, seed, choose)
+        rows = [int(action) for _, action, _, _ in steps]
+        pairs = list(pairwise([0, *rows]))
+        count, before = Counter(pairs), Counter(a for a, _ in pairs)
+        entropy = -sum(n * np.log(n / before[a]) for (a, _), n in count.items())
+        paid = [info["reward"]["variety"] for *_, info in steps]
+        assert sum(paid) == pytest.approx(2.0 * entropy)
+        assert min(paid) >= 0
+    assert "variety" not in played(gym.make("envs:StepSelection-v0"), 0, any_legal)[-1][3]["reward"]
+
+
+def goes_round(rows):
+    """Plays rows again and again."""
+    left = cycle(rows)
+    return lambda observation, random: np.int64(next(left))
+
+
+@pytest.mark.parametrize("rows", [(1,), (4,), (1, 64), (1, 4, 16, 64)])
+def test_charts_that_go_round_have_no_variety(rows):
+    env = gym.make("envs:StepSelection-v1", critic=None)
+    steps = played(env, 0, goes_round(rows), song="metal_madness", level="Medium")
+    assert sum(info["reward"]["variety"] for *_, info in steps) == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("level", ["Medium", "Hard", "Challenge"])
+def test_neither_one_row_nor_two_that_alternate_reach_the_reference(level):
+    found = {}
+    for version in (0, 1):
+        env = gym.make(f"envs:StepSelection-v{version}")
+        for rows in ((1,), (1, 64)):
+            steps = played(env, 0, goes_round(rows), song="metal_madness", level=level)
+            found[version, len(rows)] = steps[-1][3]["score"]
+    reference = [
+        references(f"envs:StepSelection-v{version}")["problems"][f"metal_madness, {level}"]
+        for version in (0, 1)
+    ]
+    assert found[0, 2] > reference[0]["reference"]  # which is why there is a v1
+    assert found[1, 2] < reference[1]["reference"] - 0.2
+    assert found[1, 1] <= reference[1]["floor"] + 1e-9 < reference[1]["reference"] - 1
+
+
+@pytest.mark.parametrize("name", ["Choreography-v0", "StepSelection-v1"])
 def test_charts_are_sound_and_within_the_level(name):
-    env = gym.make(f"envs:{name}-v0", critic=None)
+    env = gym.make(f"envs:{name}", critic=None)
     for seed in range(5):
         played(env, seed, sparse)
         ticks, times, rows = env.unwrapped.chart()
@@ -77,7 +122,7 @@ def test_charts_are_sound_and_within_the_level(name):
         check_holds(Chart(ticks, rows, times, DIFFICULTIES[level], 1))
         assert (PRESSES[rows] <= MOST_PANELS[level]).all()
         assert (held_before(np.append(rows, np.uint8(0))).sum(axis=1) <= 2).all()
-        if name == "Choreography":
+        if name == "Choreography-v0":
             gaps = np.diff(times[PRESSES[rows] > 0])
             assert (gaps >= (0.4, 0.2, 0.1, 0.075, 0.05)[level] - 1e-6).all()
 
@@ -184,8 +229,8 @@ def test_a_human_steps_where_the_onset_critic_expects_it():
 
 
 def test_the_vector_class_paid_what_single_ones_pay_is_fast_enough_to_count():
-    single = gym.make("envs:StepSelection-v0", critic=Uniform())
-    vector = gym.make_vec("envs:StepSelection-v0", num_envs=2, critic=Uniform())
+    single = gym.make("envs:StepSelection-v1", critic=Uniform())
+    vector = gym.make_vec("envs:StepSelection-v1", num_envs=2, critic=Uniform())
     observations, _ = vector.reset(seed=4)
     observation, _ = single.reset(seed=5)
     for _ in range(50):
@@ -198,24 +243,15 @@ def test_the_vector_class_paid_what_single_ones_pay_is_fast_enough_to_count():
 @pytest.fixture
 def folder(tmp_path):
     """A folder with one song of eight seconds and a human chart."""
-    import soundfile
+    from tests.envs.dance.sounds import song_of_clicks
 
-    from tests.envs.dance.sounds import drums
-
-    place = tmp_path / "songs" / "clicks"
-    place.mkdir(parents=True)
-    soundfile.write(place / "clicks.wav", drums(120.0, 0.5, 10.0), 44_100)
-    timing = Timing.constant(120.0, -0.5)
-    ticks = np.arange(16) * TICKS
-    rows = np.resize(np.array([1, 4, 16, 64], np.uint8), 16)
-    chart = Chart(ticks, rows, timing.time_at(ticks / TICKS), "Medium", 3)
-    write_ssc(Song("clicks", "", "clicks.wav", timing, (chart,)), place / "clicks.ssc")
+    song_of_clicks(tmp_path / "songs" / "clicks")
     return tmp_path / "songs"
 
 
 def test_songs_of_ones_own(folder):
     track = tracks(str(folder))[0]
-    env = gym.make("envs:StepSelection-v0", songs=str(folder), split=track.split, imitation=1.0)
+    env = gym.make("envs:StepSelection-v1", songs=str(folder), split=track.split, imitation=1.0)
     observation, info = env.reset(seed=0)
     assert info == {"song": "clicks", "level": "Medium"}
     assert observation["deltas"][-1] == LONGEST_S
@@ -236,6 +272,7 @@ def test_bad_arguments(tmp_path):
         ({"critic": "json:JSONDecoder"}, "is none of ours"),
         ({"critic": json.JSONDecoder()}, "no method log_probs"),
         ({"playability": -1.0}, "at least 0"),
+        ({"variety": np.inf}, "finite"),
     ):
         with pytest.raises(InputError, match=message):
             gym.make("envs:Choreography-v0", **wrong)

@@ -55,6 +55,22 @@ def test_errors_cost_what_they_should(changes, key, score):
     assert outcome.score == pytest.approx((4 + score) / 5)
 
 
+@pytest.mark.parametrize("one", ["JFK", "LGA", "New York, NY (JFK-Kennedy)", "EWR"])
+def test_all_airports_counts_as_any_one_of_them_and_the_other_way_round(one):
+    every = "New York, NY (All Airports)"
+    for sent, wanted in ((every, one), (one, every), ("NYC", one)):
+        assert agreement((("from", sent),), (("from", wanted),), KINDS).is_success
+    assert not agreement((("from", every),), (("from", "BOS"),), KINDS).score
+
+
+def test_a_value_that_is_as_right_as_the_humans_counts_where_it_stands_alone():
+    equal = {"to": "PWM"}
+    for value, score in (("PWM", 1), ("PDX", 1), ("DEN", 0), ("", 0)):
+        outcome = agreement((("to", value),), (("to", "PDX"),), KINDS, equal=equal)
+        assert (outcome.score, outcome.is_success) == (score, score == 1)
+    assert not agreement((("from", "PWM"),), (("from", "PDX"),), KINDS, equal=equal).score
+
+
 def test_another_airport_of_the_area_is_half_right():
     outcome = agreement((("from", "LGA"),), (("from", "JFK"),), KINDS)
     assert outcome.report == {"from": 0.5}

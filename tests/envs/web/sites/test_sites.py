@@ -234,7 +234,7 @@ def test_bad_options_name_what_is_allowed(name, options, allowed):
         FlightTask(name).instance(random(), options)
 
 
-@pytest.mark.parametrize("source", ["generated", "formwob"])
+@pytest.mark.parametrize("source", ["generated", "recorded", "formwob"])
 def test_judged_by_the_first_booking_alone(source):
     task = FlightTask("aa")
     instance = task.instance(random(5), {"source": source})
