@@ -8,6 +8,7 @@ import numpy as np
 from hardware_sim.errors import InputError
 
 COMPOSITE = (gym.spaces.Dict, gym.spaces.Tuple)
+INTEGER = (gym.spaces.Discrete, gym.spaces.MultiDiscrete)
 
 
 def encode_action(space: gym.Space[Any], action: Any) -> Any:
@@ -16,6 +17,9 @@ def encode_action(space: gym.Space[Any], action: Any) -> Any:
     Raises:
         InputError: The action does not belong to the space.
     """
+    whole = isinstance(action, np.integer | np.ndarray) and action.dtype.kind in "iu"
+    if whole and isinstance(space, INTEGER) and space.contains(action):  # the quick way of most
+        return action.tolist()
     try:
         if isinstance(space, gym.spaces.Discrete):
             array = np.asarray(action)
@@ -37,6 +41,12 @@ def decode_action(space: gym.Space[Any], encoded: Any) -> Any:
     Raises:
         InputError: It encodes no action of the space.
     """
+    if (  # the quick way of most
+        isinstance(space, gym.spaces.Discrete)
+        and type(encoded) is int
+        and 0 <= encoded - int(space.start) < int(space.n)
+    ):
+        return np.dtype(space.dtype).type(encoded)
     try:
         action = space.from_jsonable(encoded if isinstance(space, COMPOSITE) else [encoded])[0]
         # Coming back as it was, for spaces convert what is not theirs (1.7 to 1).
