@@ -12,7 +12,6 @@ import os
 import pickle
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import weakref
@@ -25,13 +24,13 @@ import gymnasium as gym
 
 from agents.actions import decode_action
 from agents.agent import Agent
+from agents.channel import Channel
 from agents.kinds import KINDS, Kind, given
 from agents.loading import load_agent
-from agents.shared import SharedArrays, layout_of, memory_file
+from agents.shared import Layout, SharedArrays, layout_of, memory_file
 from agents.view import View
 from hardware_sim.errors import InputError, choose
 
-LARGEST_REPLY = 2**26
 LIMIT_S = 600.0
 """Longest time that an agent may take to be made, to begin an episode or to act, in seconds."""
 
@@ -39,8 +38,7 @@ GRACE_S = 2.0
 """Time that a process has to end by itself."""
 
 LARGEST_REPLY = 2**26
-SIZE = struct.Struct("<I")
-"""Of the message or the reply that follows it."""
+"""Bytes of a reply."""
 
 START = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from agents import served; "
 SERVE = "served.serve(*map(int, sys.argv[2:]))"
@@ -66,7 +64,8 @@ class AgentProcess:
     """
 
     def __init__(self, name: str, env: gym.Env[Any, Any], **options: Any) -> None:
-        self._channel, theirs = socket.socketpair()
+        mine, theirs = socket.socketpair()
+        self._channel = Channel(mine, LARGEST_REPLY)
         self.wait_at_most(LIMIT_S)
         life, ours = os.pipe()  # it ends when this process does, whatever it is doing
         self._memory = memory_file()
@@ -95,7 +94,7 @@ class AgentProcess:
     def wait_at_most(self, limit_s: float) -> None:
         """Sets the longest time for each message, in seconds."""
         self._limit_s = limit_s
-        self._channel.settimeout(limit_s)
+        self._channel.wait_at_most(limit_s)
 
     @property
     def ended(self) -> bool:
@@ -147,16 +146,15 @@ class AgentProcess:
         self.spent = spent if type(spent) is int and spent >= 0 else 0
         return decode_action(self._space, reply.get("action"))
 
-    def _shared(self, observation: Any) -> tuple[Any, Any]:
-        """The layout of an observation in memory if it is another, and what is not put there."""
+    def _shared(self, observation: Any) -> tuple[bool, Layout | None, Any]:
+        """True if an observation is in memory, its layout if that is another, and it if not."""
+        if self._arrays is not None and self._arrays.put(observation):
+            return True, None, None
         layout = layout_of(observation)
         if layout is None:
-            return None, observation
-        known = self._arrays is not None and self._arrays.layout == layout
-        if self._arrays is None or not known:
-            self._arrays = SharedArrays(self._memory, layout)
-        self._arrays.put(observation)
-        return (None if known else layout), ...
+            return False, None, observation
+        self._arrays = SharedArrays(self._memory, layout)
+        return self._arrays.put(observation), layout, None
 
     def _ask(self, *message: Any) -> dict[str, Any]:
         """The reply to a message.
@@ -165,12 +163,8 @@ class AgentProcess:
             InputError: There is none in time, or it is an error of the agent's.
         """
         try:
-            body = pickle.dumps(message, protocol=5)
-            self._channel.sendall(SIZE.pack(len(body)) + body)
-            (size,) = SIZE.unpack(self._received(SIZE.size))
-            if size > LARGEST_REPLY:
-                raise ValueError
-            reply = json.loads(self._received(size))
+            self._channel.send(pickle.dumps(message, protocol=5))
+            reply = json.loads(self._channel.receive().decode())
         except TimeoutError:
             self.close()
             raise InputError(
@@ -191,15 +185,6 @@ class AgentProcess:
         if "error" in reply:
             raise InputError(str(reply["error"]))
         return reply
-
-    def _received(self, size: int) -> bytes:
-        parts = b""
-        while len(parts) < size:
-            part = self._channel.recv(size - len(parts))
-            if not part:
-                raise EOFError
-            parts = parts + part if parts else part
-        return parts
 
     def _ended(self) -> str:
         """A sentence on the end of the process, which has closed its end of the pipe."""
@@ -238,7 +223,7 @@ def import_path() -> list[str]:
     return [entry or os.getcwd() for entry in sys.path]
 
 
-def _end(process: subprocess.Popen[bytes], channel: socket.socket, descriptors: list[int]) -> None:
+def _end(process: subprocess.Popen[bytes], channel: Channel, descriptors: list[int]) -> None:
     """Ends a process and what it has started, and closes what connects it."""
     channel.close()
     for descriptor in descriptors:

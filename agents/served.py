@@ -7,15 +7,16 @@ import socket
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.actions import encode_action
+from agents.channel import Channel
 from agents.kinds import kind_of
 from agents.loading import make_agent
-from agents.process import SIZE
 from agents.shared import Layout, SharedArrays
 from agents.view import View
 from hardware_sim.errors import InputError
@@ -45,7 +46,7 @@ class Server:
         self.view: View
         self.arrays: SharedArrays
 
-    def reply(self, message: bytes) -> bytes:
+    def reply(self, message: bytearray) -> bytes:
         """The reply to a message, JSON."""
         try:
             verb, *arguments = pickle.loads(message)
@@ -72,6 +73,7 @@ class Server:
 
     def act(
         self,
+        in_memory: bool,
         layout: Layout | None,
         observation: Any,
         info: dict[str, Any],
@@ -81,7 +83,7 @@ class Server:
         """The agent's action."""
         if layout is not None:
             self.arrays = SharedArrays(self.memory, layout)
-        if observation is ...:
+        if in_memory:
             observation = self.arrays.get()
         self.masks.now = masks
         if told is not None:
@@ -101,10 +103,10 @@ def serve(descriptor: int, memory: int, life: int) -> None:
     """
     threading.Thread(target=_outlive, args=(life,), daemon=True).start()
     server = Server(memory)
-    with socket.socket(fileno=descriptor) as channel, channel.makefile("rb") as messages:
-        while head := messages.read(SIZE.size):
-            reply = server.reply(messages.read(*SIZE.unpack(head)))
-            channel.sendall(SIZE.pack(len(reply)) + reply)
+    channel = Channel(socket.socket(fileno=descriptor))
+    with suppress(EOFError):
+        while True:
+            channel.send(server.reply(channel.receive()))
 
 
 def _outlive(life: int) -> None:

@@ -27,9 +27,9 @@ def layout_of(observation: Any) -> Layout | None:
     """The layout of an array, or of a dictionary of arrays; None for anything else."""
     parts = observation if isinstance(observation, dict) else {None: observation}
     for part in parts.values():
-        if not isinstance(part, np.ndarray) or part.dtype.hasobject or part.dtype.names:
+        if type(part) is not np.ndarray or part.dtype.hasobject or part.dtype.names:
             return None
-    return tuple((key, part.dtype.str, part.shape) for key, part in parts.items())
+    return tuple((key, part.dtype.str, part.shape) for key, part in parts.items()) or None
 
 
 class SharedArrays:
@@ -51,15 +51,20 @@ class SharedArrays:
         self._bytes = np.frombuffer(mmap.mmap(descriptor, whole), np.uint8)[: ends[-1]]
         starts = [0, *ends[:-1].tolist()]
         self._places = [(*kind, start) for kind, start in zip(kinds, starts, strict=True)]
-        self._views = self._arrays(self._bytes)
+        self._views = tuple(self._arrays(self._bytes).items())
 
-    def put(self, observation: Any) -> None:
-        """Copies an observation of this layout into the memory."""
-        if self.layout[0][0] is None:
-            np.copyto(self._views[None], observation)
-            return
-        for key, part in observation.items():
-            np.copyto(self._views[key], part)
+    def put(self, observation: Any) -> bool:
+        """Copies an observation into the memory; False if it is of another layout."""
+        parts = observation if isinstance(observation, dict) else {None: observation}
+        if len(parts) != len(self._views):
+            return False
+        for (key, view), (name, part) in zip(self._views, parts.items(), strict=True):
+            if key != name or type(part) is not np.ndarray:
+                return False
+            if part.dtype != view.dtype or part.shape != view.shape:
+                return False
+            view[...] = part
+        return True
 
     def get(self) -> Any:
         """The observation in the memory, as new arrays."""

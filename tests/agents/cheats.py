@@ -3,11 +3,14 @@
 import gc
 import inspect
 import os
+import pickle
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import gymnasium as gym
+import numpy as np
 
 REACHED = Path("reached")
 
@@ -150,6 +153,18 @@ class TalksNonsense(Talks):
     said = b"\x05\x00\x00\x00\x80pick"
 
 
+class Opened:
+    """Says that it was unpickled."""
+
+    def __reduce__(self):
+        return Path.touch, (REACHED,)
+
+
+class TalksPickled(Talks):
+    pickled = pickle.dumps(Opened())
+    said = len(pickled).to_bytes(4, "little") + pickled
+
+
 class TalksDeep(Talks):
     said = (200_000).to_bytes(4, "little") + b"[" * 200_000
 
@@ -181,6 +196,33 @@ class Masked(Honest):
         mask = self.view.get_wrapper_attr("action_masks")()
         assert self.view.has_wrapper_attr("action_masks")
         return int(mask.argmax())
+
+
+class Sums:
+    """Acts by a sum over all that it received."""
+
+    def __init__(self, view):
+        self.kept = []
+
+    def reset(self, seed):
+        pass
+
+    def act(self, observation, info):
+        self.kept.append((observation, info))  # what came before stays as it was
+        return total(self.kept)
+
+
+def total(received):
+    """A number that names types, order, shapes and values."""
+    return zlib.crc32(repr([[named(part) for part in moment] for moment in received]).encode())
+
+
+def named(part):
+    if isinstance(part, dict):
+        return [(key, named(value)) for key, value in part.items()]
+    if isinstance(part, np.ndarray):
+        return type(part), part.dtype.str, part.shape, part.tolist()
+    return type(part), part
 
 
 def described(view):

@@ -88,6 +88,7 @@ def test_a_view_names_spaces_arguments_and_metadata(folder, env):
         ("Raises", "the agent raised ZeroDivisionError: of my own"),
         ("Talks", "sent something that is no reply"),
         ("TalksNonsense", "sent something that is no reply"),
+        ("TalksPickled", "sent something that is no reply"),
         ("TalksDeep", "sent something that is no reply"),
         ("TalksLong", "sent something that is no reply"),
         ("ChoosesBeyond", r"action 99 does not belong to Discrete\(6\)"),
@@ -103,6 +104,7 @@ def test_an_agent_that_fails_is_one_clear_error(agent, message, folder, env):
     assert "\n" not in str(failure.value)
     process.close()
     assert process.ended
+    assert not cheats.REACHED.exists()
 
 
 @pytest.mark.parametrize(
@@ -175,14 +177,61 @@ def test_arrays_pass_through_shared_memory(observation):
     descriptor = memory_file()
     layout = layout_of(observation)
     ours, theirs = SharedArrays(descriptor, layout), SharedArrays(descriptor, layout)
-    ours.put(observation)
+    assert ours.put(observation)
     found = theirs.get()
     assert data_equivalence(observation, found)
-    ours.put(found)
+    assert ours.put(found)
     assert data_equivalence(theirs.get(), found)
     os.close(descriptor)
 
 
-@pytest.mark.parametrize("other", ["text", 3, {"a": {"b": np.zeros(2)}}, np.array([None])])
+@pytest.mark.parametrize(
+    "other",
+    [
+        *("text", 3, {}, {"a": {"b": np.zeros(2)}}, np.array([None])),
+        *(np.ma.ones(3), {"a": np.zeros(2), "b": 1.0}),
+    ],
+)
 def test_what_is_no_plain_array_has_no_place_in_shared_memory(other):
     assert layout_of(other) is None
+    descriptor = memory_file()
+    assert not SharedArrays(descriptor, layout_of({"a": np.zeros(2)})).put(other)
+    os.close(descriptor)
+
+
+class Changing(gym.Env):
+    """Each observation has another type, order, shape or dtype than the one before."""
+
+    observation_space = gym.spaces.Text(9)
+    action_space = gym.spaces.Discrete(2**32)
+    observations = (
+        {"a": np.arange(3, dtype=np.float32), "b": np.int8([[1, 2]])},
+        {"a": np.arange(3, dtype=np.float32) + 1, "b": np.int8([[3, 4]])},
+        {"b": np.int8([[3, 4]]), "a": np.arange(3, dtype=np.float32)},
+        {"b": np.int8([[3, 4]]), "a": np.arange(3, dtype=np.float64)},
+        {"b": np.int8([3, 4]), "a": np.arange(3, dtype=">f8")},
+        {"b": np.int8([3, 4])},
+        np.int8([3, 4]),
+        np.arange(10)[::-2],
+        np.ma.array([5, 6], mask=[False, True]),
+        {},
+        "a text",
+        3,
+        {"a": {"c": np.ones(2)}, "b": 4.0},
+        np.ones((200, 200, 3)),
+        np.array(2.5),
+    )
+
+    def reset(self, *, seed=None, options=None):
+        return self.observations[0], {}
+
+
+def test_an_agent_receives_what_the_environment_gave():
+    env, received = Changing(), []
+    process = AgentProcess(f"{HERE}:Sums", env)
+    process.reset(0)
+    for number, observation in enumerate(env.observations):
+        info = {"step": number, "nested": {"mask": np.arange(number)}}
+        received.append((observation, info))
+        assert process.act(observation, info) == cheats.total(received)
+    process.close()

@@ -151,6 +151,7 @@ def test_continuous_actions_replay_exactly(tmp_path: Path) -> None:
         gym.spaces.Box(-1, 1, (2, 3), np.float32),
         gym.spaces.Box(0, 255, (4,), np.uint8),
         gym.spaces.MultiDiscrete([3, 4]),
+        gym.spaces.MultiDiscrete([[3, 4], [2, 5]], start=[[0, -1], [7, 0]]),
         gym.spaces.MultiBinary(6),
         gym.spaces.Text(8),
         gym.spaces.Dict({"a": gym.spaces.Discrete(3), "b": gym.spaces.Box(-1, 1, (2,))}),
@@ -178,6 +179,27 @@ def test_actions_outside_the_space_are_refused(action: Any) -> None:
 def test_what_encodes_no_action_is_refused(encoded: Any) -> None:
     with pytest.raises(InputError, match="does not belong to Discrete"):
         decode_action(gym.spaces.Discrete(6), encoded)
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [[3, 0], [0, -2], [0], [0, 0, 0], [0, 1.5], ["0", 0], [[0], [0]], [0, 2**80], 0, None],
+)
+def test_integers_outside_their_ranges_are_refused(encoded: Any) -> None:
+    space = gym.spaces.MultiDiscrete([3, 4], start=[0, -1])
+    for refused in (encode_action, decode_action):
+        with pytest.raises(InputError, match="does not belong to MultiDiscrete"):
+            refused(space, encoded)
+
+
+def test_any_dtype_of_integers_will_do() -> None:
+    space = gym.spaces.MultiDiscrete([3, 4], start=[0, -1])
+    for dtype in (np.int8, np.uint64, np.int32):
+        assert encode_action(space, np.array([2, 1], dtype)) == [2, 1]
+        assert encode_action(gym.spaces.Discrete(3), dtype(2)) == 2
+    action = decode_action(space, [2, -1])
+    assert action.dtype == space.dtype
+    assert action.tolist() == [2, -1]
 
 
 @pytest.mark.parametrize("action", [[0.0], [0.0, 2.0], [0.0, float("nan")], "up", {"a": 1}])
