@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -101,9 +102,14 @@ def serve(descriptor: int, memory: int, life: int) -> None:
     """
     threading.Thread(target=_outlive, args=(life,), daemon=True).start()
     server = Server(memory)
-    with socket.socket(fileno=descriptor) as channel, channel.makefile("rb") as messages:
-        while head := messages.read(SIZE.size):
-            reply = server.reply(messages.read(*SIZE.unpack(head)))
+    # The other process may be gone while a reply is on its way to it.
+    gone = suppress(ConnectionError)
+    with gone, socket.socket(fileno=descriptor) as channel, channel.makefile("rb") as messages:
+        while len(head := messages.read(SIZE.size)) == SIZE.size:
+            (size,) = SIZE.unpack(head)
+            if len(message := messages.read(size)) < size:
+                return
+            reply = server.reply(message)
             channel.sendall(SIZE.pack(len(reply)) + reply)
 
 

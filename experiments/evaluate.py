@@ -37,7 +37,7 @@ from experiments.options import (
     printer,
     reset_options,
 )
-from experiments.partial import Partial
+from experiments.partial import Partial, kept
 from experiments.results import (
     ALIKE,
     FORMAT,
@@ -51,7 +51,7 @@ from experiments.results import (
 )
 from experiments.seeds import Seeds, agent_seed, drawn, episode_seed, parse
 from hardware_sim.errors import InputError
-from hardware_sim.files import write_json
+from hardware_sim.files import is_device, write_json
 
 
 def make(env_id: str, env_kwargs: dict[str, Any], **more: Any) -> gym.Env[Any, Any]:
@@ -312,10 +312,11 @@ def command(
         path = destination(folder / "result.json", force=force)
     arguments = pairs(env or [])
     head = _head(env_id, agent, chosen, arguments, in_process)
-    partial = Partial(path, head, len(chosen), resume, force)
+    # What is written to a pipe has no place beside it.
+    partial = None if is_device(path) else Partial(path, head, len(chosen), resume, force)
     try:
         with bar(quiet) as shown:
-            done = len(partial.episodes)
+            done = len(partial.episodes) if partial else 0
             task = shown.add_task(f"{env_id} {agent}", total=len(chosen), completed=done)
             result = evaluate(
                 env_id,
@@ -327,11 +328,14 @@ def command(
                 partial=partial,
             )
     except KeyboardInterrupt:
-        interrupted(f"interrupted; {partial.kept()}")
+        interrupted(f"interrupted; {kept(partial)}")
     except InputError as error:
-        raise InputError(f"{error}; {partial.kept()}") if partial.episodes else error from None
+        if partial is None or not partial.episodes:
+            raise
+        raise InputError(f"{error}; {kept(partial)}") from error
     deliver(path, lambda place: write_json(place, result))
-    partial.discard()
+    if partial is not None:
+        partial.discard()
     if as_json:
         shown_fields = ("env_id", "agent", "kind", "seeds", "aggregate", "digest")
         head = {name: result[name] for name in shown_fields}

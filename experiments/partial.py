@@ -32,6 +32,7 @@ class Partial:
     Attributes:
         path: The file, which the first episode that is added makes.
         episodes: The episodes in it.
+        number: Episodes of the whole evaluation.
         spent: The evaluations that a planner counted in each of them.
 
     Raises:
@@ -41,6 +42,7 @@ class Partial:
     def __init__(
         self, result: Path, head: Head, number: int, resume: bool = False, force: bool = False
     ) -> None:
+        self.number = number
         self.path = result.with_name(result.name + SUFFIX)
         self.episodes: list[dict[str, Any]] = []
         self.spent: list[int] = []
@@ -73,15 +75,6 @@ class Partial:
         self.episodes.append(episode)
         self.spent.append(spent)
 
-    def kept(self) -> str:
-        """The episodes that are kept, and how to go on."""
-        if not self.episodes:
-            return "no episode had ended, and nothing is kept"
-        return (
-            f"{len(self.episodes)} of {self._head['episodes']} episodes are kept in {self.path}: "
-            "the same command with --resume goes on"
-        )
-
     def discard(self) -> None:
         """Removes the file, once there is a result."""
         self.path.unlink(missing_ok=True)
@@ -97,6 +90,16 @@ class Partial:
                 )
         self.episodes = [line["episode"] for line in lines]
         self.spent = [line["spent"] for line in lines]
+
+
+def kept(partial: Partial | None) -> str:
+    """The episodes that are kept, and how to go on."""
+    if partial is None or not partial.episodes:
+        return "nothing is kept"
+    return (
+        f"{len(partial.episodes)} of {partial.number} episodes are kept in {partial.path}: the "
+        "same command with --resume goes on"
+    )
 
 
 def described(path: Path) -> str:

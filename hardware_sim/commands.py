@@ -32,12 +32,13 @@ def run(command: Callable[..., object] | typer.Typer, name: str | None = None) -
     if not isinstance(app, typer.Typer):
         app = typer.Typer(add_completion=False)
         app.command()(command)
-    _interrupt_on_sigterm()
     try:
-        try:
-            app(prog_name=name)
-        finally:
-            sys.stdout.flush()
+        with own_sigterm():
+            _interrupt_on_sigterm()
+            try:
+                app(prog_name=name)
+            finally:
+                sys.stdout.flush()
     except InputError as error:
         refuse(str(error))
     except OSError as error:
@@ -74,7 +75,7 @@ def _interrupt_on_sigterm() -> None:
 
 @contextmanager
 def own_sigterm() -> Iterator[None]:
-    """Puts what SIGTERM does back as it was, where another library sets that for itself."""
+    """Puts what SIGTERM does back as it was, whatever sets that meanwhile."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

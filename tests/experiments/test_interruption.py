@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from agents.runs import Run
+from envs.web.demonstration_file import read_demonstrations
 from experiments.evaluate import evaluate
 from experiments.seeds import parse
 from experiments.verify import verify
@@ -58,8 +59,8 @@ def terminated(process: "subprocess.Popen[str]", ready: Callable[[], bool]) -> s
         process.wait()
     assert process.returncode == 130, shown
     assert psutil.wait_procs(children, timeout=10)[1] == []
-    (line,) = shown.strip().splitlines()
-    return line
+    assert shown.count("\n") == 1, shown
+    return shown.strip()
 
 
 def lines_of(path: Path) -> int:
@@ -115,3 +116,29 @@ def test_an_evaluation_whose_disk_fills_goes_on_where_it_ended(tmp_path: Path) -
     assert found["aggregate"] == whole["aggregate"]
     assert verify(result).differences == []
     assert not partial.exists()
+
+
+DEMONSTRATE = ["web", "demonstrate", "WoB-Login-v0", "--quiet", "--seed", "5"]
+
+
+def test_demonstrations_that_are_asked_to_end_are_kept(tmp_path: Path) -> None:
+    process = gymworks(*DEMONSTRATE, "-o", tmp_path, "--episodes", "1000000")
+    line = terminated(process, lambda: sum(map(lines_of, tmp_path.iterdir())) > 50)
+    (kept,) = tmp_path.iterdir()
+    found = len(list(read_demonstrations(kept)))
+    assert kept.name == f"WoB-Login-v0-seeds-5-to-{4 + found}.jsonl"
+    assert f"interrupted; {found} of 1000000 episodes are kept in {kept}; " in line
+    assert line.endswith(f"--seed {5 + found} --episodes {1000000 - found} plays the others")
+
+
+def test_demonstrations_on_a_disk_that_fills_are_kept(tmp_path: Path) -> None:
+    process = gymworks(*DEMONSTRATE, "-o", tmp_path, "--episodes", "40", largest=30_000)
+    _, shown = process.communicate()
+    assert process.returncode == 2, shown
+    assert shown.count("\n") == 1, shown
+    (kept,) = tmp_path.iterdir()
+    found = list(read_demonstrations(kept))
+    assert [each.seed for each in found] == list(range(5, 5 + len(found)))
+    assert 5 < len(found) < 40
+    assert "cannot be written: File too large; " in shown
+    assert f"; {len(found)} of 40 episodes are kept in {kept}; --seed {5 + len(found)} " in shown
