@@ -104,7 +104,8 @@ def serve(descriptor: int, memory: int, life: int) -> None:
     threading.Thread(target=_outlive, args=(life,), daemon=True).start()
     server = Server(memory)
     channel = Channel(socket.socket(fileno=descriptor))
-    with suppress(EOFError):
+    # The other process may be gone while a reply is on its way to it.
+    with suppress(EOFError, ConnectionError):
         while True:
             channel.send(server.reply(channel.receive()))
 

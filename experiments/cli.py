@@ -1,18 +1,15 @@
 """The command line: a table of verbs, each imported when it runs; some have verbs of their own."""
 
-import errno
-import os
 import sys
 from importlib import import_module, metadata
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from experiments import doctor
 from experiments.verbs import Table, Verbs
+from hardware_sim.commands import refuse, run
 from hardware_sim.errors import InputError
-from hardware_sim.files import FULL
 
 ANY_ID: Table = {
     "list": (
@@ -54,9 +51,6 @@ ANY_ID: Table = {
     ),
 }
 """Verbs for any id."""
-
-PLACES = (*FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EIO)
-"""The system's reasons that lie in a person's disk, not in a fault of ours."""
 
 
 def _verbs() -> Table:
@@ -105,30 +99,12 @@ def _group(
     """Environments in which agents do real work: train, judge and inspect agents on them."""
 
 
-def _refuse(why: str) -> None:
-    """Ends with one line on standard error and status 2."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"gymworks: {why}", markup=False)
-    sys.exit(2)
-
-
 def main() -> None:
-    """Runs the command line; bad input or a bad disk prints one line and exits with status 2."""
+    """Runs the command line; see :func:`hardware_sim.commands.run`."""
     strangers = doctor.strangers()  # beside other people's packages only the doctor can work
     if strangers and sys.argv[1:2] != ["doctor"]:
-        _refuse(f"{strangers[0].check} is {strangers[0].seen}; {strangers[0].remedy}")
-    try:
-        try:
-            app(prog_name="gymworks")
-        finally:
-            sys.stdout.flush()
-    except InputError as error:
-        _refuse(str(error))
-    except OSError as error:
-        if error.errno not in PLACES:
-            raise
-        # What standard output still holds would be written, and fail, once more at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        _refuse(f"{error.filename or 'standard output'} cannot be used: {error.strerror}")
+        refuse(f"{strangers[0].check} is {strangers[0].seen}; {strangers[0].remedy}")
+    run(app, "gymworks")
 
 
 if __name__ == "__main__":

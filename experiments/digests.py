@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from envs.registration import ENTRIES, find
 from envs.testing.subject import LegalActions
 from envs.testing.vector import row_info
+from hardware_sim.commands import run
 from hardware_sim.errors import InputError
 
 ROWS = 3
@@ -242,4 +243,4 @@ def _read(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -37,6 +37,7 @@ from envs.registration import ALL_DOMAINS, CURRENT, references, room
 from envs.testing import CHECKS
 from experiments.cli import app
 from experiments.verbs import paths
+from hardware_sim.commands import run
 from hardware_sim.naming import resolve
 
 PAGES = Path(__file__).parent / "site"
@@ -239,4 +240,4 @@ def main(output: Path = Path("site")) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -22,6 +22,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from experiments.options import AsJson, Quiet, print_json, printer
+from hardware_sim.commands import run
 
 HOME = Path(__file__).resolve().parents[1]
 """The folder that holds our packages: the checkout, or site-packages."""
@@ -316,4 +317,4 @@ def _print(findings: list[Finding]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(command)
+    run(command)

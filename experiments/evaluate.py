@@ -17,6 +17,7 @@ from agents.engines.teams import is_team, make_team
 from agents.process import acting
 from agents.provenance import provenance
 from agents.rollout import Moment, rollout
+from agents.runs import Run
 from envs.arguments import check_arguments
 from envs.registration import find, is_ours
 from experiments import statistics
@@ -31,12 +32,14 @@ from experiments.options import (
     bar,
     deliver,
     destination,
+    interrupted,
     output,
     pairs,
     print_json,
     printer,
     reset_options,
 )
+from experiments.partial import Partial, kept
 from experiments.results import (
     ALIKE,
     FORMAT,
@@ -44,12 +47,13 @@ from experiments.results import (
     Result,
     aggregate_of,
     beyond_bound,
+    check_episodes,
     digest,
     standing,
 )
 from experiments.seeds import Seeds, agent_seed, drawn, episode_seed, parse
 from hardware_sim.errors import InputError
-from hardware_sim.files import write_json
+from hardware_sim.files import is_device, write_json
 
 
 def make(env_id: str, env_kwargs: dict[str, Any], **more: Any) -> gym.Env[Any, Any]:
@@ -200,6 +204,7 @@ def evaluate(
     env_kwargs: dict[str, Any] | None = None,
     on_episode: Callable[[Episode], None] | None = None,
     in_process: bool = False,
+    partial: Partial | None = None,
 ) -> Result:
     """Plays an agent and scores it.
 
@@ -211,6 +216,7 @@ def evaluate(
         on_episode: Called with each episode.
         in_process: The agent runs in this process, where it could reach the environment, instead
             of one of its own (:class:`agents.process.AgentProcess`).
+        partial: Keeps each episode that has ended; those that it holds are not played again.
 
     Returns:
         The content of a ``result.json``: ``format``, ``env_id``, ``env_spec`` (JSON text, ``None``
@@ -226,16 +232,18 @@ def evaluate(
     env_id, env_kwargs = qualified(env_id), env_kwargs or {}
     env = make(env_id, env_kwargs)
     try:
-        played, spent = [], []
+        played, spent = _before(partial, seeds)
         with acting(agent_name, env, in_process) as agent:
             kind = getattr(agent, "kind", "agent")
-            for seed, number in seeds:
+            for seed, number in list(seeds)[len(played) :]:
                 played.append(play(env, agent, seed, number, options=seeds.options))
                 spent.append(getattr(agent, "spent", 0))
                 if impossible := beyond_bound(env_id, played[-1]):
                     raise InputError(
                         f"{impossible}; the agent or a wrapper has changed the environment"
                     )
+                if partial is not None:
+                    partial.add(played[-1], spent[-1])
                 if on_episode is not None:
                     on_episode(played[-1])
         spec = spec_json(env)
@@ -256,6 +264,35 @@ def evaluate(
     }
     result["aggregate"] = aggregate_of(result)
     return result | {"digest": digest(result)}
+
+
+def _before(partial: Partial | None, seeds: Seeds) -> tuple[list[Episode], list[int]]:
+    """The episodes that have been played already, and the evaluations counted in each."""
+    if partial is None:
+        return [], []
+    check_episodes(partial.path, partial.episodes)
+    numbers = [(episode["seed"], episode["episode"]) for episode in partial.episodes]
+    if numbers != list(seeds)[: len(numbers)]:
+        raise InputError(f"{partial.path} holds other episodes than those asked for")
+    return list(partial.episodes), list(partial.spent)
+
+
+def _head(
+    env_id: str, agent: str, seeds: Seeds, env_kwargs: dict[str, Any], in_process: bool
+) -> dict[str, Any]:
+    """All that must be the same where an evaluation goes on; of a run, also its checkpoints."""
+    trained = [path.name for path in Run(agent).checkpoints()] if Path(agent).is_dir() else []
+    origin = provenance()
+    return {
+        "env_id": qualified(env_id),
+        "env_kwargs": env_kwargs,
+        "seeds": seeds.to_json(),
+        "agent": agent,
+        "checkpoints": trained,
+        "in_process": in_process,
+        "versions": origin["versions"],
+        "git": origin["git"],
+    }
 
 
 def spec_json(env: gym.Env[Any, Any]) -> str | None:
@@ -289,6 +326,9 @@ def command(
         Path | None, output("Default: result.json, in the run folder if agent is one.")
     ] = None,
     force: Force = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the same evaluation was interrupted.")
+    ] = False,
     in_process: Annotated[
         bool,
         typer.Option(
@@ -311,17 +351,31 @@ def command(
     if path is None:
         folder = Path(agent) if Path(agent).is_dir() else Path()
         path = destination(folder / "result.json", force=force)
-    with bar(quiet) as shown:
-        task = shown.add_task(f"{env_id} {agent}", total=len(chosen))
-        result = evaluate(
-            env_id,
-            agent,
-            chosen,
-            arguments,
-            on_episode=lambda _: shown.advance(task),
-            in_process=in_process,
-        )
+    head = _head(env_id, agent, chosen, arguments, in_process)
+    # What is written to a pipe has no place beside it.
+    partial = None if is_device(path) else Partial(path, head, len(chosen), resume, force)
+    try:
+        with bar(quiet) as shown:
+            done = len(partial.episodes) if partial else 0
+            task = shown.add_task(f"{env_id} {agent}", total=len(chosen), completed=done)
+            result = evaluate(
+                env_id,
+                agent,
+                chosen,
+                arguments,
+                on_episode=lambda _: shown.advance(task),
+                in_process=in_process,
+                partial=partial,
+            )
+    except KeyboardInterrupt:
+        interrupted(f"interrupted; {kept(partial)}")
+    except InputError as error:
+        if partial is None or not partial.episodes:
+            raise
+        raise InputError(f"{error}; {kept(partial)}") from error
     deliver(path, lambda place: write_json(place, result))
+    if partial is not None:
+        partial.discard()
     if as_json:
         shown_fields = ("env_id", "agent", "kind", "seeds", "aggregate", "digest")
         head = {name: result[name] for name in shown_fields}

@@ -21,6 +21,7 @@ from agents.process import acting
 from experiments.evaluate import make, play
 from experiments.options import printer
 from experiments.timing import hardware
+from hardware_sim.commands import run
 from hardware_sim.files import write_json
 
 CASES: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -90,4 +91,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -12,6 +12,7 @@ import typer
 from rich.progress import track
 
 from envs.registration import CURRENT, ENTRIES, find, room
+from hardware_sim.commands import run
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
 from hardware_sim.naming import resolve
@@ -45,4 +46,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

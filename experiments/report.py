@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from experiments.options import Force, Quiet, Trust, aside, deliver, output, printer
+from experiments.plausibility import improbable
+from experiments.results import Result
 from experiments.spot_check import Replay, parse_replay, spot_check
 
 
@@ -29,7 +31,8 @@ def command(
 
     with aside(quiet).status("reading and replaying"):
         found = read_sources(sources)
-        checks = [spot_check(result, parse_replay(replay)) for result in found.results]
+        most = parse_replay(replay)
+        checks = [_checked(result, most) for result in found.results]
         sections = [
             *(result_sections(found.results, found.agents, checks) if checks else []),
             *(run_sections(found.runs) if found.runs else []),
@@ -38,4 +41,15 @@ def command(
             sections += sweep_sections(folder.name, read_json(folder / "result.json"))
         names = ", ".join(source.resolve().name for source in sources)
         deliver(page, lambda place: render(f"gymworks: {names}", sections, place))
+    for result, check in zip(found.results, checks, strict=True):
+        if "improbably" in check:
+            aside(quiet).print(
+                f"warning: {result['agent']} on {result['env_id']}: {check}", markup=False
+            )
     printer(silent=quiet).print(f"written: {page}", markup=False)
+
+
+def _checked(result: Result, most: int | None) -> str:
+    """How much of a result was replayed, and what is improbable of it."""
+    parts = [spot_check(result, most), *(improbable(result) if most != 0 else [])]
+    return "; ".join(parts)

@@ -10,7 +10,7 @@ import numpy as np
 
 from agents.engines.base import qualified_in_file
 from envs.registration import ENTRIES, has_scale, normalised, references
-from experiments import statistics
+from experiments import partial, statistics
 from experiments.seeds import Seeds, named
 from hardware_sim.errors import InputError
 from hardware_sim.reading import read_json
@@ -88,6 +88,8 @@ def read_result(path: str | Path) -> Result:
         InputError: There is no such file, it is no JSON, or its fields are not those of
             :func:`experiments.evaluate.evaluate`.
     """
+    if Path(path).name.endswith(partial.SUFFIX):
+        raise InputError(f"{partial.described(Path(path))}, no result: --resume completes it")
     result = read_json(path)
     _check(path, "the result", result, FIELDS)
     if result["format"] not in (FORMAT, LEGACY):
@@ -100,13 +102,22 @@ def read_result(path: str | Path) -> Result:
             raise InputError(f"{path} is no result file: {error}") from None
     if not result["episodes"]:
         raise InputError(f"{path} holds no episodes")
-    fields = EPISODE_FIELDS | (NEW_EPISODE_FIELDS if result["format"] == FORMAT else {})
-    for number, episode in enumerate(result["episodes"]):
+    check_episodes(path, result["episodes"], result["format"])
+    found: Result = result
+    return found
+
+
+def check_episodes(path: str | Path, episodes: list[Any], form: int = FORMAT) -> None:
+    """Checks the form of the episodes of a file.
+
+    Raises:
+        InputError: A field of an episode is missing or of another type, or a number is negative.
+    """
+    fields = EPISODE_FIELDS | (NEW_EPISODE_FIELDS if form == FORMAT else {})
+    for number, episode in enumerate(episodes):
         _check(path, f"episode {number}", episode, fields)
         if episode["seed"] < 0 or episode["episode"] < 0:
             raise InputError(f"{path}: seed or number of episode {number} is negative")
-    found: Result = result
-    return found
 
 
 def read_unchanged(path: str | Path) -> Result:

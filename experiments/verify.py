@@ -16,6 +16,7 @@ from agents.engines.base import qualified_in_file
 from agents.rollout import rollout
 from experiments.evaluate import make, spec_json, summary
 from experiments.options import AsJson, Quiet, Trust, aside, print_json, printer
+from experiments.plausibility import improbable
 from experiments.results import (
     CLAIMS,
     FORMAT,
@@ -53,6 +54,7 @@ class Verdict:
         measured: The largest share by which a measured score differs from the one measured now;
             ``None`` where replaying is exact.
         claims: Fields that replaying cannot check.
+        improbable: See :func:`experiments.plausibility.improbable`.
     """
 
     standing: str
@@ -61,6 +63,7 @@ class Verdict:
     episodes: int = 0
     measured: float | None = None
     claims: tuple[str, ...] = CLAIMS
+    improbable: list[str] = field(default_factory=list)
 
 
 def verify(
@@ -110,6 +113,8 @@ def verify(
     if digest(result) != result["digest"]:
         verdict.differences.append("the digest is not that of the content: the file was changed")
     verdict.comparable &= not verdict.differences
+    if not verdict.differences:
+        verdict.improbable = improbable(result)
     return verdict
 
 
@@ -350,6 +355,7 @@ def command(
                 "measured": verdict.measured,
                 "claims": list(verdict.claims),
                 "differences": found,
+                "improbable": verdict.improbable,
             }
         )
     elif found:
@@ -367,7 +373,8 @@ def _approval(verdict: Verdict) -> str:
     if verdict.measured is not None:
         how = f"measured again, within {verdict.measured:.0%}"
     claims = ", ".join(verdict.claims)
+    warnings = "".join(f"\nwarning: {sentence}" for sentence in verdict.improbable)
     return (
         f"verified: {verdict.episodes} episodes {how}; {verdict.standing}\n"
-        f"not checked, as a replay cannot: {claims}"
+        f"not checked, as a replay cannot: {claims}{warnings}"
     )

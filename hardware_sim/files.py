@@ -61,7 +61,7 @@ def check_writable(path: str | Path) -> Path:
     with writing(path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if _is_device(path):
+        if is_device(path):
             if not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             return path
@@ -92,7 +92,7 @@ def _try(folder: Path) -> None:
         file.write(b"0")
 
 
-def _is_device(path: Path) -> bool:
+def is_device(path: Path) -> bool:
     """True of what is written to and never replaced, such as a pipe."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
@@ -113,7 +113,7 @@ def write_atomic(path: str | Path, write: Callable[[BinaryIO], object]) -> Path:
     """
     path = Path(path)
     with writing(path):
-        if _is_device(path):
+        if is_device(path):
             with path.open("wb") as file:
                 write(file)
             return path

@@ -19,6 +19,7 @@ from envs.softmax.frequencies import read_counts
 from envs.web.demonstration_file import read_demonstrations
 from envs.web.demonstration_frames import read_frame
 from envs.web.miniwob_recordings import read_miniwob
+from experiments.dance.ratings import read as read_rating
 from experiments.report_sources import read_sources
 from experiments.results import read_result
 from experiments.softmax.text import read_dictionary
@@ -72,6 +73,14 @@ def test_json_that_is_nested_200_000_levels_deep_is_refused(name: str, tmp_path:
     path.write_bytes(DEEP)
     with pytest.raises(InputError, match="nested deeper than 200 levels"):
         READERS[name](path)
+
+
+def test_a_rating_is_read_within_the_limits_of_json(tmp_path: Path) -> None:
+    path = tmp_path / "chart.rating.json"
+    for content, why in ((b"[" * 999 + b"]" * 999, "nested deeper"), (bytes(4097), "4096 bytes")):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=why):
+            read_rating(path)
 
 
 PACKED: dict[str, tuple[str, Reader]] = {

@@ -22,6 +22,7 @@ from agents.engines.base import Progress, TrainConfig
 from agents.runs import Run
 from envs.convolution.tables import Table, measured_on, replay
 from envs.weights import save_weights
+from hardware_sim.commands import run
 from hardware_sim.kernels import space
 from hardware_sim.kernels.layers import find
 
@@ -135,4 +136,4 @@ def _report(progress: Progress) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run(app)

@@ -16,6 +16,12 @@ from ray.rllib.offline.offline_prelearner import OfflinePreLearner
 
 from hardware_sim.errors import InputError
 
+GROUP_VALUES = 1 << 26
+"""Most values of a row group, which is read as a whole."""
+
+VALUES = 1 << 31
+"""Most values of a file."""
+
 COLUMNS = {
     "bc": ("obs", "actions"),
     "marwil": ("obs", "actions", "rewards", "new_obs", "terminateds", "truncateds"),
@@ -31,7 +37,7 @@ def demonstrations(algo: str, given: str | Path | None) -> list[str]:
 
     Raises:
         InputError: Nothing was given, nothing is there, a file is no parquet, lacks a column or
-            has one of an extension type.
+            has one of an extension type, or declares more values than are allowed.
     """
     if given is None:
         raise InputError(
@@ -44,8 +50,9 @@ def demonstrations(algo: str, given: str | Path | None) -> list[str]:
         raise InputError(f"no parquet file at {path}")
     for file in files:
         try:
-            schema = pyarrow.parquet.read_schema(file)
-        except pyarrow.lib.ArrowInvalid as error:
+            described = pyarrow.parquet.read_metadata(file)
+            schema = described.schema.to_arrow_schema()
+        except (pyarrow.lib.ArrowException, OSError) as error:
             raise InputError(f"{file} is not a parquet file: {error}") from error
         columns = schema.names
         if strange := [field.name for field in schema if _is_extended(field)]:
@@ -56,7 +63,33 @@ def demonstrations(algo: str, given: str | Path | None) -> list[str]:
         missing = [name for name in COLUMNS[algo] if name not in columns]
         if missing:
             raise InputError(f"{file} lacks the columns {', '.join(missing)}, which {algo} reads")
+        _check_size(file, described)
     return [str(file) for file in files]
+
+
+def _check_size(file: Path, described: Any) -> None:
+    """Raises if what a file declares in its last bytes is more than is allowed.
+
+    The size of packed values is no measure: repeated ones take no room.
+    """
+    chunks = [
+        [group.column(index) for index in range(group.num_columns)]
+        for group in map(described.row_group, range(described.num_row_groups))
+    ]
+    texts = {c.path_in_schema for group in chunks for c in group if "BYTE_ARRAY" in c.physical_type}
+    if texts:
+        raise InputError(
+            f"{file} has columns of texts or bytes, {', '.join(sorted(texts))}; allowed: numbers, "
+            "lists and structs"
+        )
+    counts = [sum(chunk.num_values for chunk in group) for group in chunks]
+    if max(counts, default=0) > GROUP_VALUES:
+        raise InputError(
+            f"{file} has a row group of {max(counts):,} values; allowed: {GROUP_VALUES:,}, in "
+            "several groups more"
+        )
+    if sum(counts) > VALUES:
+        raise InputError(f"{file} has {sum(counts):,} values; allowed: {VALUES:,} a file")
 
 
 def _is_extended(field: Any) -> bool:

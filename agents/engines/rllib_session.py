@@ -13,6 +13,7 @@ from ray._raylet import GcsClient  # type: ignore[attr-defined]
 from ray.exceptions import AuthenticationError, RayError
 
 import agents
+from hardware_sim.commands import own_sigterm
 from hardware_sim.errors import InputError
 
 OBJECT_STORE = 150 * 2**20
@@ -71,7 +72,8 @@ def session(address: str | None = None, num_cpus: int | None = None) -> Iterator
             "include_dashboard": False,
         }
     try:
-        ray.init(**options)
+        with own_sigterm():  # Ray's own handler ends the process at once
+            ray.init(**options)
     except AuthenticationError as error:
         raise InputError(f"the Ray cluster at {address!r} wants its token: {TOKEN}") from error
     except ConnectionError as error:

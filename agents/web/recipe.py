@@ -22,6 +22,7 @@ from agents.web.imitation import SITES, collect_in_browser, fit, imitate, pack
 from agents.web.policy import WebPolicy
 from envs.web.env import WebEnv
 from envs.weights import load_weights, save_weights
+from hardware_sim.commands import run
 
 PPO = {
     "n_steps": 128,
@@ -114,4 +115,4 @@ def pixels(
 
 
 if __name__ == "__main__":
-    app()
+    run(app)

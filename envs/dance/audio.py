@@ -33,6 +33,10 @@ FLOOR = 1e-16
 """Added to power before the logarithm."""
 
 SHORTEST_S, LONGEST_S = 2.0, 1800.0
+MOST_CHANNELS = 16
+MOST_FRAMES = 1 << 27
+"""Most samples of a channel: half an hour at 74 kHz."""
+
 SILENCE = 1e-4
 """A song whose peak is below this share of full scale (-80 dB) is silent."""
 
@@ -56,7 +60,8 @@ def load(path: str | Path) -> tuple[Samples, int]:
 
     Raises:
         InputError: There is no such file, it is no audio, ends early, is silent, too short, too
-            long, or holds numbers that are not finite.
+            long, has more than :data:`MOST_CHANNELS` or :data:`MOST_FRAMES`, or holds numbers that
+            are not finite.
 
     Warns:
         UserWarning: The file holds nothing near :data:`HIGHEST_HZ`, as at 8 kHz.
@@ -68,7 +73,8 @@ def load(path: str | Path) -> tuple[Samples, int]:
         with soundfile.SoundFile(path) as file:
             stated, rate = file.frames, file.samplerate
             _check_length(path, stated / rate)
-            mono = _mono(file)
+            _check_size(path, stated, file.channels)
+            mono = _mono(path, file)
     except soundfile.LibsndfileError as error:
         raise InputError(f"{path} is not audio that can be read: {error.error_string}") from error
     if len(mono) < stated or _ends_early(path):
@@ -98,11 +104,21 @@ def _check_length(path: Path, length_s: float) -> None:
         )
 
 
-def _mono(file: soundfile.SoundFile) -> Samples:
+def _check_size(path: Path, frames: int, channels: int) -> None:
+    if frames > MOST_FRAMES or channels > MOST_CHANNELS:
+        raise InputError(
+            f"{path} has {channels} channels of {frames:,} samples; allowed: {MOST_CHANNELS} of "
+            f"{MOST_FRAMES:,}"
+        )
+
+
+def _mono(path: Path, file: soundfile.SoundFile) -> Samples:
     """The mean of the channels, read in blocks so that the channels are never held whole."""
     # Not by SoundFile.blocks, which repeats old samples where an MP3 is shorter than it states.
-    blocks = [np.zeros(0, np.float32)]
+    blocks, count = [np.zeros(0, np.float32)], 0
     while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+        count += len(block)
+        _check_size(path, count, file.channels)  # a file may hold more than it states
         blocks.append(block.mean(axis=1))
     return np.concatenate(blocks).astype(np.float32)
 

@@ -18,7 +18,11 @@ left out. Every line ends with ``check``, a checksum of it and of the demonstrat
 import hashlib
 import json
 import lzma
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -34,7 +38,7 @@ from envs.web.demonstration import (
 )
 from envs.web.snapshot import Row, Snapshot, read_row
 from hardware_sim.errors import InputError, choose
-from hardware_sim.files import check_writable, write_atomic
+from hardware_sim.files import check_writable, write_atomic, writing
 from hardware_sim.reading import parse_json, read_lines
 
 FORMAT = 1
@@ -74,6 +78,75 @@ def write_demonstrations(
             file.writelines(_lines(demonstrations))
 
     return write_atomic(path, write)
+
+
+class DemonstrationFile:
+    """Demonstrations that are written as they come: whatever happens, the whole ones are there.
+
+    They stand in a hidden file, plain, until they are finished or kept.
+
+    Args:
+        folder: Where they will be.
+
+    Attributes:
+        count: How many are written.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.count = 0
+        self._whole = 0
+        with writing(folder):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=folder, prefix=".demonstrations.")
+        self._path, self._file = Path(name), os.fdopen(descriptor, "wb")
+
+    def add(self, demonstration: Demonstration) -> None:
+        """Writes one.
+
+        Raises:
+            InputError: It cannot be written.
+        """
+        with writing(self._path.parent):
+            self._file.writelines(_lines([demonstration]))
+            self._file.flush()
+        self._whole = self._file.tell()
+        self.count += 1
+
+    def finish(self, path: Path) -> None:
+        """Makes them a file, packed if its name says so, and removes the hidden one.
+
+        Raises:
+            InputError: It cannot be written; the hidden one is still there.
+        """
+
+        def write(file: BinaryIO) -> None:
+            with self._path.open("rb") as plain, ExitStack() as stack:
+                packed = (
+                    stack.enter_context(lzma.open(file, "wb")) if path.suffix == ".xz" else file
+                )
+                shutil.copyfileobj(plain, packed)
+
+        write_atomic(path, write)
+        self.discard()
+
+    def keep(self, path: Path) -> None:
+        """Makes a plain file of the whole ones, which takes no room that is not taken already."""
+        self._close()
+        os.truncate(self._path, self._whole)
+        os.chmod(self._path, 0o644)
+        os.replace(self._path, path)
+
+    def discard(self) -> None:
+        """Removes the hidden file."""
+        self._close()
+        self._path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        with suppress(OSError):  # what could not be written is not whole
+            self._file.close()
 
 
 def writable(path: str | Path, force: bool) -> Path:

@@ -39,6 +39,7 @@ from experiments.compact.choice import chosen
 from experiments.options import printer
 from experiments.statistics import mean, stratified_bootstrap
 from experiments.timing import environment_rows, hardware
+from hardware_sim.commands import run
 from hardware_sim.files import write_atomic, write_json
 from hardware_sim.timing import check_device
 
@@ -362,4 +363,4 @@ def command(
 
 
 if __name__ == "__main__":
-    typer.run(command)
+    run(command)

@@ -29,6 +29,7 @@ from envs.compact.tuning import accuracy
 from experiments.compact import bench
 from experiments.options import printer
 from experiments.timing import hardware
+from hardware_sim.commands import run
 from hardware_sim.files import write_json
 
 SHARES = (1.0, 0.75, 0.5, 0.375, 0.25)
@@ -172,4 +173,4 @@ def command(
 
 
 if __name__ == "__main__":
-    typer.run(command)
+    run(command)

@@ -21,6 +21,7 @@ from torch import nn
 from torch.utils import mkldnn
 
 from experiments.options import AsJson, print_json, printer
+from hardware_sim.commands import run
 from hardware_sim.files import write_json
 from hardware_sim.host import this_machine
 from hardware_sim.kernels import interleaved
@@ -169,4 +170,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -21,6 +21,7 @@ from rich.table import Table
 from experiments.convolution.kernel_layers import MEC, NETWORKS, VOLUMES
 from experiments.convolution.tuning_rate import NAMES, describe, rates
 from experiments.options import AsJson, print_json, printer
+from hardware_sim.commands import run
 from hardware_sim.files import write_json
 from hardware_sim.host import this_machine
 from hardware_sim.kernels import (
@@ -246,4 +247,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

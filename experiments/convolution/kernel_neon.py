@@ -18,6 +18,7 @@ import typer
 
 from experiments.convolution.kernel_sanitize import PROBLEMS
 from experiments.options import printer
+from hardware_sim.commands import run
 from hardware_sim.errors import InputError
 from hardware_sim.host import this_machine
 from hardware_sim.kernels import Plan, Problem, Variant, candidates, compiler
@@ -153,4 +154,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -9,6 +9,7 @@ import subprocess
 import typer
 
 from experiments.options import printer
+from hardware_sim.commands import run
 from hardware_sim.host import this_machine
 from hardware_sim.kernels import Plan, Problem, Variant, candidates, compiler
 from hardware_sim.kernels.checking import run_trial
@@ -62,4 +63,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

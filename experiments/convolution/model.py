@@ -16,6 +16,7 @@ from rich.table import Table as Printed
 from agents.convolution import cost_model
 from envs.convolution.tables import Table, measured_on, replay
 from experiments.options import printer
+from hardware_sim.commands import run
 from hardware_sim.kernels import roofline, space
 from hardware_sim.kernels.layers import find
 
@@ -71,4 +72,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

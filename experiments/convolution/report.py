@@ -26,6 +26,7 @@ from envs.convolution.tables import shipped
 from experiments import statistics
 from experiments.options import printer
 from experiments.svg import themed_svg
+from hardware_sim.commands import run
 from hardware_sim.files import write_json, write_text
 
 AGENTS = (
@@ -178,4 +179,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -23,6 +23,7 @@ import typer
 
 from envs.convolution.tables import FILE
 from experiments.convolution.tuning_rate import processor_s
+from hardware_sim.commands import run
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_text
 from hardware_sim.host import this_machine
@@ -212,4 +213,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

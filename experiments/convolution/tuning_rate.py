@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
+from hardware_sim.commands import run
 from hardware_sim.files import write_json
 from hardware_sim.host import this_machine
 from hardware_sim.kernels import space
@@ -130,4 +131,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

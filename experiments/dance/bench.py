@@ -18,6 +18,7 @@ from rich.table import Table
 from agents.provenance import provenance
 from experiments.options import printer
 from experiments.timing import COPIES, best_seconds, hardware
+from hardware_sim.commands import run
 from hardware_sim.files import write_json
 
 IDS = ("Choreography-v0", "StepPlacement-v0", "StepSelection-v1")
@@ -74,4 +75,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

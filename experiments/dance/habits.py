@@ -16,6 +16,7 @@ from envs.dance.chart import DIFFICULTIES, Chart
 from envs.dance.corpus import corpus
 from envs.dance.grid import NOTE_KINDS, note_kinds
 from experiments.options import printer
+from hardware_sim.commands import run
 
 FEWEST = 20
 QUANTILES = (0.05, 0.5, 0.95)
@@ -58,4 +59,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -26,6 +26,7 @@ from envs.dance import scoring
 from envs.dance.chart import DIFFICULTIES
 from envs.dance.recordings import Recording, recordings
 from experiments.options import printer
+from hardware_sim.commands import run
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
 
@@ -176,4 +177,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -23,6 +23,7 @@ from envs.dance.chart import HEAD, TAP, Chart, Song, states
 from envs.dance.corpus import ARCHIVES, data_folder
 from envs.dance.notes import MEASURE
 from experiments.options import printer
+from hardware_sim.commands import run
 from hardware_sim.errors import InputError
 
 LEVELS = {
@@ -130,4 +131,4 @@ def _since_first(arrows: Arrows) -> Arrows:
 
 
 if __name__ == "__main__":
-    typer.run(command)
+    run(command)

@@ -1,6 +1,5 @@
 """``gymworks dance ratings``: sums up how people rated charts in the preview, from 1 to 5."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ import typer
 from experiments.options import AsJson, print_json, printer
 from experiments.statistics import mean, stratified_bootstrap
 from hardware_sim.errors import InputError
+from hardware_sim.reading import read_json
 
 SUFFIX = ".rating.json"
 """End of the name of a file with one rating, which the page of a preview offers."""
@@ -47,12 +47,8 @@ def read(path: Path) -> Rating:
     """
     allowed = f"allowed: what the page of gymworks dance preview saves, as *{SUFFIX}"
     try:
-        with path.open("rb") as file:
-            text = file.read(LARGEST + 1)
-        if len(text) > LARGEST:
-            raise ValueError(f"it has more than {LARGEST} bytes")
-        document: Any = json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
+        document: Any = read_json(path, LARGEST)
+    except InputError as error:
         raise InputError(f"{path} is no rating ({error}); {allowed}") from None
     if not isinstance(document, dict) or set(document) != {*WORDS, "rating"}:
         raise InputError(f"{path} is no rating; {allowed}")

@@ -24,6 +24,7 @@ from envs.dance.env import DanceEnv
 from envs.dance.feet import quantiles, rates
 from experiments.options import printer
 from experiments.statistics import mean, stratified_bootstrap
+from hardware_sim.commands import run
 from hardware_sim.files import write_json
 
 AGENTS = ("random", "rules", "cloned", "pretrained")
@@ -115,4 +116,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

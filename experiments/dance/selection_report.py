@@ -42,6 +42,7 @@ from agents.dance.sampling import sample, sample_plainly
 from envs.dance.chart import held_before, legal_rows
 from envs.weights import load_weights
 from experiments.options import printer
+from hardware_sim.commands import run
 from hardware_sim.files import write_json
 
 RESULTS = Path(__file__).with_name("results") / "selection.json"
@@ -271,4 +272,4 @@ def bench(
 
 
 if __name__ == "__main__":
-    app()
+    run(app)

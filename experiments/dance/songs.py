@@ -21,6 +21,7 @@ from envs.dance.corpus import corpus
 from envs.dance.recordings import recording
 from envs.dance.timing import TICKS, Timing
 from envs.dance.tracks import ONSET_CRITIC, SLOTS, spectra
+from hardware_sim.commands import run
 from hardware_sim.files import write_atomic, write_text
 from hardware_sim.naming import resolve
 
@@ -89,4 +90,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -18,6 +18,7 @@ from rich.table import Table
 from envs.dance import audio, tempo
 from envs.dance.recordings import Recording, recordings
 from experiments.options import printer
+from hardware_sim.commands import run
 
 SAME = 1e-3
 """Tempi that differ by less than this share are the same."""
@@ -68,4 +69,4 @@ def main(data: Annotated[Path | None, typer.Option(help="Folder of the data.")] 
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

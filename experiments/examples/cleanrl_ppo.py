@@ -5,12 +5,12 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-import typer
 from torch import Tensor, nn
 
 from agents.policies.flat import FlatExtractor
 from agents.policies.masked import MaskedCategorical
 from experiments.examples.scoring import mean_score
+from hardware_sim.commands import run
 
 ID = "envs:CompactFeature-v0"
 ENVS, ROLLOUT, EPOCHS, MINIBATCHES = 32, 32, 4, 4
@@ -100,4 +100,4 @@ def main(steps: int = 30_000) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -8,7 +8,6 @@ import gymnasium as gym
 import minari
 import numpy as np
 import torch
-import typer
 from minari.data_collector import EpisodeBuffer
 from torch import nn
 
@@ -17,6 +16,7 @@ from agents.loading import load_agent
 from agents.policies.flat import FlatExtractor
 from agents.rollout import rollout
 from experiments.examples.scoring import mean_score
+from hardware_sim.commands import run
 
 ID = "envs:AdaptiveSoftmax-v0"
 EPISODES = 400
@@ -82,4 +82,4 @@ def main(steps: int = 1_500) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

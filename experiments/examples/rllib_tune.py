@@ -5,12 +5,12 @@ import os
 import tempfile
 
 import ray
-import typer
 from ray import tune
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from agents.policies.rllib_module import MaskedActorCritic
+from hardware_sim.commands import run
 
 ID = "envs:AdaptiveSoftmax-v0"  # the prefix lets worker processes find it
 RETURN, STEPS = "env_runners/episode_return_mean", "num_env_steps_sampled_lifetime"
@@ -54,4 +54,4 @@ if __name__ == "__main__":
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(address="local", include_dashboard=False, log_to_driver=False, num_cpus=2)
     logging.getLogger("ray").setLevel(logging.ERROR)
-    typer.run(main)
+    run(main)

@@ -4,11 +4,11 @@ from typing import Any
 
 import gymnasium as gym
 import torch
-import typer
 from stable_baselines3 import PPO
 
 from agents.engines.vec_adapter import NativeVecEnv
 from experiments.examples.scoring import mean_score
+from hardware_sim.commands import run
 
 ID = "envs:CompactFeature-v0"
 
@@ -41,4 +41,4 @@ def main(steps: int = 30_000) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -4,7 +4,6 @@ from typing import Any
 
 import gymnasium as gym
 import torch
-import typer
 from skrl.agents.torch.ppo import PPO
 from skrl.envs.wrappers.torch import wrap_env
 from skrl.memories.torch import RandomMemory
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from agents.policies.flat import FlatExtractor
 from agents.policies.masked import masked_logits
 from experiments.examples.scoring import mean_score
+from hardware_sim.commands import run
 
 ID = "envs:CompactFeature-v0"
 ENVS, ROLLOUT = 32, 32
@@ -95,4 +95,4 @@ def main(steps: int = 30_000) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

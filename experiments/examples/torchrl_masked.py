@@ -4,7 +4,6 @@ from typing import Any
 
 import gymnasium as gym
 import torch
-import typer
 from tensordict import TensorDict
 from tensordict.nn import TensorDictModule
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from torchrl.objectives import ClipPPOLoss
 from torchrl.objectives.value import GAE
 
 from experiments.examples.scoring import mean_score
+from hardware_sim.commands import run
 
 ID = "envs:CompactFeature-v0"
 ROLLOUT, EPOCHS, MINIBATCH = 512, 4, 128
@@ -91,4 +91,4 @@ def main(steps: int = 15_000) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

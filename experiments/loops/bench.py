@@ -25,6 +25,7 @@ from envs.loops.problem import Problem
 from envs.loops.task import Judge, LoopTask
 from experiments.options import printer
 from experiments.timing import hardware
+from hardware_sim.commands import run
 from hardware_sim.files import write_json
 from hardware_sim.processors import Processor
 
@@ -160,4 +161,4 @@ def command(
 
 
 if __name__ == "__main__":
-    typer.run(command)
+    run(command)

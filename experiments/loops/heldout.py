@@ -15,6 +15,7 @@ from rich.table import Table
 from agents.loading import load_agent
 from agents.rollout import ending
 from experiments.options import printer
+from hardware_sim.commands import run
 
 
 def held_out(agent: str, episodes: int) -> dict[str, Any]:
@@ -46,4 +47,4 @@ def command(
 
 
 if __name__ == "__main__":
-    typer.run(command)
+    run(command)

@@ -19,6 +19,7 @@ from rich.table import Table
 from experiments.options import printer
 from experiments.timing import best_seconds, environment_rows, hardware
 from hardware_sim import reference, simulator
+from hardware_sim.commands import run
 from hardware_sim.devices import Cluster
 from hardware_sim.files import write_json
 from hardware_sim.library import layered
@@ -151,4 +152,4 @@ def command(
 
 
 if __name__ == "__main__":
-    typer.run(command)
+    run(command)

@@ -32,6 +32,7 @@ from envs.softmax.timing import machine
 from experiments.options import printer
 from experiments.softmax.text import FullSoftmax, Text, read_dictionary, tokenise, train
 from experiments.timing import best_seconds, hardware
+from hardware_sim.commands import run
 from hardware_sim.errors import choose
 from hardware_sim.files import write_json
 from hardware_sim.timing import check_device, clock_of, interleaved
@@ -292,4 +293,4 @@ def command(
 
 
 if __name__ == "__main__":
-    typer.run(command)
+    run(command)

@@ -14,6 +14,7 @@ import typer
 from envs.softmax.frequencies import FrequencyCurve, read_counts
 from envs.softmax.timing import measure
 from experiments.options import aside
+from hardware_sim.commands import run
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_text
 
@@ -54,4 +55,4 @@ def costs(
 
 
 if __name__ == "__main__":
-    app()
+    run(app)

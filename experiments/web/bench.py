@@ -29,6 +29,7 @@ from rich.table import Table
 from envs.web.browser import release_browsers
 from experiments.options import printer
 from experiments.timing import hardware
+from hardware_sim.commands import run
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_json
 
@@ -347,4 +348,4 @@ def command(
 
 
 if __name__ == "__main__":
-    typer.run(command)
+    run(command)

@@ -1,7 +1,8 @@
 """``gymworks web demonstrate``: episodes of an agent in the twin, in the demonstrations' format."""
 
-from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from agents.loading import load_agent
 from agents.rollout import rollout
 from envs.web.actions import decode
 from envs.web.demonstration import ACT, END, Demonstration, Step
-from envs.web.demonstration_file import write_demonstrations
+from envs.web.demonstration_file import DemonstrationFile
 from envs.web.env import STEP_MS, WebEnv
 from envs.web.recording import versions, web_spec
 from experiments.options import (
@@ -23,6 +24,7 @@ from experiments.options import (
     Quiet,
     aside,
     destination,
+    interrupted,
     output,
     print_json,
     printer,
@@ -53,24 +55,41 @@ def command(
     chosen, name = read_options(options), web_spec(env_id).id
     path = destination(folder / f"{name}.jsonl.xz", force=force)
     scores: list[float] = []
-
-    def played() -> Iterator[Demonstration]:
-        env = gym.make(f"envs:{name}", backend="twin")
-        player = load_agent(agent, env)
-        seeds = range(seed, seed + episodes)
-        for number in track(seeds, "playing", console=aside(quiet), disable=quiet, transient=True):
-            demonstration = demonstrate(env, player, agent, number, chosen)
-            scores.append(demonstration.score or 0.0)
-            yield demonstration
-        env.close()
-
-    write_demonstrations(path, played(), force)
+    file, seeds = DemonstrationFile(folder), range(seed, seed + episodes)
+    try:
+        with closing(gym.make(f"envs:{name}", backend="twin")) as env:
+            player = load_agent(agent, env)
+            shown = aside(quiet)
+            for each in track(seeds, "playing", console=shown, disable=quiet, transient=True):
+                demonstration = demonstrate(env, player, agent, each, chosen)
+                file.add(demonstration)
+                scores.append(demonstration.score or 0.0)
+        file.finish(path)
+    except KeyboardInterrupt:
+        interrupted(f"interrupted; {_kept(file, folder, name, seeds)}")
+    except InputError as error:
+        raise InputError(f"{error}; {_kept(file, folder, name, seeds)}") from error
     mean = sum(scores) / len(scores)
     if as_json:
         print_json({"file": str(path), "episodes": episodes, "mean_score": mean})
     else:
         text = f"{episodes} episodes, mean score {mean:.3f}, in {path}"
         printer(silent=quiet).print(text, markup=False)
+
+
+def _kept(file: DemonstrationFile, folder: Path, name: str, seeds: range) -> str:
+    """Keeps the whole demonstrations of a file, and describes where, and how to go on."""
+    done = seeds[: file.count]
+    if not done:
+        file.discard()
+        return "no episode had ended, and nothing is kept"
+    stem = f"{name}-seeds-{done[0]}-to-{done[-1]}"
+    ends = chain([""], (f"-{number}" for number in count(2)))
+    path = next(path for end in ends if not (path := folder / f"{stem}{end}.jsonl").exists())
+    file.keep(path)
+    left = seeds[file.count :]
+    others = f"; --seed {left[0]} --episodes {len(left)} plays the others" if left else ""
+    return f"{len(done)} of {len(seeds)} episodes are kept in {path}{others}"
 
 
 def demonstrate(

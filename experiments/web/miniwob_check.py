@@ -18,6 +18,7 @@ from envs.web.browser import release_browsers
 from envs.web.devtools import BrowserDiedError, CommandError
 from envs.web.miniwob.package import reloaded, tasks
 from experiments.options import printer
+from hardware_sim.commands import run
 from hardware_sim.errors import InputError, choose
 
 LEVELS = 2
@@ -121,4 +122,4 @@ def command(
 
 
 if __name__ == "__main__":
-    typer.run(command)
+    run(command)

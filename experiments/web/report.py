@@ -29,6 +29,7 @@ from envs.web.tasks.catalogue import TASKS
 from experiments.options import printer
 from experiments.page import Section, Table, render
 from experiments.statistics import mean, stratified_bootstrap
+from hardware_sim.commands import run
 from hardware_sim.files import write_json
 
 FIRST_SEED = 10_000
@@ -241,4 +242,4 @@ def write(wanted: list[Job], found: list[Result], output: Path) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(report)
+    run(report)

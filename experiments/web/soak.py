@@ -19,6 +19,7 @@ import psutil
 import typer
 
 from experiments.options import printer
+from hardware_sim.commands import run
 
 GROWTH_LIMIT = 0.05
 GRACE_S = 5.0
@@ -195,4 +196,4 @@ def command(
 
 
 if __name__ == "__main__":
-    typer.run(command)
+    run(command)

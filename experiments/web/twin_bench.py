@@ -28,6 +28,7 @@ from envs.registration import ENTRIES
 from envs.web.vector import WebVectorEnv
 from experiments.options import printer
 from experiments.timing import COPIES, best_seconds, hardware
+from hardware_sim.commands import run
 from hardware_sim.errors import choose
 from hardware_sim.files import write_json
 
@@ -142,4 +143,4 @@ def command(
 
 
 if __name__ == "__main__":
-    typer.run(command)
+    run(command)

@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE))
 
 import rllib_toys  # noqa: E402
 
-from agents.engines import rllib  # noqa: E402
+from agents.engines import rllib, rllib_offline  # noqa: E402
 from agents.engines import rllib_checkpoint as checkpoint  # noqa: E402
 from agents.engines.base import Progress, TrainConfig  # noqa: E402
 from agents.engines.rllib_config import build  # noqa: E402
@@ -475,6 +475,19 @@ def test_parquet_of_pickled_objects_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="columns of another library's types, obs"):
         rllib.train(config, Run(tmp_path / "run"), lambda _: None)
     assert not marker.exists()
+
+
+def test_a_small_parquet_file_of_many_values_is_refused(tmp_path: Path) -> None:
+    file, values = tmp_path / "part.parquet", rllib_offline.GROUP_VALUES + 8
+    flat = pyarrow.array(np.zeros(values, np.int8))
+    rows = pyarrow.FixedSizeListArray.from_arrays(flat, values // 8)
+    pyarrow.parquet.write_table(pyarrow.table({"obs": rows, "actions": range(8)}), file)
+    assert file.stat().st_size < 100_000
+    with pytest.raises(InputError, match=r"row group of 67,108,880 values; allowed: 67,108,864"):
+        rllib_offline.demonstrations("bc", file)
+    pyarrow.parquet.write_table(pyarrow.table({"obs": ["a" * 100], "actions": [0]}), file)
+    with pytest.raises(InputError, match="columns of texts or bytes, obs"):
+        rllib_offline.demonstrations("bc", file)
 
 
 @pytest.mark.peers

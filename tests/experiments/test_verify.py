@@ -76,6 +76,7 @@ def test_the_json_holds_the_verdict(honest: str, tmp_path: Path) -> None:
         "measured": None,
         "claims": ["agent", "kind", "in_process", "evaluations", "versions", "git", "date"],
         "differences": [],
+        "improbable": [],
     }
     assert json.loads(done.stdout) == held
     path = changed(honest, tmp_path / "result.json", better)

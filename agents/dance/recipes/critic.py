@@ -21,6 +21,7 @@ from agents.dance.batches import Steps, chart_steps, human_charts, with_looks
 from agents.dance.corruption import CORRUPTIONS
 from agents.dance.critic import LEVELS, Critic, nats, windows
 from envs.weights import save_weights
+from hardware_sim.commands import run
 
 ONE_IN = 5
 """Arcade charts that are used."""
@@ -111,4 +112,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -42,6 +42,7 @@ from envs.dance.onset_network import (
 )
 from envs.dance.recordings import Recording, recordings
 from envs.weights import save_weights
+from hardware_sim.commands import run
 from hardware_sim.errors import choose
 from hardware_sim.files import write_atomic
 
@@ -372,4 +373,4 @@ def final(
 
 
 if __name__ == "__main__":
-    app()
+    run(app)

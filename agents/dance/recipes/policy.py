@@ -16,6 +16,7 @@ from agents.engines import sb3
 from agents.engines.base import Progress, TrainConfig
 from agents.runs import Run
 from envs.weights import save_weights
+from hardware_sim.commands import run
 
 HYPERPARAMETERS = {
     "n_steps": 128,
@@ -60,4 +61,4 @@ def _report(progress: Progress) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -22,6 +22,7 @@ from envs.dance.corpus import corpus, split
 from envs.dance.row_critic import RowNetwork, losses, seen
 from envs.dance.timing import TICKS
 from envs.weights import save_weights
+from hardware_sim.commands import run
 
 BATCH = 2048
 EPOCHS = 14
@@ -110,4 +111,4 @@ def main(
 
 
 if __name__ == "__main__":
-    app()
+    run(app)

@@ -33,6 +33,7 @@ from agents.dance.batches import (
 from agents.dance.paper import PAPER, Selector, paper_network
 from agents.dance.selection import RepeatNet
 from envs.weights import save_weights
+from hardware_sim.commands import run
 from hardware_sim.errors import choose
 from hardware_sim.files import write_atomic
 from hardware_sim.timing import check_device
@@ -261,4 +262,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -1,3 +1,6 @@
+import os
+import struct
+
 import numpy as np
 import pytest
 import soundfile
@@ -173,3 +176,16 @@ def test_spectra_of_other_rates_and_shapes_are_refused():
         audio.log_mel(noise(2)[:, 0], 8000)
     with pytest.raises(InputError, match="mono"):
         audio.log_mel(noise(2))
+
+
+def test_small_files_of_too_many_samples_are_refused(tmp_path):
+    wide = written(tmp_path, np.zeros((24_000, audio.MOST_CHANNELS + 1)), "wide.wav", 8_000)
+    with pytest.raises(InputError, match="has 17 channels of 24,000 samples; allowed: 16 of"):
+        audio.load(wide)
+    long, rate, frames = tmp_path / "long.wav", 192_000, audio.MOST_FRAMES + 2
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate, 1, 8)
+    head = b"WAVE" + form + struct.pack("<4sI", b"data", frames)
+    long.write_bytes(struct.pack("<4sI", b"RIFF", len(head) + frames) + head)
+    os.truncate(long, len(head) + 8 + frames)  # a hole, which takes no room
+    with pytest.raises(InputError, match=f"has 1 channels of {frames:,} samples; allowed"):
+        audio.load(long)
