@@ -18,7 +18,7 @@ from agents.loading import heuristics, load_agent, make_agent
 from agents.view import View
 from envs.registration import references
 from experiments.evaluate import make, play
-from experiments.results import LEGACY, Result, has_references, options_of, values
+from experiments.results import LEGACY, Episode, Result, has_references, options_of, values
 from experiments.scores import FLOOR_SEEDS
 
 IMPROBABLE = 1e-3
@@ -77,7 +77,8 @@ def improbable(result: Result) -> list[str]:
         fresh = (seed for seed in count(FLOOR_SEEDS.start) if seed not in played)
         agent, options = load_agent(name, env), options_of(result)
         sign = -1.0 if references(env_id)["better"] == "lower" else 1.0
-        found, runs = np.array(values(episodes)), []
+        found = np.array(values(episodes))
+        runs: list[Episode] = []
         for stage in STAGES:
             more = islice(fresh, stage - len(runs))
             runs += [play(env, agent, seed, 0, options=options) for seed in more]
