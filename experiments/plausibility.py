@@ -1,6 +1,6 @@
 """Results that runs of their own agent make improbable: a one-sided test in the spirit of MLPerf's.
 
-The null hypothesis is that a result's episodes and :data:`RUNS` reference runs, played now by
+The null hypothesis is that a result's episodes and up to 60 reference runs, played now by
 the agent that the result names on seeds of their own, are draws from one distribution. Then every
 choice of so many of all the episodes is as probable as the one that the result is, whatever the
 distribution: the share of choices with a mean at least as good, or with a variance at most as
@@ -18,15 +18,18 @@ from agents.loading import heuristics, load_agent, make_agent
 from agents.view import View
 from envs.registration import references
 from experiments.evaluate import make, play
-from experiments.results import LEGACY, Result, has_references, options_of, values
+from experiments.results import LEGACY, Episode, Result, has_references, options_of, values
 from experiments.scores import FLOOR_SEEDS
 
 IMPROBABLE = 1e-3
 """Probability below which a result is remarked upon; of honest ones one in 500 is."""
 
 CHOICES = 20_000
-RUNS = 60
-"""Reference runs: fewer would seldom tell the best 5 of 40 from others."""
+STAGES = (8, 16, 32, 60)
+"""Reference runs, at most: fewer than the last would seldom tell the best 5 of 40 from others."""
+
+PROBABLE = 0.1
+"""Probabilities from which no more runs are played, which can only spare a result a remark."""
 
 Values = NDArray[np.float64]
 
@@ -73,13 +76,19 @@ def improbable(result: Result) -> list[str]:
         played = {episode["seed"] for episode in episodes}
         fresh = (seed for seed in count(FLOOR_SEEDS.start) if seed not in played)
         agent, options = load_agent(name, env), options_of(result)
-        runs = [play(env, agent, seed, 0, options=options) for seed in islice(fresh, RUNS)]
+        sign = -1.0 if references(env_id)["better"] == "lower" else 1.0
+        found = np.array(values(episodes))
+        runs: list[Episode] = []
+        for stage in STAGES:
+            more = islice(fresh, stage - len(runs))
+            runs += [play(env, agent, seed, 0, options=options) for seed in more]
+            theirs = np.array(values(runs))
+            good, alike = chances(sign * found, sign * theirs)
+            if min(good, alike) >= PROBABLE:
+                break
     finally:
         env.close()
-    sign = -1.0 if references(env_id)["better"] == "lower" else 1.0
-    found, theirs = np.array(values(episodes)), np.array(values(runs))
-    good, alike = chances(sign * found, sign * theirs)
-    told = f"of {RUNS} runs of {name!r} now"
+    told = f"of {len(runs)} runs of {name!r} now"
     return [
         f"improbably {word}: {what} of its {len(found)} episodes is {mine:.6g}, {told} "
         f"{theirs_:.6g}; such a set has probability {chance:.1g}, had nobody chosen it"

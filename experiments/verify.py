@@ -71,6 +71,7 @@ def verify(
     quiet: bool = True,
     secret: str | None = None,
     tolerance: float = TOLERANCE,
+    compare: bool = False,
 ) -> Verdict:
     """Replays every episode of a result and compares all that follows from it.
 
@@ -82,6 +83,7 @@ def verify(
         quiet: Show no progress.
         secret: The secret from which the seeds were drawn.
         tolerance: Share by which measured scores may differ.
+        compare: Play runs of the agent that the result names, to find what is improbable.
 
     Raises:
         InputError: The file is malformed, its environment is unknown or cannot be made, or the
@@ -113,7 +115,7 @@ def verify(
     if digest(result) != result["digest"]:
         verdict.differences.append("the digest is not that of the content: the file was changed")
     verdict.comparable &= not verdict.differences
-    if not verdict.differences:
+    if compare and not verdict.differences:
         verdict.improbable = improbable(result)
     return verdict
 
@@ -342,7 +344,7 @@ def command(
     if again:
         printer(silent=quiet).print(rejudge(path, quiet))
         return
-    verdict = verify(path, quiet, draw, tolerance)
+    verdict = verify(path, quiet, draw, tolerance, compare=True)
     found = verdict.differences
     if as_json:
         print_json(
