@@ -1,9 +1,9 @@
 """Messages between two processes, each a size and that many bytes.
 
-Who waits for a message asks for it again and again for a moment before it sleeps: to wake a process
-takes longer than most steps, and finds its core's caches cold. Where the message does not come in
+Who waits for a message asks for it again and again for a moment before it sleeps: where both
+processes have a core, to wake one takes longer than many steps. Where the message does not come in
 that moment (the other side thinks for longer, or other programs need the cores), the next waits
-sleep at once, so that a busy machine loses next to nothing by it.
+sleep at once, so that a busy machine loses a sixty-fourth of that moment a step.
 """
 
 import select
@@ -15,7 +15,7 @@ SIZE = struct.Struct("<I")
 """Of the message that follows it."""
 
 READ = 2**14
-WATCH_S = 5e-4
+WATCH_S = 1e-3
 """Longest time to ask for a message without sleep, in seconds."""
 
 SLEEPS = 64
