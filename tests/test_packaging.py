@@ -82,17 +82,8 @@ def test_the_wheel_lists_its_environments(installed, tmp_path):
     assert "DevicePlacement-InceptionV3-v0" in ids
 
 
-def test_the_wheel_makes_an_environment_and_is_the_one_imported(installed, tmp_path):
-    code = (
-        "import gymnasium as gym, envs; env = gym.make('envs:DevicePlacement-BERT24-v0');"
-        "env.reset(seed=0); print(envs.__file__, env.step(0)[1] <= 0)"
-    )
-    where, loss = run(installed, tmp_path, installed, "-c", code).split()
-    assert str(installed.parents[1]) in where
-    assert loss == "True"
-
-
 RESET_ALL = """
+import envs
 import gymnasium as gym
 from envs.registration import ENTRIES
 
@@ -101,12 +92,14 @@ for entry in ENTRIES.values():
     env = gym.make(f"envs:{entry.id}", **choices)
     assert env.observation_space.contains(env.reset(seed=0)[0]), entry.id
     env.close()
-print(len(ENTRIES))
+print(len(ENTRIES), envs.__file__)
 """
 
 
 def test_every_id_of_the_wheel_resets(installed, tmp_path):
-    assert int(run(installed, tmp_path, installed, "-c", RESET_ALL)) == len(ENTRIES)
+    count, where = run(installed, tmp_path, installed, "-c", RESET_ALL).split()
+    assert int(count) == len(ENTRIES)
+    assert str(installed.parents[1]) in where
 
 
 def test_the_wheel_places_a_network(installed, tmp_path):

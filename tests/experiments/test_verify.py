@@ -198,7 +198,7 @@ def test_missing_files_are_one_clear_error(tmp_path: Path) -> None:
 
 def test_measurements_are_measured_again(tmp_path: Path) -> None:
     measured = {"backend": "measured"}
-    result = evaluate("LoopSchedule-v0", "random", Seeds((0,)), measured)
+    result = evaluate("LoopSchedule-v0", "random", Seeds((0,)), measured, in_process=True)
     path = tmp_path / "result.json"
     path.write_text(json.dumps(result))
     verdict = verify(path, tolerance=1.0)
