@@ -88,11 +88,11 @@ def improbable(result: Result) -> list[str]:
                 break
     finally:
         env.close()
-    told = f"of {len(runs)} runs of {name!r} now"
+    others = f"of {len(runs)} runs of {name!r} now"
     return [
-        f"improbably {word}: {what} of its {len(found)} episodes is {mine:.6g}, {told} "
-        f"{theirs_:.6g}; such a set has probability {chance:.1g}, had nobody chosen it"
-        for word, what, chance, mine, theirs_ in (
+        f"improbably {word}: {what} of its {len(found)} episodes is {mine:.6g}, {others} "
+        f"{reference:.6g}; such a set has probability {chance:.1g}, had nobody chosen it"
+        for word, what, chance, mine, reference in (
             ("good", "the mean", good, found.mean(), theirs.mean()),
             ("uniform", "the standard deviation", alike, found.std(), theirs.std()),
         )

@@ -83,7 +83,8 @@ def verify(
         quiet: Show no progress.
         secret: The secret from which the seeds were drawn.
         tolerance: Share by which measured scores may differ.
-        compare: Play runs of the agent that the result names, to find what is improbable.
+        compare: Where somebody chose the seeds, play runs of the agent that the result names, to
+            find what is improbable.
 
     Raises:
         InputError: The file is malformed, its environment is unknown or cannot be made, or the
@@ -115,7 +116,7 @@ def verify(
     if digest(result) != result["digest"]:
         verdict.differences.append("the digest is not that of the content: the file was changed")
     verdict.comparable &= not verdict.differences
-    if compare and not verdict.differences:
+    if compare and not verdict.differences and not verdict.comparable:
         verdict.improbable = improbable(result)
     return verdict
 

@@ -34,6 +34,7 @@ ROUNDS = {
 }
 AGENTS = ("rules", "cloned")
 PEOPLE = "people"
+from hardware_sim.commands import run
 
 
 class Written:
@@ -104,4 +105,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -4,7 +4,6 @@
 ``options={"source": "recorded"}``.
 """
 
-import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
@@ -13,6 +12,7 @@ from envs.web.sites.recordings import bookings, contradictions, settled
 from experiments.options import printer
 
 SPLITS = ("train", "test")
+from hardware_sim.commands import run
 
 
 def counts(name: str) -> dict[str, tuple[int, int]]:
@@ -45,4 +45,4 @@ def report() -> None:
 
 
 if __name__ == "__main__":
-    typer.run(report)
+    run(report)

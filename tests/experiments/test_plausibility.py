@@ -37,17 +37,19 @@ def picked(env_id: str, count: int = 5) -> Result:
 @pytest.mark.parametrize("env_id", [SETTINGS, LAYER])
 def test_the_official_seeds_are_probable_and_the_best_5_of_40_are_not(env_id: str) -> None:
     assert improbable(evaluate(env_id, "random", named(env_id, "test"), in_process=True)) == []
-    told = improbable(picked(env_id))
-    assert any(each.startswith("improbably good: the mean of its 5 episodes is ") for each in told)
-    assert all("of 60 runs of 'random' now " in each for each in told)
+    remarks = improbable(picked(env_id))
+    assert any(
+        each.startswith("improbably good: the mean of its 5 episodes is ") for each in remarks
+    )
+    assert all("of 60 runs of 'random' now " in each for each in remarks)
 
 
 def test_less_is_better_where_the_id_says_so() -> None:
     result = evaluate("DevicePlacement-BERT24-v0", "random", Seeds((0, 1, 2)), in_process=True)
     for factor, remarked in ((0.6, True), (1.5, False)):
         episodes = [{**each, "score": factor * each["score"]} for each in result["episodes"]]
-        told = improbable({**result, "episodes": episodes})
-        assert any("improbably good" in each for each in told) == remarked
+        remarks = improbable({**result, "episodes": episodes})
+        assert any("improbably good" in each for each in remarks) == remarked
 
 
 def test_nothing_is_said_where_nothing_can_be_compared() -> None:
