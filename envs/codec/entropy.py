@@ -36,7 +36,28 @@ HIDDEN = 128
 FIRST = 32
 """Channels of the group that is coded first."""
 
+HIGHEST = 2.0**10
+"""Ceiling of the rectifiers until the ceilings are measured."""
+
 _SLOPE = 0.1
+
+
+class Rectifier(nn.Module):
+    """Values between zero and a ceiling for each channel, above which integers would not reach.
+
+    Args:
+        width: Number of channels.
+    """
+
+    ceiling: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("ceiling", torch.full((width,), HIGHEST))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps ``(B, C, H, W)`` between the bounds."""
+        return torch.minimum(functional.relu(maps), self.ceiling.view(-1, 1, 1).to(maps.dtype))
 
 
 class SideAnalysis(nn.Module):
@@ -66,11 +87,11 @@ class SideSynthesis(nn.Module):
         self.body = nn.Sequential(
             nn.Conv2d(SIDE + 1, 4 * 96, 1),
             nn.PixelShuffle(2),
-            nn.ReLU(),
+            Rectifier(96),
             nn.Conv2d(96, WIDTH, 3, padding=1),
-            nn.ReLU(),
+            Rectifier(WIDTH),
             nn.Conv2d(WIDTH, WIDTH, 3, padding=1),
-            nn.ReLU(),
+            Rectifier(WIDTH),
         )
 
     def forward(self, side: Tensor, quality: Tensor) -> Tensor:
@@ -100,12 +121,13 @@ class Phase(nn.Module):
         self.near = nn.ModuleList(
             nn.Conv2d(latents, HIDDEN, kernel, bias=False) for _, kernel, _ in SEEN[place]
         )
+        self.bound = Rectifier(HIDDEN)
         self.first = nn.Sequential(
-            nn.ReLU(), nn.Conv2d(HIDDEN, HIDDEN, 1), nn.ReLU(), nn.Conv2d(HIDDEN, 2 * FIRST, 1)
+            nn.Conv2d(HIDDEN, HIDDEN, 1), Rectifier(HIDDEN), nn.Conv2d(HIDDEN, 2 * FIRST, 1)
         )
         self.group = nn.Conv2d(FIRST, HIDDEN, 1, bias=False)
         self.middle = nn.Conv2d(HIDDEN, HIDDEN, 1)
-        self.rest = nn.Sequential(nn.ReLU(), nn.Conv2d(HIDDEN, 2 * (latents - FIRST), 1))
+        self.rest = nn.Sequential(Rectifier(HIDDEN), nn.Conv2d(HIDDEN, 2 * (latents - FIRST), 1))
 
     def known(self, side: Tensor, coded: dict[int, Tensor]) -> Tensor:
         """What the side's features and the earlier places say, ``(B, 128, H, W)``.
@@ -117,7 +139,8 @@ class Phase(nn.Module):
         total: Tensor = self.side(side)
         for (source, _, pad), layer in zip(SEEN[self.place], self.near, strict=True):
             total = total + layer(functional.pad(coded[source], pad))
-        return total
+        result: Tensor = self.bound(total)
+        return result
 
     def of_first(self, known: Tensor) -> Tensor:
         """Means and log-deviations ``(B, 2 * 32, H, W)`` of the first group's symbols."""
@@ -126,7 +149,7 @@ class Phase(nn.Module):
 
     def of_rest(self, known: Tensor, first: Tensor) -> Tensor:
         """Means and log-deviations of the other symbols, given those of the first group."""
-        mixed = self.middle(functional.relu(known)) + self.group(first)
+        mixed = self.middle(known) + self.group(first)
         result: Tensor = self.rest(mixed)
         return result
 
