@@ -39,7 +39,8 @@ def data_folder() -> Path:
 def read(folder: Path) -> tuple[list[Picture], list[Picture]]:
     """Pictures uint8 ``(H, W, 3)`` to learn from, and others to choose by, one in twelve."""
     files = [path for name in FOLDERS for path in sorted((folder / name).iterdir())]
-    learned, held = [], []
+    learned: list[Picture] = []
+    held: list[Picture] = []
     for number, path in enumerate(path for path in files if path.suffix in (".jpg", ".png")):
         with Image.open(path) as image:
             picture = np.asarray(image.convert("RGB"))
@@ -75,5 +76,5 @@ def _crop(picture: Picture, side: int, rng: np.random.Generator) -> Picture:
     if taken != side:
         resized = Image.fromarray(square).resize((side, side), Image.Resampling.LANCZOS)
         square = np.asarray(resized)
-    turned = np.rot90(square, rng.integers(4))
+    turned: Picture = np.rot90(square, int(rng.integers(4)))
     return turned[:, ::-1] if rng.random() < 0.5 else turned

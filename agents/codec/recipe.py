@@ -19,6 +19,7 @@ import typer
 from torch import Tensor
 
 from agents.codec import pictures, progress
+from agents.codec.ceilings import measure_ceilings
 from envs.codec.network import FINEST, CodecNetwork
 from envs.codec.similarity import ms_ssim
 from envs.weights import load_weights, save_weights
@@ -40,7 +41,9 @@ LEAST_RATE = 0.05
 
 AVERAGE = 0.9995
 LOG_EVERY, CHECK_EVERY, SAVE_EVERY = 50, 1500, 250
-CHECKED, SAMPLED = 12, 4
+CHECKED, SAMPLED, MEASURED = 12, 4, 24
+"""Pictures held out that are checked and shown, and learned ones by which ceilings are measured."""
+
 LONGEST = 512
 """Side in pixels to which held-out pictures are cropped."""
 
@@ -61,7 +64,8 @@ def loss(network: CodecNetwork, wanted: Tensor, quality: Tensor, step: int, half
         coded = network(wanted, quality)
     weight = LEAST_WEIGHT * (MOST_WEIGHT / LEAST_WEIGHT) ** (quality / FINEST)
     rate = coded.bits / (wanted.shape[2] * wanted.shape[3])
-    return (rate + weight * distortion(coded.pictures, wanted, step)).mean()
+    result: Tensor = (rate + weight * distortion(coded.pictures, wanted, step)).mean()
+    return result
 
 
 class Training:
@@ -183,7 +187,14 @@ def train(
     else:
         training.step = training.begun = begun
     typer.echo(f"{len(learned)} pictures to learn from, {len(held)} held out, step {training.step}")
-    _go(training, steps, decay, lambda share: training.update(learned, batch, side, share), held, run)
+    _go(
+        training,
+        steps,
+        decay,
+        lambda share: training.update(learned, batch, side, share),
+        held,
+        run,
+    )
 
 
 def _go(
@@ -202,9 +213,15 @@ def _go(
         if training.step % LOG_EVERY == 0:
             seconds = (time.perf_counter() - clock) / len(losses)
             mean = float(np.mean(losses))
-            append(run / "training.csv", ("step", "loss", "seconds"), [
-                str(training.step), f"{mean:.5f}", f"{seconds:.4f}",
-            ])
+            append(
+                run / "training.csv",
+                ("step", "loss", "seconds"),
+                [
+                    str(training.step),
+                    f"{mean:.5f}",
+                    f"{seconds:.4f}",
+                ],
+            )
             typer.echo(f"step {training.step}: loss {mean:.4f}, {seconds:.3f} s a step")
             losses, clock = [], time.perf_counter()
         if training.step % SAVE_EVERY == 0 or training.step == steps:
@@ -222,6 +239,10 @@ def export(
     """Writes a run's averaged weights, in half precision."""
     training = Training(0.0, "cpu", 0)
     training.load(run / CHECKPOINT)
+    learned, _ = pictures.read(pictures.data_folder())
+    chosen = learned[:: -(-len(learned) // MEASURED)]
+    cropped = [pictures.tensor(each[:LONGEST, :LONGEST]) for each in chosen]
+    measure_ceilings(training.average, cropped)
     save_weights(training.average, output)
     typer.echo(f"weights after {training.step} steps in {output}")
 

@@ -192,6 +192,10 @@ class EntropyModel(nn.Module):
         )
         return expected(symbols, mean, scale), cost + side_cost.sum(dim=(1, 2, 3))
 
+    def in_order(self) -> list[Phase]:
+        """The networks of the phases, in the order of coding."""
+        return [phase for phase in self.phases if isinstance(phase, Phase)]
+
     def distributions(self, features: Tensor, symbols: Tensor) -> tuple[Tensor, Tensor]:
         """Means and log-deviations float32 ``(B, M, H, W)`` of all symbols, each from earlier ones.
 
@@ -204,8 +208,8 @@ class EntropyModel(nn.Module):
         squares = squares.view(batch, channels, 4, height // 2, width // 2)
         coded: dict[int, Tensor] = {}
         found: dict[int, Tensor] = {}
-        for place, phase in zip(ORDER, self.phases, strict=True):
-            assert isinstance(phase, Phase)
+        for phase in self.in_order():
+            place = phase.place
             here = squares[:, :, place]
             known = phase.known(features, coded)
             mean_1, scale_1 = phase.of_first(known).float().chunk(2, dim=1)

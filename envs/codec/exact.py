@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from envs.codec.entropy import FIRST, ORDER, SEEN, EntropyModel, Phase, Rectifier
+from envs.codec.entropy import FIRST, ORDER, SEEN, SIDE, EntropyModel, Phase, Rectifier
 from envs.codec.tables import FRACTION, SCALES
 from hardware_sim.errors import InputError
 
@@ -29,6 +29,7 @@ PER_QUALITY = 16
 """Steps of the quality's scale to one quality of the table of gains."""
 
 _LIMIT = 2.0**23
+_LEAST_SHIFT = -9
 _LOG_LEAST, _LOG_STEP = -2.302585092994046, 0.1135653
 """Logarithm of the least deviation, and of the ratio of one to the next."""
 
@@ -71,7 +72,7 @@ class Layer:
         ]
         factor = 2.0 ** _shift(sources, scaled, bias / unit)
         weights = [np.rint(each * factor[:, None, None, None]) for each in scaled]
-        bias = np.rint(bias / unit * factor) + factor / 2
+        bias = np.rint(bias / unit * factor) + np.floor(factor / 2)
         assert (_largest(sources, weights) + np.abs(bias)).max() < _LIMIT
         self.weights = [torch.from_numpy(each.astype(np.float32)) for each in weights]
         self.bias = torch.from_numpy(bias.astype(np.float32))
@@ -104,10 +105,10 @@ def _shift(sources: list[Source], scaled: list[Doubles], bias: Doubles) -> Doubl
     """
     size = _largest(sources, scaled) + np.abs(bias) + 1
     rounding = 1 + sum(each.weight[0].size * each.largest for each in sources) / 2
-    shift = np.zeros(len(bias))
-    for power in range(1, 21):
+    shift = np.full(len(bias), _LEAST_SHIFT)
+    for power in range(_LEAST_SHIFT + 1, 21):
         shift[size * 2.0**power + rounding < _LIMIT] = power
-    if not shift.all():
+    if (shift == _LEAST_SHIFT).any():
         raise InputError("the network's weights are too large for exact sums of integers")
     return shift
 
@@ -123,7 +124,8 @@ def _source(layer: nn.Module, unit: Doubles | float, largest: int) -> Source:
 
 
 def _bias(layer: nn.Module) -> Doubles:
-    assert isinstance(layer, nn.Conv2d) and layer.bias is not None
+    assert isinstance(layer, nn.Conv2d)
+    assert layer.bias is not None
     return _doubles(layer.bias)
 
 
@@ -198,14 +200,13 @@ class ExactEntropy:
     def __init__(self, model: EntropyModel) -> None:
         body = model.side_synthesis.body
         one, two, three = _unit(body[2]), _unit(body[4]), _unit(body[6])
-        units = np.ones(body[0].in_channels)
-        units[-1] = 1 / PER_QUALITY
+        units = np.append(np.ones(SIDE), 1 / PER_QUALITY)
         self.up = Layer(
             [_source(body[0], units, REACH)], _bias(body[0]), np.repeat(one, 4), 0, LEVELS
         )
         self.middle = Layer([_source(body[3], one, LEVELS)], _bias(body[3]), two, 0, LEVELS)
         self.last = Layer([_source(body[5], two, LEVELS)], _bias(body[5]), three, 0, LEVELS)
-        self.phases = [ExactPhase(phase, three) for phase in model.phases]
+        self.phases = [ExactPhase(phase, three) for phase in model.in_order()]
         assert [phase.place for phase in self.phases] == list(ORDER)
         self.first = FIRST
         scale = np.rint((_doubles(model.side_scale) - _LOG_LEAST) / _LOG_STEP)

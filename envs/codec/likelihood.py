@@ -22,14 +22,14 @@ class _Bound(torch.autograd.Function):
         return values.clamp_min(bound)
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (values,) = context.saved_tensors
         return gradient * ((values >= context.bound) | (gradient < 0)), None
 
 
 def at_least(values: Tensor, bound: float) -> Tensor:
     """The larger of each value and a bound, trainable below the bound."""
-    result: Tensor = _Bound.apply(values, bound)
+    result: Tensor = _Bound.apply(values, bound)  # type: ignore[no-untyped-call]
     return result
 
 

@@ -1,4 +1,4 @@
-"""The transforms of the learned codec: pictures to latent maps of a sixteenth of their side, and back.
+"""The transforms of the learned codec: pictures to maps of a sixteenth of their side, and back.
 
 Both work at a quarter of the resolution from their first layer on, which is what makes them fast on
 a processor, and grow wider as the maps grow smaller. Dense residual blocks where the maps are
