@@ -18,7 +18,7 @@ import torch
 import typer
 from torch import Tensor
 
-from agents.codec import pictures, progress
+from agents.codec import pictures, progress, swift_similarity
 from agents.codec.ceilings import measure_ceilings
 from envs.codec.network import FINEST, CodecNetwork
 from envs.codec.similarity import ms_ssim
@@ -55,7 +55,8 @@ def distortion(shown: Tensor, wanted: Tensor, step: int) -> Tensor:
     share = min(step / TURN, 1.0)
     structure, error = (first + share * (last - first) for first, last in (STRUCTURE, ERROR))
     squared = (shown - wanted).square().mean(dim=(1, 2, 3))
-    return structure * (1 - ms_ssim(wanted, shown)) + error * squared
+    judge = swift_similarity.ms_ssim if shown.device.type == "cpu" else ms_ssim
+    return structure * (1 - judge(wanted, shown)) + error * squared
 
 
 def loss(network: CodecNetwork, wanted: Tensor, quality: Tensor, step: int, half: bool) -> Tensor:
@@ -85,7 +86,7 @@ class Training:
             load_weights(self.network, start)
         self.network = self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).eval()
-        self.optimiser = torch.optim.Adam(self.network.parameters(), rate)
+        self.optimiser = torch.optim.Adam(self.network.parameters(), rate, fused=True)
         self.rate, self.seed, self.device = rate, seed, device
         self.step, self.begun = 0, 0
 
@@ -114,9 +115,8 @@ class Training:
         self.step += 1
         decay = min(AVERAGE, (1 + self.step - self.begun) / (10 + self.step - self.begun))
         with torch.no_grad():
-            pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
-            for mean, new in pairs:
-                mean.lerp_(new, 1 - decay)
+            means = list(self.average.parameters())
+            torch._foreach_lerp_(means, list(self.network.parameters()), 1 - decay)
         return value.item()
 
     def save(self, path: Path) -> None:
@@ -135,7 +135,8 @@ class Training:
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict(state["optimiser"] | {"param_groups": groups})
         self.step, self.begun = state["step"], state["begun"]
 
 

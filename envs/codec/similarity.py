@@ -18,7 +18,8 @@ DEVIATION = 1.5
 LEAST_SIDE = (WINDOW - 1) * 2 ** (len(WEIGHTS) - 1) + 1
 """Pixels that the shorter side must have, 161."""
 
-_LUMINANCE, _CONTRAST = 0.01**2, 0.03**2
+LUMINANCE, CONTRAST = 0.01**2, 0.03**2
+"""What keeps the two quotients finite, for values from 0 to 1."""
 
 
 def ms_ssim(first: Tensor, second: Tensor) -> Tensor:
@@ -39,7 +40,7 @@ def ms_ssim(first: Tensor, second: Tensor) -> Tensor:
     for scale, weight in enumerate(WEIGHTS):
         whole, contrast = _of_scale(first, second)
         last = scale == len(WEIGHTS) - 1
-        product = product * _power(whole if last else contrast, weight)
+        product = product * power(whole if last else contrast, weight)
         if not last:
             padding = [side % 2 for side in first.shape[-2:]]
             first = functional.avg_pool2d(first, 2, padding=padding)
@@ -47,7 +48,7 @@ def ms_ssim(first: Tensor, second: Tensor) -> Tensor:
     return product.mean(dim=1)
 
 
-def _power(values: Tensor, exponent: float) -> Tensor:
+def power(values: Tensor, exponent: float) -> Tensor:
     """Values to a power; 0, and without a gradient, where they are negative."""
     positive = values > 0
     return torch.where(positive, torch.where(positive, values, 1) ** exponent, 0)
@@ -60,8 +61,8 @@ def _of_scale(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         torch.cat([second, second * second, first * second], dim=1)
     ).chunk(3, dim=1)
     means, squares = mean_1 * mean_2, mean_1 * mean_1 + mean_2 * mean_2
-    contrast = (2 * (both - means) + _CONTRAST) / (square_1 + square_2 - squares + _CONTRAST)
-    luminance = (2 * means + _LUMINANCE) / (squares + _LUMINANCE)
+    contrast = (2 * (both - means) + CONTRAST) / (square_1 + square_2 - squares + CONTRAST)
+    luminance = (2 * means + LUMINANCE) / (squares + LUMINANCE)
     return (luminance * contrast).mean(dim=(2, 3)), contrast.mean(dim=(2, 3))
 
 
