@@ -26,11 +26,14 @@ from envs.weights import load_weights, save_weights
 from hardware_sim.files import write_atomic
 
 CHECKPOINT = "checkpoint.pt"
-LEAST_WEIGHT, MOST_WEIGHT = 5.0, 300.0
+LEAST_WEIGHT, MOST_WEIGHT = 8.0, 256.0
 """Bits per pixel that a unit of distortion is worth, at the coarsest and the finest quality."""
 
 STRUCTURE, ERROR = (0.1, 1.0), (20.0, 2.0)
 """Weights of 1 - MS-SSIM and of the squared error in the distortion, at first and later."""
+
+EASE = 0.05
+"""Weight of the rate at first; with the whole of it most latent channels fall silent for good."""
 
 TURN = 1500
 """Steps after which the later weights hold."""
@@ -60,12 +63,18 @@ def distortion(shown: Tensor, wanted: Tensor, step: int) -> Tensor:
 
 
 def loss(network: CodecNetwork, wanted: Tensor, quality: Tensor, step: int, half: bool) -> Tensor:
-    """Bits per pixel and weighted distortion, the mean over a batch."""
+    """Bits per pixel and weighted distortion, the mean over a batch.
+
+    Each sum is divided by the root of its weight, so that neither the coarse nor the fine
+    qualities rule the gradient.
+    """
     with torch.autocast(wanted.device.type, torch.bfloat16, enabled=half):
         coded = network(wanted, quality)
     weight = LEAST_WEIGHT * (MOST_WEIGHT / LEAST_WEIGHT) ** (quality / FINEST)
     rate = coded.bits / (wanted.shape[2] * wanted.shape[3])
-    result: Tensor = (rate + weight * distortion(coded.pictures, wanted, step)).mean()
+    ease = EASE + (1 - EASE) * min(step / TURN, 1.0)
+    cost = ease * rate + weight * distortion(coded.pictures, wanted, step)
+    result: Tensor = (cost / weight.sqrt()).mean()
     return result
 
 
@@ -168,7 +177,7 @@ def train(
     run: Annotated[Path, typer.Argument(help="Folder of checkpoints, tables and samples.")],
     steps: Annotated[int, typer.Option(help="Step at which training ends.")] = 100_000,
     decay: Annotated[int, typer.Option(help="Last steps, in which the rate falls.")] = 20_000,
-    rate: Annotated[float, typer.Option(help="Learning rate.")] = 1e-3,
+    rate: Annotated[float, typer.Option(help="Learning rate.")] = 7e-4,
     batch: Annotated[int, typer.Option(help="Crops in a step.")] = 4,
     side: Annotated[int, typer.Option(help="Side of a crop, in pixels.")] = 256,
     seed: Annotated[int, typer.Option(help="Seeds everything.")] = 0,

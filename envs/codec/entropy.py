@@ -172,8 +172,8 @@ class EntropyModel(nn.Module):
     def forward(self, latents: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
         """Latent maps after quantisation, and bits ``(B,)`` of each picture.
 
-        In training the maps are rounded with a gradient that passes, and the bits are those of
-        maps with noise.
+        In training a gradient passes through the quantisation as if it were nothing, and the bits
+        are those of maps with noise.
 
         Args:
             latents: float32 ``(B, M, H, W)`` in steps of the quantiser, sides multiples of 4.
@@ -190,7 +190,9 @@ class EntropyModel(nn.Module):
             self.side_mean.view(-1, 1, 1),
             scale_of(self.side_scale).view(-1, 1, 1),
         )
-        return expected(symbols, mean, scale), cost + side_cost.sum(dim=(1, 2, 3))
+        found = expected(symbols, mean, scale)
+        passed = latents + (found - latents).detach()
+        return passed, cost + side_cost.sum(dim=(1, 2, 3))
 
     def in_order(self) -> list[Phase]:
         """The networks of the phases, in the order of coding."""

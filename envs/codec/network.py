@@ -18,7 +18,7 @@ QUALITIES = 8
 FINEST = QUALITIES - 1
 """The largest quality."""
 
-_COARSEST_GAIN, _STEP = 4.0, 0.28
+_COARSEST_GAIN, _STEP = 16.0, 0.25
 
 
 class Gains(nn.Module):
