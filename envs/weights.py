@@ -39,6 +39,6 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
 
 def save_weights(network: nn.Module, path: str | Path) -> None:
     """Writes a network's parameters in half precision, to a safetensors file, atomically."""
-    state = {name: part.detach().half() for name, part in network.state_dict().items()}
+    state = {name: part.detach().half().contiguous() for name, part in network.state_dict().items()}
     data = save(state)
     write_atomic(Path(path), lambda file: file.write(data))

@@ -1,0 +1,42 @@
+"""Measures how large the hidden values of the entropy model become, for the integers' sake."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from envs.codec.entropy import HIGHEST, Rectifier
+from envs.codec.network import FINEST, CodecNetwork
+
+QUALITIES = (0.0, FINEST / 3, 2 * FINEST / 3, float(FINEST))
+LEAST = 0.1
+"""Least ceiling, that of a silent unit say, as a share of the mean of its layer."""
+
+
+@torch.no_grad()
+def measure_ceilings(network: CodecNetwork, pictures: Sequence[Tensor]) -> None:
+    """Sets every rectifier's ceilings to the largest values that occur.
+
+    Args:
+        network: The network to change.
+        pictures: Pictures ``(3, H, W)`` to code, each at four qualities.
+    """
+    largest: dict[nn.Module, Tensor] = {}
+
+    def note(module: nn.Module, inputs: tuple[Tensor]) -> None:
+        found = inputs[0].detach().float().amax(dim=(0, 2, 3))
+        largest[module] = torch.maximum(largest.get(module, found), found)
+
+    rectifiers = [each for each in network.modules() if isinstance(each, Rectifier)]
+    for each in rectifiers:
+        each.ceiling.fill_(HIGHEST)
+    hooks = [each.register_forward_pre_hook(note) for each in rectifiers]
+    network.eval()
+    for picture in pictures:
+        for quality in QUALITIES:
+            network(picture[None], torch.tensor([quality]))
+    for hook in hooks:
+        hook.remove()
+    for each in rectifiers:
+        found = largest[each].relu()
+        each.ceiling.copy_(torch.maximum(found, LEAST * found.mean()))
