@@ -24,6 +24,7 @@ from envs.dance.env import DanceEnv
 from envs.dance.episodes import Episodes
 from envs.dance.tracks import SHIPPED
 from experiments.options import printer
+from hardware_sim.commands import run
 
 ENV_ID = "envs:StepSelection-v1"
 LEFT, DOWN, UP, RIGHT = (4**panel for panel in range(4))
@@ -34,7 +35,6 @@ ROUNDS = {
 }
 AGENTS = ("rules", "cloned")
 PEOPLE = "people"
-from hardware_sim.commands import run
 
 
 class Written:

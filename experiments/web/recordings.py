@@ -10,9 +10,9 @@ from rich.table import Table
 from envs.web.sites.declaration import SITES, load_site
 from envs.web.sites.recordings import bookings, contradictions, settled
 from experiments.options import printer
+from hardware_sim.commands import run
 
 SPLITS = ("train", "test")
-from hardware_sim.commands import run
 
 
 def counts(name: str) -> dict[str, tuple[int, int]]:
