@@ -23,6 +23,7 @@ from agents.codec.ceilings import measure_ceilings
 from envs.codec.network import FINEST, CodecNetwork
 from envs.codec.similarity import ms_ssim
 from envs.weights import load_weights, save_weights
+from hardware_sim.commands import run
 from hardware_sim.files import write_atomic
 
 CHECKPOINT = "checkpoint.pt"
@@ -124,8 +125,9 @@ class Training:
         self.step += 1
         decay = min(AVERAGE, (1 + self.step - self.begun) / (10 + self.step - self.begun))
         with torch.no_grad():
-            means = list(self.average.parameters())
-            torch._foreach_lerp_(means, list(self.network.parameters()), 1 - decay)
+            means: list[Tensor] = list(self.average.parameters())
+            now: list[Tensor] = list(self.network.parameters())
+            torch._foreach_lerp_(means, now, 1 - decay)
         return value.item()
 
     def save(self, path: Path) -> None:
@@ -258,4 +260,4 @@ def export(
 
 
 if __name__ == "__main__":
-    app()
+    run(app)

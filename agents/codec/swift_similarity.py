@@ -23,7 +23,8 @@ def _half_window() -> Floats:
     """The window's values from its edge to its middle."""
     places = np.arange(WINDOW) - WINDOW // 2
     window = np.exp(-(places**2) / (2 * DEVIATION**2))
-    return (window / window.sum())[: WINDOW // 2 + 1].astype(np.float32)
+    half: Floats = (window / window.sum())[: WINDOW // 2 + 1].astype(np.float32)
+    return half
 
 
 @njit(fastmath=True, cache=True)
@@ -95,7 +96,7 @@ def _planes(
                 slopes[0, i + 10, j + 10] = by_mean * share
                 slopes[1, i + 10, j + 10] = -2 * light * contrast * below * share
                 slopes[2, i + 10, j + 10] = 2 * light * below * share
-            total += line
+            total += float(line)
         means[number] = total * share
         _blur(slopes, window, middle, spread)
         for i in range(height):
@@ -111,9 +112,11 @@ class _Mean(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, first: Tensor, second: Tensor, whole: bool) -> Tensor:
         shape = first.shape
-        planes = [each.reshape(-1, *shape[2:]).contiguous().numpy() for each in (first, second)]
-        means, gradient = np.empty(len(planes[0]), np.float32), np.empty_like(planes[0])
-        _planes(*planes, _half_window(), whole, means, gradient)
+        ours, theirs = (
+            each.reshape(-1, *shape[2:]).contiguous().numpy() for each in (first, second)
+        )
+        means, gradient = np.empty(len(ours), np.float32), np.empty_like(ours)
+        _planes(ours, theirs, _half_window(), whole, means, gradient)
         context.save_for_backward(torch.from_numpy(gradient).view(shape))
         return torch.from_numpy(means).view(shape[:2])
 

@@ -20,6 +20,7 @@ from PIL import Image
 from envs.codec.codec import Codec, shipped
 from envs.codec.curves import WANTED, rate_at
 from envs.codec.similarity import ms_ssim
+from hardware_sim.commands import run
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_atomic
 
@@ -97,4 +98,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)
