@@ -162,6 +162,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.ended = Event()
         self.server_of_applications.connections[self.connection] = self.ended
 
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # browsers leave when they please
+            super().handle()
+
     def finish(self) -> None:
         super().finish()
         self.connection.close()

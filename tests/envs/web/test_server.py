@@ -1,7 +1,9 @@
 """The server of applications: nonsense is answered, and one that has stopped is replaced."""
 
 import socket
+import struct
 from contextlib import contextmanager
+from threading import Event
 
 import gymnasium as gym
 import pytest
@@ -68,6 +70,27 @@ def test_a_body_that_is_no_text_is_refused(server):
     with connected(server) as (connection, file):
         connection.sendall(f"POST {path} HTTP/1.1\r\nContent-Length: 2\r\n\r\n".encode() + b"\xff=")
         assert answer(file) == (400, False, b"")
+
+
+def test_who_leaves_before_the_answer_is_no_error(server, capfd):
+    asked, left = Event(), Event()
+
+    class Slow:
+        def respond(self, request):
+            asked.set()
+            left.wait(10)
+            return Response(file=bytes(10**7))
+
+    path = server.mount(Slow()).removeprefix(server.address)
+    with connected(server) as (connection, file):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+        assert asked.wait(10)
+        (ended,) = server.connections.values()
+        file.close()
+    left.set()
+    assert ended.wait(10)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_body_that_never_comes_is_not_waited_for(server, monkeypatch):
