@@ -194,6 +194,17 @@ class EntropyModel(nn.Module):
         passed = latents + (found - latents).detach()
         return passed, cost + side_cost.sum(dim=(1, 2, 3))
 
+    @torch.no_grad()
+    def expect(self, spread: Tensor) -> None:
+        """Makes an untrained model expect symbols of these deviations ``(M,)``."""
+        for phase in self.in_order():
+            for layer, part in (
+                (phase.first[2], spread[:FIRST]),
+                (phase.rest[1], spread[FIRST:]),
+            ):
+                assert isinstance(layer.bias, Tensor)
+                layer.bias[len(part) :] = part.log()
+
     def in_order(self) -> list[Phase]:
         """The networks of the phases, in the order of coding."""
         return [phase for phase in self.phases if isinstance(phase, Phase)]
