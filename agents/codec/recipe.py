@@ -124,8 +124,9 @@ class Training:
         self.step += 1
         decay = min(AVERAGE, (1 + self.step - self.begun) / (10 + self.step - self.begun))
         with torch.no_grad():
-            means = list(self.average.parameters())
-            torch._foreach_lerp_(means, list(self.network.parameters()), 1 - decay)
+            means: list[Tensor] = list(self.average.parameters())
+            new: list[Tensor] = list(self.network.parameters())
+            torch._foreach_lerp_(means, new, 1 - decay)
         return value.item()
 
     def save(self, path: Path) -> None:

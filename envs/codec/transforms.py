@@ -116,13 +116,12 @@ class Analysis(nn.Module):
             Depthwise(sixteenth),
         )
         self.out = nn.Conv2d(sixteenth, latents, 1)
-        self.blocks = nn.Sequential(
-            nn.PixelUnshuffle(STRIDE), nn.Conv2d(COLOURS * STRIDE**2, latents, 1, bias=False)
-        )
+        blocks = nn.Conv2d(COLOURS * STRIDE**2, latents, 1, bias=False)
+        self.blocks = nn.Sequential(nn.PixelUnshuffle(STRIDE), blocks)
         basis, _ = cosines(latents)
         with torch.no_grad():
             self.out.weight.mul_(_SHARE)
-            self.blocks[1].weight.copy_(torch.from_numpy(basis)[:, :, None, None])
+            blocks.weight.copy_(torch.from_numpy(basis)[:, :, None, None])
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Latent maps float32 ``(B, M, H / 16, W / 16)``.
@@ -148,6 +147,7 @@ class Synthesis(nn.Module):
     def __init__(self, widths: tuple[int, int, int] = WIDTHS, latents: int = LATENTS) -> None:
         super().__init__()
         quarter, eighth, sixteenth = widths
+        last = nn.Conv2d(quarter, COLOURS * FRONT**2, 3, padding=1)
         self.body = nn.Sequential(
             nn.Conv2d(latents, sixteenth, 1),
             Depthwise(sixteenth),
@@ -159,16 +159,15 @@ class Synthesis(nn.Module):
             nn.Conv2d(eighth, 4 * quarter, 1),
             nn.PixelShuffle(2),
             nn.LeakyReLU(_SLOPE),
-            nn.Conv2d(quarter, COLOURS * FRONT**2, 3, padding=1),
+            last,
             nn.PixelShuffle(FRONT),
         )
-        self.blocks = nn.Sequential(
-            nn.Conv2d(latents, COLOURS * STRIDE**2, 1, bias=False), nn.PixelShuffle(STRIDE)
-        )
+        blocks = nn.Conv2d(latents, COLOURS * STRIDE**2, 1, bias=False)
+        self.blocks = nn.Sequential(blocks, nn.PixelShuffle(STRIDE))
         basis, _ = cosines(latents)
         with torch.no_grad():
-            self.body[-2].weight.mul_(_SHARE)
-            self.blocks[0].weight.copy_(torch.from_numpy(basis).T[:, :, None, None])
+            last.weight.mul_(_SHARE)
+            blocks.weight.copy_(torch.from_numpy(basis).T[:, :, None, None])
 
     def forward(self, latents: Tensor) -> Tensor:
         """Pictures float32 ``(B, 3, H, W)``, values about 0 to 1, not clipped.
