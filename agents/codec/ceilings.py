@@ -1,4 +1,4 @@
-"""Measures how large the hidden values of the entropy model become, for the integers' sake."""
+"""Measures how large the values in the entropy model become, for the integers' sake."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from envs.codec.entropy import HIGHEST, Rectifier
 from envs.codec.network import FINEST, CodecNetwork
 
+LEAST_REACH = 15
 QUALITIES = (0.0, FINEST / 3, 2 * FINEST / 3, float(FINEST))
 LEAST = 0.1
 """Least ceiling, that of a silent unit say, as a share of the mean of its layer."""
@@ -15,7 +16,7 @@ LEAST = 0.1
 
 @torch.no_grad()
 def measure_ceilings(network: CodecNetwork, pictures: Sequence[Tensor]) -> None:
-    """Sets every rectifier's ceilings to the largest values that occur.
+    """Sets rectifiers' ceilings and the reach of symbols to the largest values that occur.
 
     Args:
         network: The network to change.
@@ -27,16 +28,23 @@ def measure_ceilings(network: CodecNetwork, pictures: Sequence[Tensor]) -> None:
         found = inputs[0].detach().float().amax(dim=(0, 2, 3))
         largest[module] = torch.maximum(largest.get(module, found), found)
 
+    def note_symbols(module: nn.Module, inputs: tuple[Tensor, Tensor]) -> None:
+        found = inputs[0].abs().amax(dim=(0, 2, 3)).ceil()
+        network.entropy.reach.copy_(torch.maximum(network.entropy.reach, found))
+
     rectifiers = [each for each in network.modules() if isinstance(each, Rectifier)]
     for each in rectifiers:
         each.ceiling.fill_(HIGHEST)
-    hooks = [each.register_forward_pre_hook(note) for each in rectifiers]
+    network.entropy.reach.fill_(LEAST_REACH)
+    hooks = [network.entropy.register_forward_pre_hook(note_symbols)]
+    hooks += [each.register_forward_pre_hook(note) for each in rectifiers]
     network.eval()
     for picture in pictures:
         for quality in QUALITIES:
             network(picture[None], torch.tensor([quality]))
     for hook in hooks:
         hook.remove()
+    network.entropy.reach.clamp_max_(HIGHEST)
     for each in rectifiers:
         found = largest[each].relu()
         each.ceiling.copy_(torch.maximum(found, LEAST * found.mean()))

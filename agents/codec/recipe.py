@@ -33,10 +33,10 @@ LEAST_WEIGHT, MOST_WEIGHT = 8.0, 256.0
 STRUCTURE, ERROR = (0.1, 1.0), (20.0, 2.0)
 """Weights of 1 - MS-SSIM and of the squared error in the distortion, at first and later."""
 
-EASE = 0.05
-"""Weight of the rate at first; with the whole of it most latent channels fall silent for good."""
+EASE = 0.2
+"""Weight of the rate at first; with the whole of it latent channels fall silent for good."""
 
-TURN = 1500
+TURN = 1000
 """Steps after which the later weights hold."""
 
 WARM_UP = 300
@@ -44,7 +44,7 @@ LEAST_RATE = 0.05
 """Learning rate at the end, a share of the whole."""
 
 AVERAGE = 0.9995
-LOG_EVERY, CHECK_EVERY, SAVE_EVERY = 50, 1500, 250
+LOG_EVERY, CHECK_EVERY, SAVE_EVERY = 50, 1000, 250
 CHECKED, SAMPLED, MEASURED = 12, 4, 24
 """Pictures held out that are checked and shown, and learned ones by which ceilings are measured."""
 
@@ -126,8 +126,8 @@ class Training:
         decay = min(AVERAGE, (1 + self.step - self.begun) / (10 + self.step - self.begun))
         with torch.no_grad():
             means: list[Tensor] = list(self.average.parameters())
-            now: list[Tensor] = list(self.network.parameters())
-            torch._foreach_lerp_(means, now, 1 - decay)
+            new: list[Tensor] = list(self.network.parameters())
+            torch._foreach_lerp_(means, new, 1 - decay)
         return value.item()
 
     def save(self, path: Path) -> None:

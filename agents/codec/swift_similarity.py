@@ -23,8 +23,8 @@ def _half_window() -> Floats:
     """The window's values from its edge to its middle."""
     places = np.arange(WINDOW) - WINDOW // 2
     window = np.exp(-(places**2) / (2 * DEVIATION**2))
-    half: Floats = (window / window.sum())[: WINDOW // 2 + 1].astype(np.float32)
-    return half
+    found: Floats = (window / window.sum())[: WINDOW // 2 + 1].astype(np.float32)
+    return found
 
 
 @njit(fastmath=True, cache=True)
@@ -78,7 +78,7 @@ def _planes(
         maps[3] = y * y
         maps[4] = x * y
         _blur(maps, window, middle, blurred)
-        total = 0.0
+        total = np.float64(0)
         for i in range(tall):
             line = np.float32(0)
             for j in range(wide):
@@ -112,11 +112,9 @@ class _Mean(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, first: Tensor, second: Tensor, whole: bool) -> Tensor:
         shape = first.shape
-        ours, theirs = (
-            each.reshape(-1, *shape[2:]).contiguous().numpy() for each in (first, second)
-        )
-        means, gradient = np.empty(len(ours), np.float32), np.empty_like(ours)
-        _planes(ours, theirs, _half_window(), whole, means, gradient)
+        one, two = (each.reshape(-1, *shape[2:]).contiguous().numpy() for each in (first, second))
+        means, gradient = np.empty(len(one), np.float32), np.empty_like(one)
+        _planes(one, two, _half_window(), whole, means, gradient)
         context.save_for_backward(torch.from_numpy(gradient).view(shape))
         return torch.from_numpy(means).view(shape[:2])
 

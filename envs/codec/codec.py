@@ -66,7 +66,7 @@ class Codec:
         height, width = picture.shape[:2]
         head = Head(self.model, width, height, 1 if picture.ndim == 2 else 3, level)
         coloured = np.repeat(picture[:, :, None], 3, axis=2) if picture.ndim == 2 else picture
-        pixels = torch.from_numpy(np.ascontiguousarray(coloured)).permute(2, 0, 1)[None].float()
+        pixels = torch.from_numpy(np.array(coloured)).permute(2, 0, 1)[None].float()
         maps = self.network.analysis(padded(pixels / 255)) * self._gains(level)
         side = self.network.entropy.side_analysis(maps)
         data, _ = latents.written(self.exact, _integers(side), _integers(maps), level)

@@ -37,7 +37,7 @@ FIRST = 32
 """Channels of the group that is coded first."""
 
 HIGHEST = 2.0**10
-"""Ceiling of the rectifiers until the ceilings are measured."""
+"""Ceiling of the rectifiers and reach of the symbols until they are measured."""
 
 _SLOPE = 0.1
 
@@ -159,10 +159,17 @@ class EntropyModel(nn.Module):
 
     Args:
         latents: Latent channels.
+
+    Attributes:
+        reach: Magnitude ``(M,)`` as which larger symbols of a channel count where they predict
+            others.
     """
+
+    reach: Tensor
 
     def __init__(self, latents: int) -> None:
         super().__init__()
+        self.register_buffer("reach", torch.full((latents,), HIGHEST))
         self.side_analysis = SideAnalysis(latents)
         self.side_mean = nn.Parameter(torch.zeros(SIDE))
         self.side_scale = nn.Parameter(torch.zeros(SIDE))
@@ -194,6 +201,17 @@ class EntropyModel(nn.Module):
         passed = latents + (found - latents).detach()
         return passed, cost + side_cost.sum(dim=(1, 2, 3))
 
+    @torch.no_grad()
+    def expect(self, spread: Tensor) -> None:
+        """Makes an untrained model expect symbols of these deviations ``(M,)``."""
+        for phase in self.in_order():
+            for layer, part in (
+                (phase.first[2], spread[:FIRST]),
+                (phase.rest[1], spread[FIRST:]),
+            ):
+                assert isinstance(layer.bias, Tensor)
+                layer.bias[len(part) :] = part.log()
+
     def in_order(self) -> list[Phase]:
         """The networks of the phases, in the order of coding."""
         return [phase for phase in self.phases if isinstance(phase, Phase)]
@@ -206,7 +224,9 @@ class EntropyModel(nn.Module):
             symbols: ``(B, M, H, W)``.
         """
         batch, channels, height, width = symbols.shape
-        squares = functional.pixel_unshuffle(symbols, 2)
+        reach = self.reach.view(-1, 1, 1)
+        seen = torch.maximum(torch.minimum(symbols, reach), -reach)
+        squares = functional.pixel_unshuffle(seen, 2)
         squares = squares.view(batch, channels, 4, height // 2, width // 2)
         coded: dict[int, Tensor] = {}
         found: dict[int, Tensor] = {}

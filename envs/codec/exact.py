@@ -20,7 +20,7 @@ from envs.codec.tables import FRACTION, SCALES
 from hardware_sim.errors import InputError
 
 REACH = 127
-"""Largest magnitude of a symbol that predicts others; larger ones count as this."""
+"""Largest magnitude of the side information's symbols; larger ones count as this."""
 
 LEVELS = 255
 """Largest value of a hidden unit."""
@@ -45,12 +45,12 @@ class Source:
     Attributes:
         weight: Weights ``(out, in, height, width)``.
         unit: What one of the input's integers stands for, by channel ``(in,)``.
-        largest: Largest magnitude of the input's integers.
+        largest: Largest magnitude of the input's integers, by channel ``(in,)``.
     """
 
     weight: Doubles
     unit: Doubles
-    largest: int
+    largest: Doubles
 
 
 class Layer:
@@ -90,7 +90,7 @@ class Layer:
 def _largest(sources: list[Source], weights: list[Doubles]) -> Doubles:
     """Bound of the magnitude of a layer's sums, by channel ``(out,)``."""
     bounds = [
-        np.abs(weight).sum(axis=(1, 2, 3)) * source.largest
+        np.abs(weight).sum(axis=(2, 3)) @ source.largest
         for source, weight in zip(sources, weights, strict=True)
     ]
     total: Doubles = np.sum(bounds, axis=0)
@@ -104,7 +104,7 @@ def _shift(sources: list[Source], scaled: list[Doubles], bias: Doubles) -> Doubl
         InputError: Weights are so large that there is none.
     """
     size = _largest(sources, scaled) + np.abs(bias) + 1
-    rounding = 1 + sum(each.weight[0].size * each.largest for each in sources) / 2
+    rounding = 1 + sum(each.weight[0, 0].size * each.largest.sum() for each in sources) / 2
     shift = np.full(len(bias), _LEAST_SHIFT)
     for power in range(_LEAST_SHIFT + 1, 21):
         shift[size * 2.0**power + rounding < _LIMIT] = power
@@ -117,10 +117,12 @@ def _doubles(values: Tensor) -> Doubles:
     return values.detach().cpu().double().numpy()
 
 
-def _source(layer: nn.Module, unit: Doubles | float, largest: int) -> Source:
+def _source(layer: nn.Module, unit: Doubles | float, largest: Doubles | int) -> Source:
     assert isinstance(layer, nn.Conv2d)
     weight = _doubles(layer.weight)
-    return Source(weight, np.broadcast_to(np.asarray(unit), weight.shape[1]), largest)
+    inputs = weight.shape[1]
+    units, bounds = (np.broadcast_to(np.asarray(each, float), inputs) for each in (unit, largest))
+    return Source(weight, units, bounds)
 
 
 def _bias(layer: nn.Module) -> Doubles:
@@ -140,21 +142,22 @@ class ExactPhase:
     Args:
         phase: The trained network.
         side: What the integers of the side's features stand for, by channel.
+        reach: Largest magnitudes of symbols that predict others, by channel.
     """
 
-    def __init__(self, phase: Phase, side: Doubles) -> None:
+    def __init__(self, phase: Phase, side: Doubles, reach: Doubles) -> None:
         self.place = phase.place
         known, middle = _unit(phase.bound), _unit(phase.first[1])
         mixed = _unit(phase.rest[0])
         sources = [_source(phase.side, side, LEVELS)]
-        sources += [_source(layer, 1.0, REACH) for layer in phase.near]
+        sources += [_source(layer, 1.0, reach) for layer in phase.near]
         self.known_layer = Layer(sources, _bias(phase.side), known, 0, LEVELS)
         self.first_hidden = Layer(
             [_source(phase.first[0], known, LEVELS)], _bias(phase.first[0]), middle, 0, LEVELS
         )
         self.first_out = _outlet(phase.first[2], middle)
         self.mixed = Layer(
-            [_source(phase.middle, known, LEVELS), _source(phase.group, 1.0, REACH)],
+            [_source(phase.middle, known, LEVELS), _source(phase.group, 1.0, reach[:FIRST])],
             _bias(phase.middle),
             mixed,
             0,
@@ -195,6 +198,9 @@ class ExactEntropy:
 
     Args:
         model: The trained entropy model, its rectifiers' ceilings measured.
+
+    Attributes:
+        reach: Magnitudes int64 ``(M,)`` as which larger symbols count where they predict others.
     """
 
     def __init__(self, model: EntropyModel) -> None:
@@ -206,7 +212,10 @@ class ExactEntropy:
         )
         self.middle = Layer([_source(body[3], one, LEVELS)], _bias(body[3]), two, 0, LEVELS)
         self.last = Layer([_source(body[5], two, LEVELS)], _bias(body[5]), three, 0, LEVELS)
-        self.phases = [ExactPhase(phase, three) for phase in model.in_order()]
+        self.reach = np.rint(_doubles(model.reach)).astype(np.int64)
+        self.phases = [
+            ExactPhase(phase, three, self.reach.astype(np.float64)) for phase in model.in_order()
+        ]
         assert [phase.place for phase in self.phases] == list(ORDER)
         self.first = FIRST
         scale = np.rint((_doubles(model.side_scale) - _LOG_LEAST) / _LOG_STEP)

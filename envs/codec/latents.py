@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from envs.codec.entropy import SIDE
-from envs.codec.exact import REACH, ExactEntropy
+from envs.codec.exact import ExactEntropy
 from envs.codec.symbols import Reader, Writer
 
 Integers = NDArray[np.int64]
@@ -104,16 +104,18 @@ def _coded(
             symbols = code(phase.place, group, mean, index)
             squares[:, group, phase.place] = symbols, mean, index
             if group is groups[0]:
-                distributions = phase.of_rest(known, _seen(symbols))
-        coded[phase.place] = _seen(squares[0, :, phase.place])
+                first = _seen(symbols, entropy.reach[group])
+                distributions = phase.of_rest(known, first)
+        coded[phase.place] = _seen(squares[0, :, phase.place], entropy.reach)
     maps = torch.from_numpy(squares.reshape(3, channels * 4, height, width))
     symbols, mean, index = functional.pixel_shuffle(maps, 2).numpy()
     return Distributed(symbols, mean, index)
 
 
-def _seen(symbols: Integers) -> Tensor:
+def _seen(symbols: Integers, reach: Integers) -> Tensor:
     """Symbols as others are predicted from them, float32 (1, C, H, W)."""
-    return torch.from_numpy(np.clip(symbols, -REACH, REACH).astype(np.float32))[None]
+    bound = reach[:, None, None]
+    return torch.from_numpy(np.clip(symbols, -bound, bound).astype(np.float32))[None]
 
 
 def _squares(symbols: Integers) -> Integers:

@@ -9,7 +9,8 @@ from torch import Tensor
 LEAST_SCALE, MOST_SCALE = 0.1, 128.0
 """Deviations that a distribution may have, in steps of the quantiser."""
 
-_LEAST_LIKELIHOOD = 1e-9
+_LEAST_LIKELIHOOD = 2.0**-27
+"""About that of a symbol that lies outside its table, as it is written."""
 
 
 class _Bound(torch.autograd.Function):

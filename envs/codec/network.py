@@ -12,13 +12,14 @@ from torch.nn import functional
 
 from envs.codec import entropy
 from envs.codec.entropy import EntropyModel
-from envs.codec.transforms import LATENTS, WIDTHS, Analysis, Synthesis
+from envs.codec.transforms import LATENTS, WIDTHS, Analysis, Synthesis, cosines
 
 QUALITIES = 8
 FINEST = QUALITIES - 1
 """The largest quality."""
 
-_COARSEST_GAIN, _STEP = 16.0, 0.25
+_COARSEST_GAIN, _STEP = 2.0, 0.3
+_MIDDLE_GAIN = 5.0
 
 
 class Gains(nn.Module):
@@ -71,6 +72,8 @@ class CodecNetwork(nn.Module):
         self.gains = Gains(latents)
         self.entropy = EntropyModel(latents)
         self.synthesis = Synthesis(widths, latents)
+        _, spread = cosines(latents)
+        self.entropy.expect(torch.from_numpy(spread).float() * _MIDDLE_GAIN)
 
     def forward(self, pictures: Tensor, quality: Tensor) -> Coded:
         """Pictures as they come out, and their estimated bits.

@@ -3,9 +3,14 @@
 Both work at a quarter of the resolution from their first layer on, which is what makes them fast on
 a processor, and grow wider as the maps grow smaller. Dense residual blocks where the maps are
 large, depthwise ones where they are small and must see far.
+
+Beside these networks runs a linear map of blocks of 16x16 pixels. It begins as the cosine transform
+of JPEG, so that training does not have to find out first what a picture is.
 """
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 STRIDE = 16
@@ -20,6 +25,32 @@ WIDTHS = (64, 96, 192)
 LATENTS = 128
 COLOURS = 3
 _SLOPE = 0.1
+
+
+_COLOURS = np.array([[1, 1, 1], [-1, 0, 1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
+_SPREAD = np.array([10.0, 1.5, 1.0])
+_FALL = 1.3
+_SHARE = 0.1
+"""What the networks add at first, a share of their usual size."""
+
+
+def cosines(latents: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """An orthonormal basis of blocks, and how widely pictures usually spread along it.
+
+    Args:
+        latents: Number of basis vectors, those of the widest spread first.
+
+    Returns:
+        Basis ``(latents, 3 * 16 * 16)`` and deviations ``(latents,)`` for values of -1 to 1.
+    """
+    places = np.arange(STRIDE)
+    waves = np.cos(np.pi * (places + 0.5) * places[:, None] / STRIDE) * np.sqrt(2 / STRIDE)
+    waves[0] /= np.sqrt(2)
+    radius = np.hypot(*np.meshgrid(places, places, indexing="ij"))
+    spread = _SPREAD[:, None, None] / (1 + radius) ** _FALL
+    order = np.argsort(-spread, axis=None, kind="stable")[:latents]
+    whole = np.einsum("kc,uy,vx->kuvcyx", _COLOURS, waves, waves)
+    return whole.reshape(COLOURS * STRIDE**2, -1)[order], spread.ravel()[order]
 
 
 class Residual(nn.Module):
@@ -85,6 +116,12 @@ class Analysis(nn.Module):
             Depthwise(sixteenth),
         )
         self.out = nn.Conv2d(sixteenth, latents, 1)
+        blocks = nn.Conv2d(COLOURS * STRIDE**2, latents, 1, bias=False)
+        self.blocks = nn.Sequential(nn.PixelUnshuffle(STRIDE), blocks)
+        basis, _ = cosines(latents)
+        with torch.no_grad():
+            self.out.weight.mul_(_SHARE)
+            blocks.weight.copy_(torch.from_numpy(basis)[:, :, None, None])
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Latent maps float32 ``(B, M, H / 16, W / 16)``.
@@ -92,9 +129,10 @@ class Analysis(nn.Module):
         Args:
             pictures: float32 ``(B, 3, H, W)``, values 0 to 1, sides multiples of 16.
         """
-        maps = self.body(2 * pictures - 1)
+        centred = 2 * pictures - 1
+        maps = self.body(centred)
         with torch.autocast(pictures.device.type, enabled=False):
-            result: Tensor = self.out(maps.float())
+            result: Tensor = self.out(maps.float()) + self.blocks(centred)
         return result
 
 
@@ -109,6 +147,7 @@ class Synthesis(nn.Module):
     def __init__(self, widths: tuple[int, int, int] = WIDTHS, latents: int = LATENTS) -> None:
         super().__init__()
         quarter, eighth, sixteenth = widths
+        last = nn.Conv2d(quarter, COLOURS * FRONT**2, 3, padding=1)
         self.body = nn.Sequential(
             nn.Conv2d(latents, sixteenth, 1),
             Depthwise(sixteenth),
@@ -120,9 +159,15 @@ class Synthesis(nn.Module):
             nn.Conv2d(eighth, 4 * quarter, 1),
             nn.PixelShuffle(2),
             nn.LeakyReLU(_SLOPE),
-            nn.Conv2d(quarter, COLOURS * FRONT**2, 3, padding=1),
+            last,
             nn.PixelShuffle(FRONT),
         )
+        blocks = nn.Conv2d(latents, COLOURS * STRIDE**2, 1, bias=False)
+        self.blocks = nn.Sequential(blocks, nn.PixelShuffle(STRIDE))
+        basis, _ = cosines(latents)
+        with torch.no_grad():
+            last.weight.mul_(_SHARE)
+            blocks.weight.copy_(torch.from_numpy(basis).T[:, :, None, None])
 
     def forward(self, latents: Tensor) -> Tensor:
         """Pictures float32 ``(B, 3, H, W)``, values about 0 to 1, not clipped.
@@ -130,5 +175,7 @@ class Synthesis(nn.Module):
         Args:
             latents: float32 ``(B, M, H / 16, W / 16)``.
         """
-        result: Tensor = self.body(latents).float() / 2 + 0.5
+        shown = self.body(latents).float()
+        with torch.autocast(latents.device.type, enabled=False):
+            result: Tensor = (shown + self.blocks(latents)) / 2 + 0.5
         return result

@@ -4,11 +4,12 @@ import struct
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.codec import container
-from envs.codec.codec import Codec
+from envs.codec.codec import Codec, shipped
 from hardware_sim.errors import InputError
 from tests.envs.codec import invented
 
@@ -33,14 +34,14 @@ def test_pictures_come_back_in_their_form(codec, shape, grey):
     assert found.dtype == np.uint8
 
 
-def test_the_decoded_picture_is_the_networks(codec):
-    import torch
-
-    picture = invented.picture(128, 64)
+@pytest.mark.parametrize("quality", [1.0, 4.0, 7.0])
+def test_the_trained_codec_writes_as_much_and_shows_the_same_as_its_network(quality):
+    codec = shipped()
+    picture = invented.picture(256, 320)
     batch = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
-        wanted = codec.network(batch, torch.tensor([4.0]))
-    file = codec.encode(picture, 4.0)
+        wanted = codec.network(batch, torch.tensor([quality]))
+    file = codec.encode(picture, quality)
     shown = (wanted.pictures[0].permute(1, 2, 0).clamp(0, 1) * 255).numpy()
     assert np.abs(codec.decode(file) - shown).max() < 4
     assert 8 * len(file) == pytest.approx(wanted.bits.item() + 8 * 51, rel=0.01)

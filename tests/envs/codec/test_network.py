@@ -1,5 +1,6 @@
 """The codec's network: sizes, gains, and causality of its entropy model."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,6 +8,7 @@ from envs.codec.curves import rate_at
 from envs.codec.entropy import FIRST, ORDER
 from envs.codec.likelihood import bits, expected
 from envs.codec.network import FINEST, CodecNetwork, Gains
+from envs.codec.transforms import cosines
 from tests.envs.codec import invented
 
 
@@ -93,3 +95,14 @@ def test_rates_are_interpolated_between_points_of_a_curve_only():
     assert rate_at(similarities, rates, 0.99) == pytest.approx(0.4)
     assert rate_at(similarities, rates, 1 - 10**-1.5) == pytest.approx(0.2)
     assert rate_at(similarities, rates, 0.8) is None
+
+
+def test_an_untrained_codec_is_a_cosine_transform_and_shows_the_picture():
+    basis, spread = cosines(128)
+    np.testing.assert_allclose(basis @ basis.T, np.eye(128), atol=1e-12)
+    assert (np.diff(spread) <= 0).all()
+    torch.manual_seed(0)
+    smooth = torch.nn.functional.interpolate(torch.rand(1, 3, 5, 5), (128, 128), mode="bicubic")
+    with torch.no_grad():
+        found = CodecNetwork().eval()(smooth, torch.tensor([7.0]))
+    assert (found.pictures - smooth).square().mean().sqrt() < 0.03
