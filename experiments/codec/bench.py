@@ -59,7 +59,7 @@ def pictures(folder: Path) -> list[NDArray[np.uint8]]:
     found = []
     for path in paths:
         with Image.open(path) as image:
-            found.append(np.asarray(image.convert("RGB")))
+            found.append(np.array(image.convert("RGB")))
     return found
 
 
