@@ -15,6 +15,15 @@ LEAST = 0.1
 
 
 @torch.no_grad()
+def lift_ceilings(network: CodecNetwork) -> None:
+    """Takes the bounds away that were measured, so that training is free of them."""
+    for each in network.modules():
+        if isinstance(each, Rectifier):
+            each.ceiling.fill_(HIGHEST)
+    network.entropy.reach.fill_(HIGHEST)
+
+
+@torch.no_grad()
 def measure_ceilings(network: CodecNetwork, pictures: Sequence[Tensor]) -> None:
     """Sets rectifiers' ceilings and the reach of symbols to the largest values that occur.
 
@@ -33,8 +42,7 @@ def measure_ceilings(network: CodecNetwork, pictures: Sequence[Tensor]) -> None:
         network.entropy.reach.copy_(torch.maximum(network.entropy.reach, found))
 
     rectifiers = [each for each in network.modules() if isinstance(each, Rectifier)]
-    for each in rectifiers:
-        each.ceiling.fill_(HIGHEST)
+    lift_ceilings(network)
     network.entropy.reach.fill_(LEAST_REACH)
     hooks = [network.entropy.register_forward_pre_hook(note_symbols)]
     hooks += [each.register_forward_pre_hook(note) for each in rectifiers]

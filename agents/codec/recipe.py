@@ -19,7 +19,7 @@ import typer
 from torch import Tensor
 
 from agents.codec import pictures, progress, swift_similarity
-from agents.codec.ceilings import measure_ceilings
+from agents.codec.ceilings import lift_ceilings, measure_ceilings
 from envs.codec.network import FINEST, CodecNetwork
 from envs.codec.similarity import ms_ssim
 from envs.weights import load_weights, save_weights
@@ -94,6 +94,7 @@ class Training:
         self.network = CodecNetwork()
         if start:
             load_weights(self.network, start)
+            lift_ceilings(self.network)
         self.network = self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).eval()
         self.optimiser = torch.optim.Adam(self.network.parameters(), rate, fused=True)

@@ -98,6 +98,11 @@ def test_the_command_trains_resumes_and_exports(folder, tmp_path, monkeypatch):
     assert all(
         (each.ceiling < HIGHEST).all() for each in network.modules() if isinstance(each, Rectifier)
     )
+    more = Training(1e-3, "cpu", 0, weights).network
+    assert all(
+        (each.ceiling == HIGHEST).all() for each in more.modules() if isinstance(each, Rectifier)
+    )
+    assert torch.equal(more.analysis.out.weight, network.analysis.out.weight)
 
 
 def test_measured_ceilings_hold_what_was_measured_and_change_nothing_there():
