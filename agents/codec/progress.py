@@ -1,4 +1,4 @@
-"""How a codec in training does on pictures that it has not learned from."""
+"""Rate and similarity of a codec in training on held-out pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path

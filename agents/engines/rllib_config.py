@@ -212,7 +212,7 @@ def spaces(config: TrainConfig) -> tuple[gym.Space[Any], gym.Space[Any]]:
 
 
 def _context(config: TrainConfig) -> dict[str, Any]:
-    """What :mod:`agents.engines.rllib_env` makes an environment of."""
+    """The settings from which :mod:`agents.engines.rllib_env` makes an environment."""
     return {name: getattr(config, name) for name in ("env_id", "env_kwargs", "options")}
 
 

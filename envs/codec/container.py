@@ -30,7 +30,7 @@ _HEAD = struct.Struct("<B8sIIBB")
 
 @dataclass(frozen=True)
 class Head:
-    """What a file says of its picture.
+    """The head of a file: its model, and the shape of its picture.
 
     Attributes:
         model: Fingerprint of the model that wrote it, 8 bytes.

@@ -130,7 +130,7 @@ class Phase(nn.Module):
         self.rest = nn.Sequential(Rectifier(HIDDEN), nn.Conv2d(HIDDEN, 2 * (latents - FIRST), 1))
 
     def known(self, side: Tensor, coded: dict[int, Tensor]) -> Tensor:
-        """What the side's features and the earlier places say, ``(B, 128, H, W)``.
+        """Context of the places to come, from side and earlier places, ``(B, 128, H, W)``.
 
         Args:
             side: Features of the side information ``(B, 160, H, W)``.

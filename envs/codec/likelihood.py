@@ -1,4 +1,4 @@
-"""What quantised values cost under a normal distribution, and what they stand for."""
+"""Bits of quantised values under a normal distribution, and their conditional means."""
 
 import math
 from typing import Any

@@ -19,7 +19,7 @@ LEAST_SIDE = (WINDOW - 1) * 2 ** (len(WEIGHTS) - 1) + 1
 """Pixels that the shorter side must have, 161."""
 
 LUMINANCE, CONTRAST = 0.01**2, 0.03**2
-"""What keeps the two quotients finite, for values from 0 to 1."""
+"""Constants that keep the two quotients finite, for values from 0 to 1."""
 
 
 def ms_ssim(first: Tensor, second: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ Integers = NDArray[np.int64]
 
 
 class _Run:
-    """What a run's distributions say of where each symbol is written."""
+    """Base, table and raw bits of each symbol of a run, from its distributions."""
 
     def __init__(self, mean: Integers, index: Integers) -> None:
         self.base = mean // FRACTION

@@ -31,7 +31,7 @@ _COLOURS = np.array([[1, 1, 1], [-1, 0, 1], [1, -2, 1]]) / np.sqrt([[3], [2], [6
 _SPREAD = np.array([10.0, 1.5, 1.0])
 _FALL = 1.3
 _SHARE = 0.1
-"""What the networks add at first, a share of their usual size."""
+"""Scale of the networks' last weights at first, beside the linear path's."""
 
 
 def cosines(latents: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

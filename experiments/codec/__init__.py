@@ -1,1 +1,1 @@
-"""What a person runs on pictures."""
+"""Benches of the learned codec."""

@@ -1,4 +1,4 @@
-"""What charts that repeat themselves earn beside agents and people, with and without variety.
+"""Scores of charts that repeat themselves beside agents and people, with and without variety.
 
 ``python -m experiments.dance.repetition`` plays ``StepSelection-v1`` on the held-out song; with
 ``--songs FOLDER`` on all songs of a folder, whose human charts are played too.
@@ -58,7 +58,7 @@ class Written:
 
 
 def players(env: gym.Env[Any, Any], songs: str) -> dict[str, Agent]:
-    """Who plays, by name; people where the songs have charts with their panels."""
+    """Players by name; people among them where the songs have charts with their panels."""
     dance = env.unwrapped
     assert isinstance(dance, DanceEnv)
     core = dance.core

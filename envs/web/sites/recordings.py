@@ -1,4 +1,4 @@
-"""What the recorded bookings of a site show: which can be followed, and what names mean on it.
+"""Recorded bookings of a site: those that contradict their instruction, and meanings of names.
 
 People followed one instruction in several ways, and now and then none. A booking that contradicts
 its instruction is no answer to it. Where a city's name means several airports, a site offers one of
