@@ -17,7 +17,6 @@ from agents.engines.teams import is_team, make_team
 from agents.process import acting
 from agents.provenance import provenance
 from agents.rollout import Moment, rollout
-from agents.runs import Run
 from envs.arguments import check_arguments
 from envs.registration import find, is_ours
 from experiments import statistics
@@ -39,7 +38,7 @@ from experiments.options import (
     printer,
     reset_options,
 )
-from experiments.partial import Partial, kept
+from experiments.partial import Partial, head_of, kept
 from experiments.results import (
     ALIKE,
     FORMAT,
@@ -277,24 +276,6 @@ def _before(partial: Partial | None, seeds: Seeds) -> tuple[list[Episode], list[
     return list(partial.episodes), list(partial.spent)
 
 
-def _head(
-    env_id: str, agent: str, seeds: Seeds, env_kwargs: dict[str, Any], in_process: bool
-) -> dict[str, Any]:
-    """All that must be the same where an evaluation goes on; of a run, also its checkpoints."""
-    trained = [path.name for path in Run(agent).checkpoints()] if Path(agent).is_dir() else []
-    origin = provenance()
-    return {
-        "env_id": qualified(env_id),
-        "env_kwargs": env_kwargs,
-        "seeds": seeds.to_json(),
-        "agent": agent,
-        "checkpoints": trained,
-        "in_process": in_process,
-        "versions": origin["versions"],
-        "git": origin["git"],
-    }
-
-
 def spec_json(env: gym.Env[Any, Any]) -> str | None:
     """The environment's spec as JSON text; ``None`` where it holds values that JSON cannot."""
     try:
@@ -351,7 +332,7 @@ def command(
     if path is None:
         folder = Path(agent) if Path(agent).is_dir() else Path()
         path = destination(folder / "result.json", force=force)
-    head = _head(env_id, agent, chosen, arguments, in_process)
+    head = head_of(env_id, agent, chosen, arguments, in_process)
     # What is written to a pipe has no place beside it.
     partial = None if is_device(path) else Partial(path, head, len(chosen), resume, force)
     try:

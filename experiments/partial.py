@@ -4,6 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from agents.engines.base import qualified
+from agents.provenance import provenance
+from agents.runs import Run
+from experiments.seeds import Seeds
 from hardware_sim.errors import InputError
 from hardware_sim.files import write_text, writing
 from hardware_sim.reading import parse_json, read_lines
@@ -14,6 +18,24 @@ SUFFIX = ".partial"
 MARK = "partial evaluation"
 
 Head = dict[str, Any]
+
+
+def head_of(
+    env_id: str, agent: str, seeds: Seeds, env_kwargs: dict[str, Any], in_process: bool
+) -> Head:
+    """All that must be the same where an evaluation goes on; of a run, also its checkpoints."""
+    trained = [path.name for path in Run(agent).checkpoints()] if Path(agent).is_dir() else []
+    origin = provenance()
+    return {
+        "env_id": qualified(env_id),
+        "env_kwargs": env_kwargs,
+        "seeds": seeds.to_json(),
+        "agent": agent,
+        "checkpoints": trained,
+        "in_process": in_process,
+        "versions": origin["versions"],
+        "git": origin["git"],
+    }
 
 
 class Partial:
